@@ -1,0 +1,106 @@
+/* src/backend/backend.h - what runs containers
+ *
+ * A backend makes containers from a struct px_container and runs them. It keeps no truth of its own:
+ * everything it needs is given again with each call, and what it writes lies in @dir. Calls block and
+ * may run at once on several threads or processes for different containers; the caller holds the
+ * desktop's lock. `lxc` is liblxc on this host. */
+#pragma once
+#include "base/cleanup.h"
+#include "base/error.h"
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct px_backend_mount { /* a host path seen inside */
+    const char *source;   /* absolute, on the host; file or directory */
+    const char *target;   /* absolute, inside; made where missing */
+    bool read_only;
+    bool idmap;           /* files keep their numeric owners inside (idmapped mount); else as on disk,
+                             so that only ids of the desktop's block are known inside */
+};
+
+struct px_backend_device { /* a device node of the host given to the container */
+    const char *path;      /* the same inside */
+    uint32_t major, minor;
+    bool block;
+};
+
+struct px_container {        /* all lent for the call */
+    const char *name;        /* container name: host file's prefix and the desktop's name */
+    const char *hostname;
+    const char *dir;         /* the desktop's state directory, exists, root only; the backend makes
+                                dir/data (upper, work, home) and dir/lxc (config, logs) */
+    const char *run_dir;     /* tmpfs directory for sockets and mount points */
+    uint32_t id_first, id_count; /* its block of host ids */
+    const char *const *layers;   /* image trees, lowest first */
+    size_t n_layers;
+    unsigned cores;          /* 0: no limit */
+    uint64_t memory_bytes, disk_bytes, shm_bytes; /* 0: no limit */
+    unsigned pids;
+    bool nesting, fuse;
+    const char *bridge;      /* NULL: no network but loopback */
+    char veth[IFNAMSIZ];
+    uint8_t mac[6];
+    struct in_addr address, gateway;
+    unsigned prefix;
+    const struct px_backend_mount *mounts;
+    size_t n_mounts;
+    const struct px_backend_device *devices;
+    size_t n_devices;
+};
+
+enum px_container_state { PX_CONTAINER_ABSENT, PX_CONTAINER_STOPPED, PX_CONTAINER_STARTING,
+                          PX_CONTAINER_RUNNING, PX_CONTAINER_STOPPING, PX_CONTAINER_FROZEN };
+
+struct px_container_info {
+    enum px_container_state state;
+    pid_t init_pid;          /* on the host; 0: not running */
+    uint64_t memory_bytes;   /* what it holds itself: anonymous, shmem and kernel memory, without the
+                                page cache of the shared image */
+    uint64_t disk_bytes;     /* written so far; only where asked for (walks or asks the quota) */
+    uint64_t cpu_us;         /* used since start */
+    unsigned pids;
+    int64_t started_us;      /* of CLOCK_BOOTTIME; 0: not running */
+};
+
+struct px_backend_exec {
+    const char *const *argv;
+    const char *const *env;  /* NULL-terminated; the environment is otherwise cleared */
+    const char *cwd;         /* NULL: the user's home */
+    const char *user;        /* login name inside; NULL: root */
+    int fd_in, fd_out, fd_err; /* lent; -1: /dev/null */
+    bool tty;                /* give it a terminal and pass ours through (fds must be terminals) */
+    int64_t timeout_us;      /* 0: none */
+};
+
+struct px_backend_ops {
+    const char *name;
+    /* 0: runs here; else why not. Leaves nothing open. */
+    int (*probe)(struct px_error *err);
+    /* Makes data directories and configuration, finishing what a killed call left. */
+    int (*create)(const struct px_container *c, struct px_error *err);
+    /* Writes the configuration anew (limits, mounts, devices), and to the running container what can
+     * change live. *ret_restart_needed: something takes effect only at the next start. */
+    int (*update)(const struct px_container *c, bool *ret_restart_needed, struct px_error *err);
+    /* Mounts and starts; returns when init runs. Cleans up after itself on failure.
+     * -EALREADY: runs. */
+    int (*start)(const struct px_container *c, struct px_error *err);
+    /* Asks init to stop, kills after @timeout_ms (0: at once). Not running is good. Nothing of it is
+     * left after: process, cgroup, mount, interface. */
+    int (*stop)(const struct px_container *c, int timeout_ms, struct px_error *err);
+    /* Removes what create made, data included; stopped or half made. */
+    int (*destroy)(const struct px_container *c, struct px_error *err);
+    int (*info)(const struct px_container *c, bool with_disk, struct px_container_info *ret,
+                struct px_error *err);
+    /* Runs a command inside; returns its exit status 0..255 (128+n: signal). -ESRCH: not running. */
+    int (*exec)(const struct px_container *c, const struct px_backend_exec *what,
+                struct px_error *err);
+    /* fd of the running container's root directory (O_PATH). -ESRCH: not running. */
+    int (*root)(const struct px_container *c, struct px_error *err);
+};
+
+/* @name NULL: the first that probes well. -ENOENT: no such backend. */
+int px_backend_get(const char *name, const struct px_backend_ops **ret, struct px_error *err);

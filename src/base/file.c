@@ -1,0 +1,251 @@
+/* src/base/file.c - files: whole reads, atomic writes, locks, trees, paths below a root */
+#include "base/file.h"
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+int px_fd_read_all(int fd, size_t max_bytes, char **ret, size_t *ret_size, struct px_error *err) {
+    px_cleanup(px_buf_fini) struct px_buf b = {0};
+    for (;;) {
+        size_t chunk = 64 * 1024;
+        char *at = px_buf_reserve(&b, chunk);
+        ssize_t n = read(fd, at, chunk);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return px_fail_sys(err, -errno, "cannot read");
+        if (n == 0)
+            break;
+        b.size += (size_t)n;
+        if (b.size > max_bytes)
+            return px_fail(err, -EFBIG, "larger than the limit of %zu bytes", max_bytes);
+    }
+    px_buf_add(&b, "", 0);
+    if (ret_size)
+        *ret_size = b.size;
+    *ret = px_buf_take(&b);
+    return 0;
+}
+
+int px_file_read(int dir_fd, const char *path, size_t max_bytes, char **ret, size_t *ret_size,
+                 struct px_error *err) {
+    /* O_NONBLOCK: opening a FIFO that nobody writes must not hang us. */
+    px_cleanup_close int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return px_fail_sys(err, -errno, "cannot open '%s'", path);
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return px_fail_sys(err, -errno, "cannot stat '%s'", path);
+    if (S_ISDIR(st.st_mode))
+        return px_fail(err, -EISDIR, "'%s' is a directory, not a file", path);
+    if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
+        return px_fail(err, -EINVAL, "'%s' is not a regular file", path);
+    if (S_ISREG(st.st_mode) && (uintmax_t)st.st_size > max_bytes)
+        return px_fail(err, -EFBIG, "'%s' has %jd bytes, more than the limit of %zu", path,
+                       (intmax_t)st.st_size, max_bytes);
+    if (!S_ISREG(st.st_mode))
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK); /* a pipe by process substitution */
+    int r = px_fd_read_all(fd, max_bytes, ret, ret_size, err);
+    if (r < 0)
+        return px_wrap(err, r, "'%s'", path);
+    return 0;
+}
+
+int px_fd_write_all(int fd, const void *data, size_t size) {
+    const char *p = data;
+    while (size > 0) {
+        ssize_t n = write(fd, p, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        p += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+/* The directory part of @path, to fsync after the rename. */
+static int open_parent(int dir_fd, const char *path) {
+    const char *slash = strrchr(path, '/');
+    px_cleanup_free char *dir = slash ? px_strndup(path, (size_t)(slash - path)) : px_strdup(".");
+    return openat(dir_fd, dir[0] ? dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int px_file_write_atomic(int dir_fd, const char *path, const void *data, size_t size, mode_t mode,
+                         struct px_error *err) {
+    /* The name is unique per process and call; a leftover of a killed process is overwritten by the
+     * next holder of that pid and never read. */
+    px_cleanup_free char *tmp = px_asprintf("%s.%d.%lx.tmp", path, getpid(), (long)px_now_us());
+    px_cleanup_close int parent = open_parent(dir_fd, path);
+    if (parent < 0)
+        return px_fail_sys(err, -errno, "cannot write '%s'", path);
+    px_cleanup_close int fd =
+        openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd < 0)
+        return px_fail_sys(err, -errno, "cannot write '%s'", path);
+    int r = fchmod(fd, mode) < 0 ? -errno : px_fd_write_all(fd, data, size);
+    if (r == 0 && fsync(fd) < 0)
+        r = -errno;
+    if (r == 0 && renameat(dir_fd, tmp, dir_fd, path) < 0)
+        r = -errno;
+    if (r < 0) {
+        unlinkat(dir_fd, tmp, 0);
+        px_fail_sys(err, r, "cannot write '%s'", path);
+        return r == -ENOSPC ? px_hint(err, r, "make room on that file system and run it again") : r;
+    }
+    fsync(parent);
+    return 0;
+}
+
+int px_file_put(int dir_fd, const char *path, const char *text, struct px_error *err) {
+    px_cleanup_close int fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return px_fail_sys(err, -errno, "cannot open '%s'", path);
+    int r = px_fd_write_all(fd, text, strlen(text));
+    if (r < 0)
+        return px_fail_sys(err, r, "cannot write '%s' to '%s'", text, path);
+    return 0;
+}
+
+int px_mkdir_p(int dir_fd, const char *path, mode_t mode, struct px_error *err) {
+    px_cleanup_free char *copy = px_strdup(path);
+    for (char *p = copy + 1;; p++) {
+        if (*p != '/' && *p != '\0')
+            continue;
+        char saved = *p;
+        *p = '\0';
+        if (mkdirat(dir_fd, copy, mode) < 0 && errno != EEXIST)
+            return px_fail_sys(err, -errno, "cannot make directory '%s'", copy);
+        *p = saved;
+        if (saved == '\0')
+            break;
+    }
+    struct stat st;
+    if (fstatat(dir_fd, path, &st, 0) < 0)
+        return px_fail_sys(err, -errno, "cannot make directory '%s'", path);
+    if (!S_ISDIR(st.st_mode))
+        return px_fail(err, -ENOTDIR, "'%s' is there and is no directory", path);
+    return 0;
+}
+
+int px_dir_open(int dir_fd, const char *path, struct px_error *err) {
+    int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return px_fail_sys(err, -errno, "cannot open directory '%s'", path);
+    return fd;
+}
+
+int px_open_in_root(int root_fd, const char *path, int flags, mode_t mode, struct px_error *err) {
+    struct open_how how = {
+        .flags = (uint64_t)(flags | O_CLOEXEC),
+        .mode = flags & (O_CREAT | __O_TMPFILE) ? mode : 0,
+        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+    };
+    for (;;) {
+        long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+        if (fd >= 0)
+            return (int)fd;
+        if (errno != EAGAIN && errno != EINTR) /* EAGAIN: a rename raced, openat2(2) says try again */
+            return px_fail_sys(err, -errno, "cannot open '%s' below the root", path);
+    }
+}
+
+static int rm_entry(int dir_fd, const char *name, dev_t dev, struct px_error *err);
+
+static int rm_children(int fd, dev_t dev, struct px_error *err) {
+    px_cleanup_closedir DIR *dir = fdopendir(fd);
+    if (!dir) {
+        int r = -errno;
+        close(fd);
+        return px_fail_sys(err, r, "cannot list a directory");
+    }
+    const struct dirent *e;
+    while ((e = readdir(dir))) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        int r = rm_entry(dirfd(dir), e->d_name, dev, err);
+        if (r < 0)
+            return px_wrap(err, r, "'%s'", e->d_name);
+    }
+    return 0;
+}
+
+static int rm_entry(int dir_fd, const char *name, dev_t dev, struct px_error *err) {
+    if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR && errno != EPERM)
+        return px_fail_sys(err, -errno, "cannot remove");
+    px_cleanup_close int fd =
+        openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return px_fail_sys(err, -errno, "cannot remove");
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return px_fail_sys(err, -errno, "cannot stat");
+    if (st.st_dev != dev)
+        return px_fail(err, -EBUSY, "something is mounted there");
+    int r = rm_children(px_take_fd(&fd), dev, err); /* takes the fd */
+    if (r < 0)
+        return r;
+    if (unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+        return px_fail_sys(err, -errno, "cannot remove");
+    return 0;
+}
+
+int px_rm_rf(int dir_fd, const char *path, struct px_error *err) {
+    struct stat st;
+    if (fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : px_fail_sys(err, -errno, "cannot stat '%s'", path);
+    int r = rm_entry(dir_fd, path, st.st_dev, err);
+    return r < 0 ? px_wrap(err, r, "'%s'", path) : 0;
+}
+
+bool px_exists(int dir_fd, const char *path) {
+    struct stat st;
+    return fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void note_holder(int fd) {
+    px_cleanup_free char *cmd = NULL;
+    size_t size = 0;
+    if (px_file_read(AT_FDCWD, "/proc/self/cmdline", 4096, &cmd, &size, NULL) < 0)
+        cmd = px_strdup("");
+    for (size_t i = 0; i + 1 < size; i++)
+        if (cmd[i] == '\0')
+            cmd[i] = ' ';
+    px_cleanup_free char *text = px_asprintf("%d %s\n", getpid(), cmd);
+    if (ftruncate(fd, 0) == 0 && pwrite(fd, text, strlen(text), 0) < 0)
+        return; /* only a courtesy to whoever waits */
+}
+
+int px_lock(int dir_fd, const char *path, int wait_ms, struct px_error *err) {
+    px_cleanup_close int fd = openat(dir_fd, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return px_fail_sys(err, -errno, "cannot open lock '%s'", path);
+    const int64_t deadline = px_now_us() + (int64_t)wait_ms * PX_US_PER_MS;
+    /* Polling instead of a blocking flock: no signal handler is needed for the time limit. */
+    while (flock(fd, (wait_ms < 0 ? 0 : LOCK_NB) | LOCK_EX) < 0) {
+        if (errno == EINTR)
+            continue;
+        if (errno != EWOULDBLOCK)
+            return px_fail_sys(err, -errno, "cannot lock '%s'", path);
+        if (px_now_us() >= deadline) {
+            char holder[256] = "";
+            ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
+            if (n > 0 && holder[n - 1] == '\n')
+                holder[n - 1] = '\0';
+            return px_fail(err, -EAGAIN, "'%s' is locked by another process (%s)", path,
+                           holder[0] ? holder : "unknown");
+        }
+        px_sleep_us(20 * PX_US_PER_MS);
+    }
+    note_holder(fd);
+    return px_take_fd(&fd);
+}
