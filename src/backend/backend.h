@@ -50,6 +50,13 @@ struct px_container {        /* all lent for the call */
     size_t n_mounts;
     const struct px_backend_device *devices;
     size_t n_devices;
+    /* Called once by create, when root and home are new and mounted for us alone: puts in what only
+     * this desktop has (login, machine-id, skeleton of the home). @root_fd: the merged root; @home_fd:
+     * what will be /home. Owners are host ids (id_first + uid). Runs in a child process of create, so
+     * that only what it writes remains; create calls it again when it failed or was killed, on the
+     * half-seeded tree: it must be idempotent. NULL: none. */
+    int (*seed)(void *seed_data, int root_fd, int home_fd, struct px_error *err);
+    void *seed_data;
 };
 
 enum px_container_state { PX_CONTAINER_ABSENT, PX_CONTAINER_STOPPED, PX_CONTAINER_STARTING,
