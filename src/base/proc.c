@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -18,9 +19,9 @@ extern char **environ;
 
 struct stream {
     int fd;
-    struct px_buf *buf;  /* lent, may be NULL */
-    struct px_buf line;  /* the unfinished last line */
-    struct px_buf tail;  /* last full line, for messages */
+    struct px_buf *buf; /* lent, may be NULL */
+    struct px_buf line; /* the unfinished last line */
+    struct px_buf tail; /* last full line, for messages */
 };
 
 struct run {
@@ -78,8 +79,7 @@ static const char **make_env(const struct px_proc_opts *opts) {
 
 /* In the child, after fork: only async-signal-safe calls from here to exec. */
 static _Noreturn void child(const struct px_proc_opts *opts, const char *file,
-                            const char *const *env, const int fds[3], int report_fd,
-                            pid_t parent) {
+                            const char *const *env, const int fds[3], int report_fd, pid_t parent) {
     int r = 0;
     sigset_t none;
     sigemptyset(&none);
@@ -207,8 +207,7 @@ static bool pump(const struct px_proc_opts *opts, struct stream *s) {
     }
     const size_t max = opts->max_bytes ? opts->max_bytes : DEFAULT_MAX_BYTES;
     if (s->buf && s->buf->size < max)
-        px_buf_add(s->buf, chunk,
-                   (size_t)n < max - s->buf->size ? (size_t)n : max - s->buf->size);
+        px_buf_add(s->buf, chunk, (size_t)n < max - s->buf->size ? (size_t)n : max - s->buf->size);
     if (opts->log_fd > 0 && !s->buf)
         px_fd_write_all(opts->log_fd, chunk, (size_t)n);
     px_buf_add(&s->line, chunk, (size_t)n);
@@ -231,23 +230,31 @@ static void feed(struct run *run) {
     }
 }
 
-/* Moves bytes until the process has ended. Whether the time limit struck. */
-static bool serve(struct run *run) {
+/* How often to look whether somebody wants us to stop: the signal may reach another thread. */
+#define LOOK_MS 200
+
+/* Moves bytes until the process has ended. 0, or why it was ended early: -ETIMEDOUT, -EINTR. */
+static int serve(struct run *run) {
     const struct px_proc_opts *opts = run->opts;
     int64_t deadline = opts->timeout_us > 0 ? px_now_us() + opts->timeout_us : INT64_MAX;
     int64_t drain_until = INT64_MAX; /* once it ended: a daemon it left may hold our pipes open */
-    bool timed_out = false;
+    const unsigned asked_before = px_interrupt_count();
+    int why = 0;
     while (run->out.fd >= 0 || run->err.fd >= 0 || drain_until == INT64_MAX) {
         const int64_t now = px_now_us();
         if (now >= drain_until)
             break;
-        if (now >= deadline) {
-            kill(-run->pid, timed_out ? SIGKILL : SIGTERM);
-            timed_out = true;
+        const bool interrupted = !why && px_interrupt_count() != asked_before;
+        if (now >= deadline || interrupted) {
+            kill(-run->pid, why ? SIGKILL : SIGTERM);
+            if (!why)
+                why = interrupted ? -EINTR : -ETIMEDOUT;
             deadline = now + KILL_GRACE_US;
         }
         int64_t until = deadline < drain_until ? deadline : drain_until;
         int wait_ms = until == INT64_MAX ? -1 : (int)((until - now) / PX_US_PER_MS + 1);
+        if (px_interrupt_caught() && (wait_ms < 0 || wait_ms > LOOK_MS))
+            wait_ms = LOOK_MS;
         struct pollfd p[] = {
             {.fd = run->out.fd, .events = POLLIN},
             {.fd = run->err.fd, .events = POLLIN},
@@ -265,7 +272,7 @@ static bool serve(struct run *run) {
         if (p[3].revents)
             drain_until = px_now_us() + 200 * PX_US_PER_MS;
     }
-    return timed_out;
+    return why;
 }
 
 static void run_fini(struct run *run) {
@@ -286,13 +293,15 @@ static int run_it(struct run *run, struct px_error *err) {
     /* A child that closes its stdin early must not end us. */
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     sigaction(SIGPIPE, &ignore, &before);
-    bool timed_out = serve(run);
+    const int why = serve(run);
     sigaction(SIGPIPE, &before, NULL);
     int status = 0;
     while (waitpid(run->pid, &status, 0) < 0 && errno == EINTR)
         ;
-    if (timed_out)
-        return px_fail(err, -ETIMEDOUT, "'%s' took longer than %.0f s", run->opts->argv[0],
+    if (why == -EINTR)
+        return px_interrupt_fail(err);
+    if (why == -ETIMEDOUT)
+        return px_fail(err, why, "'%s' took longer than %.0f s", run->opts->argv[0],
                        (double)run->opts->timeout_us / PX_US_PER_S);
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
@@ -318,6 +327,6 @@ int px_proc_check(const struct px_proc_opts *opts, struct px_error *err) {
     const char *why = px_buf_str(&run.err.tail);
     if (why[0] == '\0')
         why = px_buf_str(&run.out.tail);
-    return px_fail(err, -EIO, "'%s' ended with status %d%s%s", opts->argv[0], r,
-                   why[0] ? ": " : "", why);
+    return px_fail(err, -EIO, "'%s' ended with status %d%s%s", opts->argv[0], r, why[0] ? ": " : "",
+                   why);
 }

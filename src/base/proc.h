@@ -33,7 +33,8 @@ struct px_proc_opts {
 };
 
 /* Runs to the end. Returns the exit status 0..255, or 128+n for death by signal n; that is no error.
- * -ENOENT: no such program. -ETIMEDOUT. */
+ * -ENOENT: no such program. -ETIMEDOUT. -EINTR: we were asked to stop (base/interrupt.h), and ended
+ * the program first. */
 int px_proc_run(const struct px_proc_opts *opts, struct px_error *err);
 
 /* The same for programs whose failure is ours: any status but 0 is -EIO with the last line of

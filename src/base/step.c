@@ -1,6 +1,7 @@
 /* src/base/step.c - named steps of long work, where a test can strike */
 #include "base/step.h"
 #include "base/cleanup.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include <signal.h>
 #include <stdlib.h>
@@ -16,11 +17,11 @@ int px_step(const char *name, struct px_error *err) {
     const char *want = getenv("PHOENIX_TEST_STEP");
     const size_t n = strlen(name);
     if (!want || strncmp(want, name, n) != 0 || want[n] != '=')
-        return 0;
+        return px_interrupted() ? px_interrupt_fail(err) : 0;
     for (size_t i = 0; i < PX_N_ELEMENTS(signals); i++)
         if (strcmp(want + n + 1, signals[i].word) == 0)
             kill(getpid(), signals[i].sig);
     if (strcmp(want + n + 1, "ERROR") == 0)
         return px_fail(err, -EIO, "step %s was told to fail by PHOENIX_TEST_STEP", name);
-    return 0;
+    return px_interrupted() ? px_interrupt_fail(err) : 0;
 }

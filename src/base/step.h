@@ -7,5 +7,5 @@
 #pragma once
 #include "base/error.h"
 
-/* 0, or -EIO when a test asked for it. */
+/* 0, or -EIO when a test asked for it, or -EINTR when we were asked to stop (base/interrupt.h). */
 int px_step(const char *name, struct px_error *err);
