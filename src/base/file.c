@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/interrupt.h"
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/file.h>
@@ -230,13 +231,17 @@ int px_lock(int dir_fd, const char *path, int wait_ms, struct px_error *err) {
     if (fd < 0)
         return px_fail_sys(err, -errno, "cannot open lock '%s'", path);
     const int64_t deadline = px_now_us() + (int64_t)wait_ms * PX_US_PER_MS;
-    /* Polling instead of a blocking flock: no signal handler is needed for the time limit. */
-    while (flock(fd, (wait_ms < 0 ? 0 : LOCK_NB) | LOCK_EX) < 0) {
+    const unsigned asked_before = px_interrupt_count();
+    /* Polling instead of a blocking flock: no signal handler is needed for the time limit, and
+     * whoever waits can be asked to stop on any thread. */
+    while (flock(fd, LOCK_NB | LOCK_EX) < 0) {
+        if (px_interrupt_count() != asked_before)
+            return px_interrupt_fail(err);
         if (errno == EINTR)
             continue;
         if (errno != EWOULDBLOCK)
             return px_fail_sys(err, -errno, "cannot lock '%s'", path);
-        if (px_now_us() >= deadline) {
+        if (wait_ms >= 0 && px_now_us() >= deadline) {
             char holder[256] = "";
             ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
             if (n > 0 && holder[n - 1] == '\n')

@@ -1,13 +1,21 @@
 /* src/base/log.c - one line per event on stderr */
 #include "base/log.h"
 #include "base/cleanup.h"
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static _Atomic int log_level = PX_LOG_WARNING;
+
+static pthread_rwlock_t writer_lock = PTHREAD_RWLOCK_INITIALIZER;
+static struct {
+    void (*func)(void *data, enum px_log_level level, const char *line);
+    void *data;
+} writer; /* under writer_lock */
 
 static const struct {
     const char *word;
@@ -36,6 +44,23 @@ int px_log_parse_level(const char *word, enum px_log_level *ret, struct px_error
     return px_fail(err, -EINVAL, "log level '%s' is not one of error, warning, info, debug", word);
 }
 
+void px_log_set_writer(void (*func)(void *data, enum px_log_level level, const char *line),
+                       void *data) {
+    pthread_rwlock_wrlock(&writer_lock);
+    writer.func = func;
+    writer.data = data;
+    pthread_rwlock_unlock(&writer_lock);
+}
+
+static bool give_to_writer(enum px_log_level level, const char *line) {
+    pthread_rwlock_rdlock(&writer_lock);
+    const bool taken = writer.func != NULL;
+    if (taken)
+        writer.func(writer.data, level, line);
+    pthread_rwlock_unlock(&writer_lock);
+    return taken;
+}
+
 void px_log_line(enum px_log_level level, const char *fmt, ...) {
     char line[2048];
     size_t used = 0;
@@ -55,6 +80,9 @@ void px_log_line(enum px_log_level level, const char *fmt, ...) {
     for (char *p = line; p < line + used; p++) /* one event stays one line */
         if (*p == '\n' || *p == '\r')
             *p = ' ';
+    line[used] = '\0';
+    if (give_to_writer(level, line))
+        return;
     line[used++] = '\n';
     /* One write: lines of several threads do not mix. */
     if (write(STDERR_FILENO, line, used) < 0)
