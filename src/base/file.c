@@ -153,7 +153,8 @@ int px_open_in_root(int root_fd, const char *path, int flags, mode_t mode, struc
         long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
         if (fd >= 0)
             return (int)fd;
-        if (errno != EAGAIN && errno != EINTR) /* EAGAIN: a rename raced, openat2(2) says try again */
+        if (errno != EAGAIN &&
+            errno != EINTR) /* EAGAIN: a rename raced, openat2(2) says try again */
             return px_fail_sys(err, -errno, "cannot open '%s' below the root", path);
     }
 }
@@ -183,8 +184,7 @@ static int rm_entry(int dir_fd, const char *name, dev_t dev, struct px_error *er
         return 0;
     if (errno != EISDIR && errno != EPERM)
         return px_fail_sys(err, -errno, "cannot remove");
-    px_cleanup_close int fd =
-        openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    px_cleanup_close int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return px_fail_sys(err, -errno, "cannot remove");
     struct stat st;

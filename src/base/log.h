@@ -3,8 +3,9 @@
  *     relay: session 4f1c closed: reason=idle rx_bytes=83112 age_ms=30004
  *
  * Levels are for readers: error (act), warning (look), info (operator), debug (us). The level (and
- * the writer) are the program's only globals. Lines carry a <N> priority prefix when stderr is the journal
- * (JOURNAL_STREAM set), see sd-daemon(3). No secrets, no raw bytes of peers. Thread-safe. */
+ * the writer) are the program's only globals. Lines carry a <N> priority prefix when stderr is the
+ * journal (JOURNAL_STREAM set), see sd-daemon(3). No secrets, no raw bytes of peers. Thread-safe.
+ */
 #pragma once
 #include "base/error.h"
 
@@ -18,8 +19,9 @@ int px_log_parse_level(const char *word, enum px_log_level *ret, struct px_error
 void px_log_line(enum px_log_level level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Lines go to @writer (without their newline) instead of stderr, from any thread; NULL: stderr again.
- * For a progress display that shares the terminal. Returns when no other thread is in the old one. */
+/* Lines go to @writer (without their newline) instead of stderr, from any thread; NULL: stderr
+ * again. For a progress display that shares the terminal. Returns when no other thread is in the
+ * old one. */
 void px_log_set_writer(void (*writer)(void *data, enum px_log_level level, const char *line),
                        void *data);
 

@@ -186,7 +186,8 @@ static int check_words(const struct parse *p, struct px_error *err) {
     const struct px_args *args = p->ret;
     const struct px_verb *verb = args->verb;
     const size_t n = px_verb_n_positionals(verb);
-    const bool open_end = n > 0 && (verb->positionals[n - 1].many || verb->positionals[n - 1].verbatim);
+    const bool open_end =
+        n > 0 && (verb->positionals[n - 1].many || verb->positionals[n - 1].verbatim);
     char path[128];
     for (size_t i = args->n_words; i < n; i++)
         if (!verb->positionals[i].optional) {
@@ -195,8 +196,7 @@ static int check_words(const struct parse *p, struct px_error *err) {
             return px_hint(err, -EINVAL, "'%s --help' explains it", path);
         }
     if (args->n_words > n && !open_end) {
-        px_fail(err, -EINVAL, "%s: '%s' is one word too many", said_path(p, path),
-                args->words[n]);
+        px_fail(err, -EINVAL, "%s: '%s' is one word too many", said_path(p, path), args->words[n]);
         return px_hint(err, -EINVAL, "'%s --help' explains it", path);
     }
     for (size_t i = 0; i < args->n_words && n > 0; i++) {

@@ -1,7 +1,8 @@
 /* src/phoenix/args.h - from argv to a verb, its options and its words
  *
- * GNU style: --name VALUE, --name=VALUE, -n VALUE, -nVALUE, -ab, options before or after words, "--"
- * ends them. Global options may stand anywhere. Pure: looks at nothing but argv and the table. */
+ * GNU style: --name VALUE, --name=VALUE, -n VALUE, -nVALUE, -ab, options before or after words,
+ * "--" ends them. Global options may stand anywhere. Pure: looks at nothing but argv and the table.
+ */
 #pragma once
 #include "base/cleanup.h"
 #include "phoenix/verb.h"
@@ -12,17 +13,17 @@ struct px_args_given {
 };
 
 struct px_args {
-    const struct px_verb *verb;     /* the verb that was asked for, lent */
-    const struct px_verb *group;    /* the group it is in; NULL: none */
-    struct px_args_given *given;    /* in the order of argv */
+    const struct px_verb *verb;  /* the verb that was asked for, lent */
+    const struct px_verb *group; /* the group it is in; NULL: none */
+    struct px_args_given *given; /* in the order of argv */
     size_t n_given, cap_given;
-    const char **words;             /* positional arguments, lent by argv */
+    const char **words; /* positional arguments, lent by argv */
     size_t n_words, cap_words;
     bool help, version; /* asked for; then nothing else is checked */
 };
 
-/* -EINVAL: wrong usage, the message names the wrong word and the hint what may have been meant. Even
- * then ret->verb is what was recognized so far. Zero *ret before; px_args_fini in any case. */
+/* -EINVAL: wrong usage, the message names the wrong word and the hint what may have been meant.
+ * Even then ret->verb is what was recognized so far. Zero *ret before; px_args_fini in any case. */
 int px_args_parse(const struct px_verb *program, int argc, char *const *argv, struct px_args *ret,
                   struct px_error *err);
 void px_args_fini(struct px_args *args);

@@ -66,8 +66,7 @@ static void offer_positional(const struct completion *c, const struct px_args *a
 
 static const struct px_option *find(const struct px_verb *verb, const char *name, size_t size) {
     for (size_t i = 0; i < px_verb_n_options(verb); i++)
-        if (strlen(verb->options[i].name) == size &&
-            memcmp(verb->options[i].name, name, size) == 0)
+        if (strlen(verb->options[i].name) == size && memcmp(verb->options[i].name, name, size) == 0)
             return &verb->options[i];
     return NULL;
 }
@@ -92,9 +91,8 @@ static const struct px_option *option_of(const struct px_verb *program, const st
 static void complete_after(struct completion *c, const struct px_args *args, const char *previous,
                            bool options_ended) {
     const struct px_verb *verb = args->verb;
-    const struct px_option *o = previous && !options_ended
-                                    ? option_of(c->program, verb, previous)
-                                    : NULL;
+    const struct px_option *o =
+        previous && !options_ended ? option_of(c->program, verb, previous) : NULL;
     if (o && o->arg && !strchr(previous, '=')) {
         offer_values(c, o->completes, o->words);
         return;
@@ -133,8 +131,8 @@ void px_complete(const struct px_verb *program, char *const *words, size_t n_wor
     bool options_ended = false;
     argv[argc++] = program_name;
     for (size_t i = 0; i < n_words; i++) {
-        const bool cut = strcmp(words[i], "=") == 0 && argc > 1 &&
-                         strncmp(argv[argc - 1], "--", 2) == 0;
+        const bool cut =
+            strcmp(words[i], "=") == 0 && argc > 1 && strncmp(argv[argc - 1], "--", 2) == 0;
         if (i + 1 == n_words)
             current = cut ? nothing : words[i];
         else if (!cut)

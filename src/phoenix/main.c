@@ -3,7 +3,8 @@
 #include <locale.h>
 
 int main(int argc, char **argv) {
-    /* For the widths of characters only: the program's words and numbers are the same everywhere. */
+    /* For the widths of characters only: the program's words and numbers are the same everywhere.
+     */
     if (!setlocale(LC_CTYPE, "C.UTF-8"))
         setlocale(LC_CTYPE, "");
     return px_cli_main(&px_program, argc, argv);

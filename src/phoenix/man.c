@@ -6,8 +6,8 @@
 #include <ctype.h>
 #include <string.h>
 
-/* Text that mdoc takes as it stands: no macro at the start of a line, no escape, no hyphen that turns
- * into a dash. @size bytes. */
+/* Text that mdoc takes as it stands: no macro at the start of a line, no escape, no hyphen that
+ * turns into a dash. @size bytes. */
 static void add_text(struct px_buf *out, const char *text, size_t size) {
     bool line_start = true;
     for (size_t i = 0; i < size; i++) {

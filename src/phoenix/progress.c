@@ -18,8 +18,8 @@ struct item {
 };
 
 struct px_progress {
-    bool live, quiet;    /* constant */
-    pthread_t drawer;    /* only when live */
+    bool live, quiet;     /* constant */
+    pthread_t drawer;     /* only when live */
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t wake;
     struct px_term term; /* its size may change */

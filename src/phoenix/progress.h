@@ -1,12 +1,11 @@
 /* src/phoenix/progress.h - long work, shown while it goes on
  *
- * On a terminal: a block of lines at the bottom, one for each thing in progress, drawn again at most
- * ten times a second; what is finished moves up and stays. Elsewhere (a log, CI): one line with the
- * time of day whenever a text changes. Log lines (base/log.h) go through it while it lives, so that
- * the two do not overwrite each other.
- *     ⠹ alice    waiting for the X server                1.2 s
- *     ⠹ desktop  installing packages   ██████░░░░  61%  48.0 s
- * Any thread may call; one progress at a time per process. */
+ * On a terminal: a block of lines at the bottom, one for each thing in progress, drawn again at
+ * most ten times a second; what is finished moves up and stays. Elsewhere (a log, CI): one line
+ * with the time of day whenever a text changes. Log lines (base/log.h) go through it while it
+ * lives, so that the two do not overwrite each other. ⠹ alice    waiting for the X server 1.2 s ⠹
+ * desktop  installing packages   ██████░░░░  61%  48.0 s Any thread may call; one progress at a
+ * time per process. */
 #pragma once
 #include "base/cleanup.h"
 #include "phoenix/term.h"
@@ -35,7 +34,7 @@ void px_progress_say(struct px_progress *progress, const char *line);
 /* The drawing itself, pure: one line, without a newline, at most @width columns. */
 struct px_progress_line {
     const char *key, *text;
-    double fraction;    /* < 0: not known */
+    double fraction; /* < 0: not known */
     int64_t elapsed_us;
 };
 void px_progress_draw(struct px_buf *out, const struct px_progress_line *line, size_t key_width,

@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define GAP 2        /* blanks between columns */
+#define GAP 2         /* blanks between columns */
 #define LEAST_WIDTH 8 /* a column that gives way keeps this much */
 #define COLUMNS_MAX 24
 

@@ -1,11 +1,10 @@
 /* src/phoenix/table.h - columns of text
  *
- *     px_cleanup(px_table_freep) struct px_table *t = px_table_new("NAME", "STATE", "MEMORY>", NULL);
- *     px_table_cell(t, PX_PLAIN, "%s", name);
- *     px_table_cell(t, PX_GOOD, "running");
+ *     px_cleanup(px_table_freep) struct px_table *t = px_table_new("NAME", "STATE", "MEMORY>",
+ * NULL); px_table_cell(t, PX_PLAIN, "%s", name); px_table_cell(t, PX_GOOD, "running");
  *
- * A heading's last character: '>' right-aligned, '~' the column that gives way when the terminal is too
- * narrow. Cells fill rows from left to right; rows end by themselves. Not thread-safe. */
+ * A heading's last character: '>' right-aligned, '~' the column that gives way when the terminal is
+ * too narrow. Cells fill rows from left to right; rows end by themselves. Not thread-safe. */
 #pragma once
 #include "base/cleanup.h"
 #include "phoenix/term.h"

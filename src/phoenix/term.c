@@ -28,8 +28,8 @@ struct px_term px_term_of(int fd, const char *when) {
     return t;
 }
 
-/* One character of UTF-8: its length in bytes, 0 at the end. *ret: the character, or -1 for bytes that
- * are none (then the length is 1). Overlong forms and surrogates are none: RFC 3629. */
+/* One character of UTF-8: its length in bytes, 0 at the end. *ret: the character, or -1 for bytes
+ * that are none (then the length is 1). Overlong forms and surrogates are none: RFC 3629. */
 static size_t next_char(const char *text, int32_t *ret) {
     const unsigned char *s = (const unsigned char *)text;
     *ret = s[0];
@@ -45,8 +45,8 @@ static size_t next_char(const char *text, int32_t *ret) {
         }
         c = c << 6 | (s[i] & 0x3f);
     }
-    const bool bad = s[0] < 0xc2 || s[0] > 0xf4 || c < least[n] || c > 0x10ffff ||
-                     (c >= 0xd800 && c <= 0xdfff);
+    const bool bad =
+        s[0] < 0xc2 || s[0] > 0xf4 || c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff);
     *ret = bad ? -1 : c;
     return bad ? 1 : n;
 }

@@ -1,7 +1,7 @@
 /* src/phoenix/term.h - what the output goes to, and text on it
  *
- * Text from outside (names, logs, command lines) is cleaned of control characters before it reaches a
- * terminal. Source: console_codes(4), https://no-color.org. */
+ * Text from outside (names, logs, command lines) is cleaned of control characters before it reaches
+ * a terminal. Source: console_codes(4), https://no-color.org. */
 #pragma once
 #include "base/buf.h"
 #include <stdbool.h>
@@ -22,8 +22,8 @@ struct px_term px_term_of(int fd, const char *when);
 
 /* Columns that UTF-8 @text takes; bytes that are no UTF-8 and control characters count as one. */
 size_t px_text_width(const char *text);
-/* Adds @text with what could steer a terminal (and bad UTF-8) as '?', cut to @max columns ("…" marks
- * the cut); @max 0: all of it. Returns the columns used. */
+/* Adds @text with what could steer a terminal (and bad UTF-8) as '?', cut to @max columns ("…"
+ * marks the cut); @max 0: all of it. Returns the columns used. */
 size_t px_text_add(struct px_buf *out, const char *text, size_t max);
 /* The escape sequence that switches @colour on, "" when @on is false; and back. */
 const char *px_colour_on(enum px_colour colour, bool on);

@@ -1,8 +1,8 @@
 /* src/phoenix/verb.h - the table of verbs: parser, help, completion and man page come from it
  *
- * A verb is one file, src/phoenix/verb_NAME.c, holding one `const struct px_verb`; verbs.c lists them
- * in the order in which help shows them. A group ("image") has sub-verbs instead of a function.
- * Plain constant data, lent for the life of the program. */
+ * A verb is one file, src/phoenix/verb_NAME.c, holding one `const struct px_verb`; verbs.c lists
+ * them in the order in which help shows them. A group ("image") has sub-verbs instead of a
+ * function. Plain constant data, lent for the life of the program. */
 #pragma once
 #include "base/error.h"
 #include <stdbool.h>
@@ -60,12 +60,12 @@ struct px_example {
 
 struct px_verb {
     const char *name;
-    const char *summary;     /* one line, lower case, no full stop */
-    const char *description; /* paragraphs, separated by an empty line */
+    const char *summary;                           /* one line, lower case, no full stop */
+    const char *description;                       /* paragraphs, separated by an empty line */
     struct px_option options[PX_VERB_OPTIONS_MAX]; /* ends at .name NULL, like the others */
     struct px_positional positionals[PX_VERB_POSITIONALS_MAX];
     struct px_example examples[PX_VERB_EXAMPLES_MAX];
-    const char *exits;         /* what the exit codes mean here, where 0, 1 and 2 do not say it all */
+    const char *exits; /* what the exit codes mean here, where 0, 1 and 2 do not say it all */
     const struct px_verb *const *subs; /* a group: its sub-verbs, NULL behind the last */
     bool needs_root;
     bool hidden; /* not in help: for scripts of ours */

@@ -25,7 +25,7 @@ static void add_names(void *data, enum px_completes what, struct px_buf *out) {
     if (px_cli_host(data, &host, NULL) < 0)
         return;
     if (what == PX_COMPLETE_RECIPE) {
-        add_entries(host->recipes_dir              ? host->recipes_dir
+        add_entries(host->recipes_dir                ? host->recipes_dir
                     : px_exists(AT_FDCWD, "recipes") ? "recipes"
                                                      : PX_DATA_DIR "/recipes",
                     true, out);
@@ -50,6 +50,7 @@ const struct px_verb px_verb_complete = {
     .name = "__complete",
     .summary = "candidates for the shells' completion",
     .hidden = true,
-    .positionals = {{.name = "WORD", .verbatim = true, .optional = true, .doc = "the words so far"}},
+    .positionals =
+        {{.name = "WORD", .verbatim = true, .optional = true, .doc = "the words so far"}},
     .run = run,
 };

@@ -22,7 +22,9 @@ static int run(struct px_cli *cli, struct px_error *err) {
 const struct px_verb px_verb_help = {
     .name = "help",
     .summary = "explain a command",
-    .positionals = {{.name = "COMMAND", .optional = true, .many = true,
+    .positionals = {{.name = "COMMAND",
+                     .optional = true,
+                     .many = true,
                      .doc = "the command to explain, such as 'up' or 'image build'"}},
     .examples = {{"phoenix help image build", "Everything about 'phoenix image build'."}},
     .run = run,

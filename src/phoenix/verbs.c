@@ -17,14 +17,20 @@ const struct px_verb px_program = {
         "should be; 'phoenix up FILE' makes it so.",
     .options =
         {
-            {.name = "host-file", .arg = "FILE", .completes = PX_COMPLETE_FILE,
+            {.name = "host-file",
+             .arg = "FILE",
+             .completes = PX_COMPLETE_FILE,
              .doc = "how phoenix uses this machine (default: $PHOENIX_HOST_FILE, else "
                     "/etc/phoenix/host.yaml where it exists)"},
             {.name = "json", .doc = "print facts as JSON"},
-            {.name = "quiet", .letter = 'q', .doc = "no progress and notes, only results and errors"},
+            {.name = "quiet",
+             .letter = 'q',
+             .doc = "no progress and notes, only results and errors"},
             {.name = "verbose", .letter = 'v', .doc = "tell more; twice: tell everything"},
             {.name = "yes", .letter = 'y', .doc = "answer yes to every question"},
-            {.name = "color", .arg = "WHEN", .completes = PX_COMPLETE_WORDS,
+            {.name = "color",
+             .arg = "WHEN",
+             .completes = PX_COMPLETE_WORDS,
              .words = "auto always never",
              .doc = "colours: auto (default; NO_COLOR is heeded), always, never"},
             {.name = "help", .letter = 'h', .doc = "explain a command"},
