@@ -16,7 +16,8 @@ char *px_strndup(const char *s, size_t max) __attribute__((malloc, returns_nonnu
 void *px_memdup(const void *p, size_t size) __attribute__((malloc, returns_nonnull));
 char *px_asprintf(const char *fmt, ...)
     __attribute__((format(printf, 1, 2), malloc, returns_nonnull));
-char *px_vasprintf(const char *fmt, va_list ap) __attribute__((malloc, returns_nonnull));
+char *px_vasprintf(const char *fmt, va_list ap)
+    __attribute__((format(printf, 1, 0), malloc, returns_nonnull));
 
 /* n zeroed elements. */
 #define px_new0(type, n) ((type *)px_calloc((n), sizeof(type)))

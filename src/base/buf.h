@@ -18,7 +18,8 @@ void px_buf_add(struct px_buf *b, const void *data, size_t size);
 void px_buf_puts(struct px_buf *b, const char *s);
 void px_buf_putc(struct px_buf *b, char c);
 void px_buf_printf(struct px_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void px_buf_vprintf(struct px_buf *b, const char *fmt, va_list ap);
+void px_buf_vprintf(struct px_buf *b, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 /* Room for @size more bytes behind the end; add to b->size what was used. */
 void *px_buf_reserve(struct px_buf *b, size_t size);
 /* Drops @size bytes from the front. */

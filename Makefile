@@ -1,0 +1,52 @@
+# make            builds
+# make up         installs what it needs, builds, makes the image, starts the desktops of FILE
+# make test       installs what it needs, builds, runs every test
+# make install    programs, man pages, completions, units, recipes (DESTDIR is heeded)
+# make bench      measures (bench/README.md)
+# make format     clang-format over the tree; make check-format only looks
+# make fuzz       each fuzz target for FUZZ_SECONDS with libFuzzer
+
+BUILD ?= build
+FILE ?= examples/quickstart.yaml
+FUZZ_SECONDS ?= 20
+PHOENIX = $(BUILD)/src/phoenix/phoenix
+SOURCES = $(shell git ls-files '*.c' '*.h' | grep -v '\.pb-c\.')
+
+.PHONY: all up test install bench format check-format fuzz clean deps
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+
+$(BUILD)/build.ninja: | deps
+	@meson setup $(BUILD) >/dev/null || { cat $(BUILD)/meson-logs/meson-log.txt; exit 1; }
+
+deps:
+	@packaging/install-deps.sh build run
+
+up: all
+	@packaging/up.sh $(PHOENIX) $(FILE)
+
+test:
+	@packaging/install-deps.sh build run test
+	@tests/build $(BUILD)
+	@tests/run --programs $(BUILD) --unit $(BUILD)-asan $(TESTS)
+
+install: all
+	@meson install -C $(BUILD) --no-rebuild
+
+bench: all
+	@bench/run $(PHOENIX)
+
+fuzz:
+	@packaging/install-deps.sh build fuzz
+	@tests/build --fuzz $(BUILD)-fuzz
+	@tests/run --fuzz $(BUILD)-fuzz --seconds $(FUZZ_SECONDS)
+
+format:
+	@clang-format -i $(SOURCES)
+
+check-format:
+	@clang-format --dry-run --Werror $(SOURCES)
+
+clean:
+	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz

@@ -1,0 +1,64 @@
+#!/bin/bash
+# packaging/install-deps.sh [build] [run] [test] [fuzz] - what phoenix needs, from Debian (12, 13)
+#
+# Without words: build and run. Installs only what is missing; a second call touches nothing and needs
+# no network. Another distribution: it says what is missing by Debian's names and stops.
+set -eu
+
+# The compiler and the libraries' headers.
+build="gcc meson ninja-build pkg-config libc6-dev libcmocka-dev
+    libjansson-dev libcyaml-dev libyaml-dev
+    lxc-dev libseccomp-dev libcap-dev
+    libnftables-dev libnl-3-dev libnl-route-3-dev
+    libuv1-dev libsodium-dev libprotobuf-c-dev protobuf-c-compiler
+    libzstd-dev libpng-dev"
+
+# What the program runs: mmdebstrap makes root trees, lxc has liblxc's hooks and seccomp profiles.
+run="lxc mmdebstrap debian-archive-keyring ca-certificates iproute2 zstd tar"
+
+# Only for the tests.
+test="iproute2 nftables python3 mandoc bash-completion clang-format socat jq"
+fuzz="clang llvm"
+
+missing() {
+    local name
+    for name in "$@"; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] ||
+            echo "$name"
+    done
+}
+
+wanted=""
+for group in ${*:-build run}; do
+    case $group in
+    build) wanted="$wanted $build" ;;
+    run) wanted="$wanted $run" ;;
+    test) wanted="$wanted $test" ;;
+    fuzz) wanted="$wanted $fuzz" ;;
+    *)
+        echo "install-deps: unknown group '$group' (hint: build, run, test or fuzz)" >&2
+        exit 2
+        ;;
+    esac
+done
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "install-deps: this is no Debian; have these ready by their names here:" $wanted >&2
+    exit 1
+fi
+# shellcheck disable=SC2086
+list=$(missing $wanted)
+[ -n "$list" ] || exit 0
+if [ "$(id -u)" != 0 ]; then
+    echo "install-deps: missing:" $list "(hint: sudo apt-get install" $list")" >&2
+    exit 1
+fi
+echo "installing:" $list
+export DEBIAN_FRONTEND=noninteractive
+# The lists may be old or absent: ask for new ones only when the first try fails.
+# lxc's own bridge is not ours to bring up.
+# shellcheck disable=SC2086
+apt-get install -qq -y --no-install-recommends $list >/dev/null 2>&1 || {
+    apt-get update -qq
+    apt-get install -qq -y --no-install-recommends $list >/dev/null
+}
