@@ -98,6 +98,9 @@ struct px_backend_ops {
     /* Asks init to stop, kills after @timeout_ms (0: at once). Not running is good. Nothing of it is
      * left after: process, cgroup, mount, interface. */
     int (*stop)(const struct px_container *c, int timeout_ms, struct px_error *err);
+    /* Throws the root's own layer away and keeps home; create then seeds a new one over c->layers (which
+     * may be another image's). Stopped only. Idempotent. */
+    int (*reset)(const struct px_container *c, struct px_error *err);
     /* Removes what create made, data included; stopped or half made. */
     int (*destroy)(const struct px_container *c, struct px_error *err);
     int (*info)(const struct px_container *c, bool with_disk, struct px_container_info *ret,
