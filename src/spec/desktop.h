@@ -7,10 +7,10 @@
  *         count: 3
  *         gpus: 1
  *
- * Parsing is pure (bytes and a name for messages in, struct or error out). Everything is checked and
- * every default filled in here: what comes out is complete. Errors are -EINVAL with one line,
- * "lab.yaml:4: desktops[1].memory: expected a size such as 8GiB, found 'lots'", a near miss as hint.
- * Plain values, owned by the file; px_desktop_file_free releases them. Any thread. */
+ * Parsing is pure (bytes and a name for messages in, struct or error out). Everything is checked
+ * and every default filled in here: what comes out is complete. Errors are -EINVAL with one line,
+ * "lab.yaml:4: desktops[1].memory: expected a size such as 8GiB, found 'lots'", a near miss as
+ * hint. Plain values, owned by the file; px_desktop_file_free releases them. Any thread. */
 #pragma once
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -47,26 +47,26 @@ struct px_network_spec {
 };
 
 struct px_desktop_spec {
-    char *name;             /* a host name label, at most PX_DESKTOP_NAME_MAX */
-    char *image;            /* recipe or image name ("desktop"), or "sha256:..." */
-    unsigned cores;         /* at least 1; 0: all of the host's */
-    uint64_t memory_bytes;  /* 0: no limit */
-    uint64_t disk_bytes;    /* what the desktop may write (root and home); 0: no limit */
-    uint64_t shm_bytes;     /* /dev/shm; default half of memory, 1GiB where memory has no limit */
-    unsigned pids;          /* default 4096 */
-    char *user;             /* login name; default the image's own */
+    char *name;            /* a host name label, at most PX_DESKTOP_NAME_MAX */
+    char *image;           /* recipe or image name ("desktop"), or "sha256:..." */
+    unsigned cores;        /* at least 1; 0: all of the host's */
+    uint64_t memory_bytes; /* 0: no limit */
+    uint64_t disk_bytes;   /* what the desktop may write (root and home); 0: no limit */
+    uint64_t shm_bytes;    /* /dev/shm; default half of memory, 1GiB where memory has no limit */
+    unsigned pids;         /* default 4096 */
+    char *user;            /* login name; default the image's own */
     struct px_network_spec network;
     struct px_gpu_request gpus;
     struct px_mount_spec *mounts;
     size_t n_mounts;
     unsigned width_px, height_px; /* display: {width, height}; default 1920x1080 */
-    char *keyboard;         /* XKB layout, "us", "de(nodeadkeys)"; default "us" */
-    char *timezone;         /* "Europe/Berlin"; default the host's */
-    bool jupyter;           /* default true */
-    bool nesting;           /* containers inside; default false */
-    bool fuse;              /* /dev/fuse; default false */
-    bool autostart;         /* at boot; default true */
-    unsigned line;          /* in the file, for messages; 1-based */
+    char *keyboard;               /* XKB layout, "us", "de(nodeadkeys)"; default "us" */
+    char *timezone;               /* "Europe/Berlin"; default the host's */
+    bool jupyter;                 /* default true */
+    bool nesting;                 /* containers inside; default false */
+    bool fuse;                    /* /dev/fuse; default false */
+    bool autostart;               /* at boot; default true */
+    unsigned line;                /* in the file, for messages; 1-based */
 };
 
 struct px_desktop_file {
@@ -75,7 +75,8 @@ struct px_desktop_file {
     size_t n_desktops;
 };
 
-/* @path "-": stdin. -EINVAL: any mistake in it, empty files included. -ENOENT, -EACCES, -EISDIR, -EFBIG. */
+/* @path "-": stdin. -EINVAL: any mistake in it, empty files included. -ENOENT, -EACCES, -EISDIR,
+ * -EFBIG. */
 int px_desktop_file_load(const char *path, struct px_desktop_file **ret, struct px_error *err);
 int px_desktop_file_parse(const char *name, const char *text, size_t size,
                           struct px_desktop_file **ret, struct px_error *err);

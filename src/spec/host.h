@@ -20,13 +20,13 @@ struct px_host_port { /* what desktops may reach on the host: network.open: [53/
 };
 
 struct px_host_spec {
-    char *state_dir;      /* default /var/lib/phoenix */
-    char *run_dir;        /* default /run/phoenix */
-    char *recipes_dir;    /* NULL: ./recipes where it exists, else the installed ones */
+    char *state_dir;   /* default /var/lib/phoenix */
+    char *run_dir;     /* default /run/phoenix */
+    char *recipes_dir; /* NULL: ./recipes where it exists, else the installed ones */
     struct {
-        uint32_t first;   /* 0: chosen once and kept in state_dir */
-        uint32_t count;   /* default 65536 * 1024 */
-        bool reserve;     /* default true: enter the span in /etc/subuid and /etc/subgid */
+        uint32_t first; /* 0: chosen once and kept in state_dir */
+        uint32_t count; /* default 65536 * 1024 */
+        bool reserve;   /* default true: enter the span in /etc/subuid and /etc/subgid */
     } ids;
     struct {
         char bridge[IFNAMSIZ]; /* default "phoenix0" */
@@ -36,16 +36,17 @@ struct px_host_spec {
         size_t n_dns;
         struct px_host_port *open;
         size_t n_open;
-        bool nat;              /* default true */
+        bool nat; /* default true */
     } network;
-    unsigned parallel;    /* desktops started at once; 0: number of cores */
+    unsigned parallel; /* desktops started at once; 0: number of cores */
     struct {
         enum px_gpu_policy policy; /* default spread */
         unsigned max_shared;       /* desktops on one shared card; default 4 */
     } gpus;
 };
 
-/* @path NULL: PX_HOST_FILE_DEFAULT, all defaults where it does not exist. A named file must exist. */
+/* @path NULL: PX_HOST_FILE_DEFAULT, all defaults where it does not exist. A named file must exist.
+ */
 int px_host_load(const char *path, struct px_host_spec **ret, struct px_error *err);
 int px_host_parse(const char *name, const char *text, size_t size, struct px_host_spec **ret,
                   struct px_error *err);

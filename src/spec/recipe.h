@@ -13,8 +13,8 @@
  *     services: {enable: [a.service], mask: [b.service], user_mask: [c.socket]}
  *     user: {name: ai, uid: 1000, groups: [video]}
  *
- * A recipe is a folder holding recipe.yaml and what it refers to. Layers are made in the order from,
- * packages, pip, files, commands+services+user. Parsing is pure. Any thread. */
+ * A recipe is a folder holding recipe.yaml and what it refers to. Layers are made in the order
+ * from, packages, pip, files, commands+services+user. Parsing is pure. Any thread. */
 #pragma once
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -45,11 +45,11 @@ struct px_strings {
 };
 
 struct px_recipe {
-    char *name;    /* of the folder */
-    char *dir;     /* the folder */
-    char *from;    /* recipe name below; NULL: a root of its own */
+    char *name; /* of the folder */
+    char *dir;  /* the folder */
+    char *from; /* recipe name below; NULL: a root of its own */
     char *description;
-    char *suite;   /* default "trixie"; only without from */
+    char *suite;                  /* default "trixie"; only without from */
     struct px_strings components; /* default main; only without from */
     struct px_strings packages;
     struct px_strings exclude_paths; /* dpkg path-exclude patterns */
@@ -65,7 +65,7 @@ struct px_recipe {
         uint32_t uid;
         char *shell;
         struct px_strings groups;
-        bool sudo;   /* may use sudo without a password; default false */
+        bool sudo; /* may use sudo without a password; default false */
     } user;
 };
 

@@ -1,0 +1,20 @@
+/* src/spec/desktop_fields.h - the tables of the desktop file
+ *
+ * For spec/desktop.c and spec/diff.c only. */
+#pragma once
+#include "spec/desktop.h"
+#include "spec/schema.h"
+
+struct px_desktop_entry {        /* one entry of desktops: */
+    struct px_desktop_spec spec; /* first, so that the tables' offsets are those of the spec too */
+    unsigned count;              /* 0: not given */
+};
+
+struct px_desktop_file_obj {      /* the file */
+    struct px_desktop_entry base; /* defaults: */
+    struct px_desktop_entry *entries;
+    size_t n_entries;
+};
+
+extern const struct px_field px_desktop_file_fields[]; /* of struct px_desktop_file_obj */
+extern const struct px_field px_desktop_fields[];      /* of struct px_desktop_entry */

@@ -1,0 +1,145 @@
+/* src/spec/test_desktop.c */
+#include "base/test.h"
+#include "spec/desktop.h"
+#include <arpa/inet.h>
+#include <jansson.h>
+
+static struct px_desktop_file *parse(const char *text) {
+    struct px_desktop_file *file = NULL;
+    struct px_error err = {0};
+    px_assert_ok_err(px_desktop_file_parse("lab.yaml", text, strlen(text), &file, &err), &err);
+    return file;
+}
+
+static void a_name_alone_is_a_complete_desktop(void **state) {
+    px_cleanup(px_desktop_file_freep) struct px_desktop_file *f = parse("desktops: [{name: a}]");
+    assert_int_equal(f->n_desktops, 1);
+    const struct px_desktop_spec *d = &f->desktops[0];
+    assert_string_equal(d->name, "a");
+    assert_string_equal(d->image, "desktop");
+    assert_int_equal(d->cores, 0);
+    assert_int_equal(d->memory_bytes, 0);
+    assert_int_equal(d->disk_bytes, 0);
+    assert_int_equal(d->shm_bytes, 1 << 30);
+    assert_int_equal(d->pids, 4096);
+    assert_null(d->user);
+    assert_true(d->network.internet);
+    assert_int_equal(d->network.address.s_addr, 0);
+    assert_int_equal(d->gpus.want, PX_GPU_NONE);
+    assert_int_equal(d->n_mounts, 0);
+    assert_int_equal(d->width_px, 1920);
+    assert_int_equal(d->height_px, 1080);
+    assert_string_equal(d->keyboard, "us");
+    assert_null(d->timezone);
+    assert_true(d->jupyter);
+    assert_false(d->nesting);
+    assert_false(d->fuse);
+    assert_true(d->autostart);
+    assert_int_equal(d->line, 1);
+}
+
+static const char full[] =
+    "defaults:\n"
+    "  image: minimal\n"
+    "  memory: 4GiB\n"
+    "  network: {internet: false}\n"
+    "  mounts: [{source: /data, read_only: true}]\n"
+    "  gpus: 1\n"
+    "desktops:\n"
+    "  - name: alice\n"
+    "    image: sha256:0123456789abcdef\n"
+    "    cores: 4\n"
+    "    memory: 8 GB\n"
+    "    disk: 20g\n"
+    "    shm: 1GiB\n"
+    "    pids: 1000\n"
+    "    user: alice\n"
+    "    network: {address: 10.88.0.20}\n"
+    "    gpus: {count: 2, mode: shared, memory: 6GiB}\n"
+    "    mounts: []\n"
+    "    display: {width: 2560, height: 1440}\n"
+    "    keyboard: de(nodeadkeys)\n"
+    "    timezone: Europe/Berlin\n"
+    "    jupyter: false\n"
+    "    nesting: true\n"
+    "    fuse: true\n"
+    "    autostart: false\n"
+    "  - name: lab\n"
+    "    count: 3\n"
+    "    display: 1280x720\n"
+    "  - {name: bob, gpus: [GPU-01234567-89ab, 0000:01:00.0, 1], memory: none}\n"
+    "  - {name: carol, gpus: all}\n"
+    "  - {name: dave, gpus: none}\n";
+
+static void every_key_is_read_over_the_defaults(void **state) {
+    px_cleanup(px_desktop_file_freep) struct px_desktop_file *f = parse(full);
+    assert_int_equal(f->n_desktops, 7);
+    const struct px_desktop_spec *d = &f->desktops[0];
+    assert_string_equal(d->image, "sha256:0123456789abcdef");
+    assert_int_equal(d->cores, 4);
+    assert_int_equal(d->memory_bytes, 8000000000);
+    assert_int_equal(d->disk_bytes, UINT64_C(20) << 30);
+    assert_int_equal(d->shm_bytes, 1 << 30);
+    assert_int_equal(d->pids, 1000);
+    assert_string_equal(d->user, "alice");
+    assert_false(d->network.internet); /* a mapping is merged */
+    assert_int_equal(ntohl(d->network.address.s_addr), 0x0a580014);
+    assert_int_equal(d->gpus.want, PX_GPU_COUNT);
+    assert_int_equal(d->gpus.count, 2);
+    assert_int_equal(d->gpus.mode, PX_GPU_SHARED);
+    assert_int_equal(d->gpus.memory_bytes, UINT64_C(6) << 30);
+    assert_int_equal(d->n_mounts, 0); /* a list is replaced */
+    assert_int_equal(d->width_px, 2560);
+    assert_int_equal(d->height_px, 1440);
+    assert_string_equal(d->keyboard, "de(nodeadkeys)");
+    assert_string_equal(d->timezone, "Europe/Berlin");
+    assert_false(d->jupyter);
+    assert_true(d->nesting);
+    assert_true(d->fuse);
+    assert_false(d->autostart);
+    d = &f->desktops[3];
+    assert_string_equal(f->desktops[1].name, "lab-1");
+    assert_string_equal(d->name, "lab-3");
+    assert_int_equal(d->line, 26);
+    assert_string_equal(d->image, "minimal");
+    assert_int_equal(d->memory_bytes, UINT64_C(4) << 30);
+    assert_int_equal(d->shm_bytes, UINT64_C(2) << 30);
+    assert_int_equal(d->gpus.want, PX_GPU_COUNT);
+    assert_int_equal(d->gpus.count, 1);
+    assert_int_equal(d->n_mounts, 1);
+    assert_string_equal(d->mounts[0].source, "/data");
+    assert_string_equal(d->mounts[0].target, "/data");
+    assert_true(d->mounts[0].read_only);
+    assert_int_equal(d->width_px, 1280);
+    d = &f->desktops[4];
+    assert_int_equal(d->gpus.want, PX_GPU_LIST);
+    assert_int_equal(d->gpus.n_ids, 3);
+    assert_string_equal(d->gpus.ids[2], "1");
+    assert_int_equal(d->memory_bytes, 0);
+    assert_int_equal(f->desktops[5].gpus.want, PX_GPU_ALL);
+    assert_int_equal(f->desktops[6].gpus.want, PX_GPU_NONE);
+}
+
+static void json_brings_the_same_spec_back(void **state) {
+    px_cleanup(px_desktop_file_freep) struct px_desktop_file *f = parse(full);
+    for (size_t i = 0; i < f->n_desktops; i++) {
+        struct px_error err = {0};
+        struct px_desktop_spec again;
+        json_t *a = px_desktop_spec_to_json(&f->desktops[i]);
+        px_assert_ok_err(px_desktop_spec_from_json(a, &again, &err), &err);
+        json_t *b = px_desktop_spec_to_json(&again);
+        assert_true(json_equal(a, b));
+        json_decref(a);
+        json_decref(b);
+        px_desktop_spec_fini(&again);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_name_alone_is_a_complete_desktop),
+        cmocka_unit_test(every_key_is_read_over_the_defaults),
+        cmocka_unit_test(json_brings_the_same_spec_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
