@@ -26,7 +26,7 @@ char *px_vasprintf(const char *fmt, va_list ap)
 #define px_grow(p, cap, want)                                                                      \
     do {                                                                                           \
         if (*(cap) < (want)) {                                                                     \
-            size_t px_cap_ = *(cap) ? *(cap) * 2 : 8;                                              \
+            size_t px_cap_ = *(cap) ? *(cap)*2 : 8;                                                \
             if (px_cap_ < (want))                                                                  \
                 px_cap_ = (want);                                                                  \
             (p) = px_realloc_array((p), px_cap_, sizeof(*(p)));                                    \

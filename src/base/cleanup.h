@@ -56,7 +56,6 @@ static inline int px_take_fd(int *fd) {
         px_taken_;                                                                                 \
     })
 
-#define px_container_of(ptr, type, member)                                                         \
-    ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define px_container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #define PX_N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))

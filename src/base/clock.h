@@ -13,7 +13,8 @@ static inline int64_t px_now_us(void) {
     return (int64_t)ts.tv_sec * PX_US_PER_S + ts.tv_nsec / 1000;
 }
 
-/* Sleeps; signals do not cut it short. For the command line's waits only, never in a loop callback. */
+/* Sleeps; signals do not cut it short. For the command line's waits only, never in a loop callback.
+ */
 static inline void px_sleep_us(int64_t us) {
     struct timespec ts = {.tv_sec = us / PX_US_PER_S, .tv_nsec = us % PX_US_PER_S * 1000};
     while (clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, &ts) != 0)

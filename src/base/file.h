@@ -19,8 +19,9 @@ int px_fd_read_all(int fd, size_t max_bytes, char **ret, size_t *ret_size, struc
 /* Writes all of it, over short writes and EINTR. -errno. */
 int px_fd_write_all(int fd, const void *data, size_t size);
 
-/* Replaces @path at once: a temporary file beside it, fsync, rename, fsync of the directory. A reader
- * (or a crash) sees the old or the new, never a mixture. Leaves no temporary file on failure. */
+/* Replaces @path at once: a temporary file beside it, fsync, rename, fsync of the directory. A
+ * reader (or a crash) sees the old or the new, never a mixture. Leaves no temporary file on
+ * failure. */
 int px_file_write_atomic(int dir_fd, const char *path, const void *data, size_t size, mode_t mode,
                          struct px_error *err);
 /* Writes a few bytes to a file that exists (sysfs, cgroup, proc). */
@@ -38,8 +39,8 @@ int px_open_in_root(int root_fd, const char *path, int flags, mode_t mode, struc
 int px_rm_rf(int dir_fd, const char *path, struct px_error *err);
 bool px_exists(int dir_fd, const char *path);
 
-/* Takes the lock (flock, exclusive) on @path, made where missing; the fd holds it and the last close
- * gives it back, also when the process dies. The file holds the holder's pid and command.
+/* Takes the lock (flock, exclusive) on @path, made where missing; the fd holds it and the last
+ * close gives it back, also when the process dies. The file holds the holder's pid and command.
  * @wait_ms 0: -EAGAIN at once when another process has it (the message names the holder);
  * above 0: waits that long; less: for ever. Returns the fd. */
 int px_lock(int dir_fd, const char *path, int wait_ms, struct px_error *err);

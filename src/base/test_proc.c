@@ -4,7 +4,10 @@
 #include "base/proc.h"
 #include "base/test.h"
 
-#define ARGV(...) (const char *const[]){__VA_ARGS__, NULL}
+#define ARGV(...)                                                                                  \
+    (const char *const[]) {                                                                        \
+        __VA_ARGS__, NULL                                                                          \
+    }
 
 static void output_and_status_come_back(void **state) {
     px_cleanup(px_buf_fini) struct px_buf out = {0}, e = {0};
@@ -70,9 +73,8 @@ static void collect(void *data, const char *line) {
 
 static void lines_are_given_one_by_one(void **state) {
     px_cleanup(px_buf_fini) struct px_buf got = {0};
-    struct px_proc_opts opts = {.argv = ARGV("printf", "a\\nb\\nlast"),
-                                .on_line = collect,
-                                .data = &got};
+    struct px_proc_opts opts = {
+        .argv = ARGV("printf", "a\\nb\\nlast"), .on_line = collect, .data = &got};
     assert_int_equal(px_proc_run(&opts, NULL), 0);
     assert_string_equal(px_buf_str(&got), "[a][b][last]");
 }

@@ -31,8 +31,8 @@ static void sizes_mean_what_people_write(void **state) {
 }
 
 static void bad_sizes_are_refused_with_an_example(void **state) {
-    static const char *const bad[] = {"",     "G",     "eight", "8X",   "8GiBs", "-1G",
-                                      "8 G B", "1.",    ".5G",   "8G 2", "0x10",  "1e3"};
+    static const char *const bad[] = {"",      "G",  "eight", "8X",   "8GiBs", "-1G",
+                                      "8 G B", "1.", ".5G",   "8G 2", "0x10",  "1e3"};
     for (size_t i = 0; i < PX_N_ELEMENTS(bad); i++) {
         struct px_error err = {0};
         uint64_t bytes = 7;

@@ -54,10 +54,11 @@ int px_size_parse(const char *text, uint64_t *ret, struct px_error *err) {
         p++;
     const uint64_t factor = unit_factor(unit);
     if (!any || factor == 0 || *p != '\0')
-        return px_fail(err, -EINVAL,
-                       "'%.40s' is not a size: expected a number and a unit, such as 8GiB (1024^3), "
-                       "8G (the same) or 8GB (1000^3)",
-                       text);
+        return px_fail(
+            err, -EINVAL,
+            "'%.40s' is not a size: expected a number and a unit, such as 8GiB (1024^3), "
+            "8G (the same) or 8GB (1000^3)",
+            text);
     uint64_t bytes;
     over |= __builtin_mul_overflow(whole, factor, &bytes) ||
             __builtin_add_overflow(bytes, (uint64_t)llround(fraction * (double)factor), &bytes);

@@ -7,10 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* "8GiB", "8 GB", "8g", "512M", "1.5 TiB", "4096": a number, optional blanks, an optional unit in any
- * case. K M G T P and KiB.. are powers of 1024 (as LXC, systemd and Proxmox read them); kB MB GB..
- * with the B are powers of 1000 (SI, IEC 80000-13). No unit: bytes.
- * -EINVAL: not a size; -ERANGE: above 2^63-1. The message says what was expected. */
+/* "8GiB", "8 GB", "8g", "512M", "1.5 TiB", "4096": a number, optional blanks, an optional unit in
+ * any case. K M G T P and KiB.. are powers of 1024 (as LXC, systemd and Proxmox read them); kB MB
+ * GB.. with the B are powers of 1000 (SI, IEC 80000-13). No unit: bytes. -EINVAL: not a size;
+ * -ERANGE: above 2^63-1. The message says what was expected. */
 int px_size_parse(const char *text, uint64_t *ret, struct px_error *err);
 /* The shortest exact form with a binary unit ("8GiB", "1536MiB", "1000B"); returns @out. */
 #define PX_SIZE_TEXT_MAX 32
@@ -18,8 +18,8 @@ char *px_size_format(uint64_t bytes, char out[PX_SIZE_TEXT_MAX]);
 /* For people, one decimal: "1.2 GiB". */
 char *px_size_human(uint64_t bytes, char out[PX_SIZE_TEXT_MAX]);
 
-/* A host name label (RFC 1123 2.1, RFC 952): a-z 0-9 and '-', not first or last, 1 to 63 long, here in
- * lower case only. -EINVAL: the message says which rule is broken. */
+/* A host name label (RFC 1123 2.1, RFC 952): a-z 0-9 and '-', not first or last, 1 to 63 long, here
+ * in lower case only. -EINVAL: the message says which rule is broken. */
 int px_hostname_check(const char *name, struct px_error *err);
 
 /* Whether @text matches glob @pattern (fnmatch(3), no flags). */

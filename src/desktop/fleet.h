@@ -3,7 +3,8 @@
  *     STATE/up.lock               held by `up` for its whole run
  *     STATE/alloc.lock            held while ids and addresses are handed out
  *     STATE/ids.json              the span of host ids, once chosen
- *     STATE/desktops/NAME/        lock, desktop.json (record.h), etc/ (files.h), data/, lxc/ (backend)
+ *     STATE/desktops/NAME/        lock, desktop.json (record.h), etc/ (files.h), data/, lxc/
+ * (backend)
  *
  * A fleet is a handle on all of it: host file, backend, open directories. It caches nothing: every
  * call reads the files. One thread. */
@@ -25,7 +26,8 @@ const struct px_backend_ops *px_fleet_backend(const struct px_fleet *fleet);
 int px_fleet_state_fd(const struct px_fleet *fleet); /* lent */
 
 /* Names in alphabetical order (digits by value: lab-2 before lab-10) that match one of @globs
- * (n_globs 0: all). -ENOENT: a glob without a wildcard names no desktop; the hint has a near one. */
+ * (n_globs 0: all). -ENOENT: a glob without a wildcard names no desktop; the hint has a near one.
+ */
 int px_fleet_names(const struct px_fleet *fleet, const char *const *globs, size_t n_globs,
                    char ***ret, size_t *ret_n, struct px_error *err);
 void px_names_free(char **names, size_t n);
@@ -33,14 +35,14 @@ void px_names_free(char **names, size_t n);
 /* One desktop: its record and everything that follows from record and host file. */
 struct px_desktop {
     struct px_record *rec;
-    struct px_image *image;     /* NULL: the image is gone (or has never been found) */
-    struct px_net_port port;    /* address 0.0.0.0: none */
+    struct px_image *image;  /* NULL: the image is gone (or has never been found) */
+    struct px_net_port port; /* address 0.0.0.0: none */
     int dir_fd;
-    char *dir;                  /* STATE/desktops/NAME */
-    struct px_container c;      /* for the backend; points into this struct */
+    char *dir;             /* STATE/desktops/NAME */
+    struct px_container c; /* for the backend; points into this struct */
     struct px_backend_mount *mounts;
     struct px_backend_device *devices;
-    char **owned;               /* strings that c and mounts point at */
+    char **owned; /* strings that c and mounts point at */
     size_t n_owned, cap_owned;
 };
 
@@ -50,7 +52,8 @@ int px_desktop_open(const struct px_fleet *fleet, const char *name, struct px_de
 struct px_desktop *px_desktop_free(struct px_desktop *d);
 PX_DEFINE_CLEANUP(struct px_desktop *, px_desktop_free)
 
-/* Takes the desktop's lock; makes its directory where @make. -EAGAIN: somebody has it for longer than
+/* Takes the desktop's lock; makes its directory where @make. -EAGAIN: somebody has it for longer
+ * than
  * @wait_ms (less than 0: waits for ever). Returns the fd. -ENOENT: no such desktop. */
 int px_desktop_lock(const struct px_fleet *fleet, const char *name, bool make, int wait_ms,
                     struct px_error *err);
@@ -61,8 +64,8 @@ int px_fleet_ports(const struct px_fleet *fleet, struct px_net_port **ret, size_
 /* Makes the host's network right for all desktops there are (px_net_up). */
 int px_fleet_net_up(const struct px_fleet *fleet, struct px_error *err);
 
-/* Hands out ids, an address (unless spec.network names one) and writes the record of a new desktop in
- * phase NEW, under the allocation lock. The caller holds the desktop's lock.
- * -ENOSPC: no ids or addresses left; -EADDRINUSE: the wanted address is another desktop's. */
+/* Hands out ids, an address (unless spec.network names one) and writes the record of a new desktop
+ * in phase NEW, under the allocation lock. The caller holds the desktop's lock. -ENOSPC: no ids or
+ * addresses left; -EADDRINUSE: the wanted address is another desktop's. */
 int px_fleet_allocate(const struct px_fleet *fleet, const struct px_desktop_spec *spec,
                       const char *image_digest, const char *source, struct px_error *err);

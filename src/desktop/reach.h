@@ -27,8 +27,8 @@ int px_desktop_capture(const struct px_fleet *fleet, const char *name, const cha
 int px_desktop_screenshot(const struct px_fleet *fleet, const char *name, struct px_buf *ret_png,
                           struct px_error *err);
 
-/* Copies the log to @fd_out: the journal of a running desktop (@n_lines last ones, -1: all; @follow),
- * the console of a stopped one; @host: what the backend logged. */
+/* Copies the log to @fd_out: the journal of a running desktop (@n_lines last ones, -1: all;
+ * @follow), the console of a stopped one; @host: what the backend logged. */
 struct px_logs_opts {
     int n_lines;
     bool follow, host;

@@ -6,13 +6,13 @@
 
 struct px_status {
     char *name;
-    char *state;         /* "running", "starting", "stopped", "half made", "half removed", "damaged" */
-    char *problem;       /* one line; NULL: none */
-    char *user;          /* login name inside */
-    char *image;         /* name or short digest */
+    char *state;   /* "running", "starting", "stopped", "half made", "half removed", "damaged" */
+    char *problem; /* one line; NULL: none */
+    char *user;    /* login name inside */
+    char *image;   /* name or short digest */
     char address[INET_ADDRSTRLEN]; /* "" without network */
-    char *gpus;          /* "none", or what it was given */
-    char *jupyter_url;   /* with its token; NULL: image or spec has none */
+    char *gpus;                    /* "none", or what it was given */
+    char *jupyter_url;             /* with its token; NULL: image or spec has none */
     struct px_container_info info;
     struct px_record *rec; /* NULL when damaged */
 };

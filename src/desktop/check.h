@@ -1,0 +1,13 @@
+/* src/desktop/check.h - a desktop file's wishes against this host, before anything is touched
+ *
+ * Messages begin with FILE:LINE, as the parser's do. */
+#pragma once
+#include "desktop/fleet.h"
+
+/* Image, GPUs, address, mounts. @ret_image: digest of the image, PX_DIGEST_TEXT_MAX bytes.
+ * -ENOENT: the image is not built; -EINVAL: anything else that the person has to change. */
+int px_check_spec(const struct px_fleet *fleet, const struct px_desktop_file *file,
+                  const struct px_desktop_spec *spec, char *ret_image, struct px_error *err);
+
+/* Whether STATE/desktops/@name holds a record at all, good or damaged. */
+bool px_check_has_record(const struct px_fleet *fleet, const char *name);
