@@ -1,0 +1,194 @@
+/* src/check/doctor_look.c - gathers the facts that the doctor judges */
+#include "backend/backend.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/proc.h"
+#include "check/doctor.h"
+#include "check/doctor_parse.h"
+#include "desktop/alloc_ids.h"
+#include "desktop/subid.h"
+#include <linux/openat2.h>
+#include <lxc/lxccontainer.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+
+#define PROC_MAX_BYTES (4 * 1024 * 1024)
+
+/* "" where it cannot be read; the caller's. */
+static char *text_of(const char *path) {
+    char *text = NULL;
+    return px_file_read(AT_FDCWD, path, PROC_MAX_BYTES, &text, NULL, NULL) < 0 ? px_strdup("")
+                                                                               : text;
+}
+
+static uint64_t number_of(const char *path) {
+    px_cleanup_free char *text = text_of(path);
+    return strtoull(text, NULL, 10);
+}
+
+static void note_trial(struct px_trial *trial, int r, const struct px_error *err) {
+    trial->code = r < 0 ? r : 0;
+    snprintf(trial->why, sizeof(trial->why), "%s", r < 0 ? err->msg : "");
+}
+
+static void look_at_kernel(struct px_host_facts *f) {
+    struct utsname u;
+    if (uname(&u) == 0) {
+        snprintf(f->release, sizeof(f->release), "%s", u.release);
+        sscanf(u.release, "%u.%u", &f->kernel_major, &f->kernel_minor);
+    }
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
+    px_cleanup_close int fd = (int)syscall(SYS_openat2, AT_FDCWD, "/", &how, sizeof(how));
+    f->openat2 = fd >= 0;
+    px_cleanup_close int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    f->pidfd = pidfd >= 0;
+    f->seccomp = px_exists(AT_FDCWD, "/proc/sys/kernel/seccomp/actions_avail");
+    f->max_user_namespaces = number_of("/proc/sys/user/max_user_namespaces");
+    px_cleanup_free char *apparmor = text_of("/sys/module/apparmor/parameters/enabled");
+    f->apparmor = apparmor[0] == 'Y'    ? PX_APPARMOR_ON
+                  : apparmor[0] != '\0' ? PX_APPARMOR_OFF
+                                        : PX_APPARMOR_ABSENT;
+    f->systemd = px_exists(AT_FDCWD, "/run/systemd/system");
+    f->inotify_instances = number_of("/proc/sys/fs/inotify/max_user_instances");
+    f->inotify_watches = number_of("/proc/sys/fs/inotify/max_user_watches");
+    f->pid_max = number_of("/proc/sys/kernel/pid_max");
+    f->max_map_count = number_of("/proc/sys/vm/max_map_count");
+}
+
+static void look_at_cgroups(struct px_host_facts *f) {
+    px_cleanup_free char *mounts = text_of("/proc/self/mountinfo");
+    px_cleanup_free char *controllers = text_of("/sys/fs/cgroup/cgroup.controllers");
+    px_doctor_parse_cgroups(mounts, controllers, f);
+}
+
+static void look_at_room(const struct px_host_spec *host, struct px_host_facts *f) {
+    f->state_dir = host->state_dir;
+    /* Not there yet: the nearest parent that is. */
+    px_cleanup_free char *dir = px_strdup(host->state_dir);
+    while (dir[0] && strcmp(dir, "/") != 0 && !px_exists(AT_FDCWD, dir)) {
+        char *slash = strrchr(dir, '/');
+        if (!slash)
+            break;
+        slash[slash == dir] = '\0';
+    }
+    struct statvfs v;
+    if (statvfs(dir, &v) == 0) {
+        f->disk_free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
+        f->inodes_free = v.f_favail; /* 0 on btrfs: it makes them as needed */
+    }
+    px_cleanup_free char *mounts = text_of("/proc/self/mountinfo");
+    px_cleanup_free char *real = realpath(dir, NULL);
+    px_doctor_parse_fs(mounts, real ? real : dir, f->state_fs, sizeof(f->state_fs));
+    px_cleanup_free char *memory = text_of("/proc/meminfo");
+    f->memory_bytes = px_doctor_parse_meminfo(memory, "MemTotal");
+    f->memory_free_bytes = px_doctor_parse_meminfo(memory, "MemAvailable");
+    f->cores = (unsigned)get_nprocs();
+}
+
+static void look_at_ids(const struct px_host_spec *host, struct px_host_facts *f) {
+    struct px_error err = {0};
+    struct px_subid_line *lines = NULL;
+    size_t n = 0;
+    int r = px_subid_load("/etc", &lines, &n, &err);
+    f->id_first = host->ids.first;
+    f->id_count = host->ids.count;
+    struct px_ids span = {host->ids.first, host->ids.count};
+    if (r >= 0 && host->ids.first == 0)
+        r = px_subid_choose(lines, n, host->ids.count, &span, &err);
+    else if (r >= 0)
+        r = px_subid_check(lines, n, span, &err);
+    note_trial(&f->ids, r, &err);
+    free(lines);
+}
+
+static void look_at_net(const struct px_host_spec *host, struct px_host_facts *f) {
+    struct px_error err = {0};
+    memcpy(f->bridge, host->network.bridge, sizeof(f->bridge));
+    if (f->root)
+        note_trial(&f->net_asked, px_net_state(host, &f->net, &err), &err);
+    else
+        f->net_asked.code = -EPERM;
+    px_cleanup_free char *resolv = NULL;
+    note_trial(&f->dns, px_net_resolv_conf(host, &resolv, &err), &err);
+}
+
+static void look_at_backend(struct px_host_facts *f) {
+    struct px_error err = {0};
+    const struct px_backend_ops *backend = NULL;
+    snprintf(f->lxc_version, sizeof(f->lxc_version), "%s", lxc_get_version());
+    int r = px_backend_get("lxc", &backend, &err);
+    note_trial(&f->backend, r < 0 ? r : backend->probe(&err), &err);
+}
+
+static void look_at_overlay(const struct px_host_spec *host, struct px_host_facts *f) {
+    struct px_error err = {0};
+    if (!f->root) {
+        f->overlay.code = -EPERM;
+        return;
+    }
+    const bool was_there = px_exists(AT_FDCWD, host->state_dir);
+    int r = px_mkdir_p(AT_FDCWD, host->state_dir, 0711, &err);
+    if (r >= 0)
+        r = px_doctor_try_overlay(host->state_dir, &err);
+    note_trial(&f->overlay, r, &err);
+    if (!was_there)
+        rmdir(host->state_dir);
+}
+
+/* The driver bound to PCI device @address: the name at the end of a symlink. */
+static void read_driver(const char *address, char *ret, size_t size) {
+    px_cleanup_free char *path = px_asprintf("/sys/bus/pci/devices/%s/driver", address);
+    char target[256] = "";
+    ssize_t n = readlink(path, target, sizeof(target) - 1);
+    const char *slash = n > 0 ? strrchr(target, '/') : NULL;
+    snprintf(ret, size, "%s", slash ? slash + 1 : "");
+}
+
+static void look_at_gpus(struct px_host_facts *f) {
+    px_cleanup_closedir DIR *dir = opendir("/sys/bus/pci/devices");
+    const struct dirent *e;
+    while (dir && (e = readdir(dir)) && f->n_cards < PX_GPU_CARDS_MAX) {
+        px_cleanup_free char *vendor_path =
+            px_asprintf("/sys/bus/pci/devices/%s/vendor", e->d_name);
+        px_cleanup_free char *class_path = px_asprintf("/sys/bus/pci/devices/%s/class", e->d_name);
+        px_cleanup_free char *vendor = text_of(vendor_path), *class = text_of(class_path);
+        /* Display controllers, class 03: VGA and 3D. */
+        if (strtoul(vendor, NULL, 16) != 0x10de || strtoul(class, NULL, 16) >> 16 != 0x03)
+            continue;
+        struct px_gpu_card *card = &f->cards[f->n_cards++];
+        snprintf(card->address, sizeof(card->address), "%.15s", e->d_name);
+        read_driver(e->d_name, card->driver, sizeof(card->driver));
+        px_cleanup_free char *info_path =
+            px_asprintf("/proc/driver/nvidia/gpus/%s/information", e->d_name);
+        px_cleanup_free char *info = text_of(info_path);
+        px_doctor_parse_field(info, "Model", card->model, sizeof(card->model));
+    }
+    px_cleanup_free char *version = text_of("/sys/module/nvidia/version");
+    version[strcspn(version, "\n")] = '\0';
+    snprintf(f->nvidia_module, sizeof(f->nvidia_module), "%s", version);
+    f->nvidia_uvm_node = px_exists(AT_FDCWD, "/dev/nvidia-uvm");
+}
+
+static bool has_program(const char *name) {
+    px_cleanup_free char *path = px_proc_find(name);
+    return path != NULL;
+}
+
+void px_doctor_look(const struct px_host_spec *host, struct px_host_facts *ret) {
+    *ret = (struct px_host_facts){.root = geteuid() == 0};
+    look_at_kernel(ret);
+    look_at_cgroups(ret);
+    look_at_room(host, ret);
+    look_at_overlay(host, ret);
+    look_at_backend(ret);
+    look_at_ids(host, ret);
+    look_at_net(host, ret);
+    look_at_gpus(ret);
+    ret->has_mmdebstrap = has_program("mmdebstrap");
+    ret->has_ip = has_program("ip");
+}
