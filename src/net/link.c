@@ -166,6 +166,10 @@ static int talk(struct nl_sock *sock, struct nl_msg **msg) {
 int px_link_bridge_add(struct nl_sock *sock, const char *name, const uint8_t mac[6], unsigned mtu,
                        struct px_error *err) {
     const struct ifinfomsg head = {.ifi_family = AF_UNSPEC};
+    /* Frames to 01:80:c2:00:00:0e reach no hook of nftables, and would teach the bridge whatever
+     * source address they bear: a neighbour's, whose packets then come to the forger. */
+    const struct br_boolopt_multi options = {.optval = 1U << BR_BOOLOPT_NO_LL_LEARN,
+                                             .optmask = 1U << BR_BOOLOPT_NO_LL_LEARN};
     px_cleanup(nlmsg_freep) struct nl_msg *msg =
         message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof(head));
     nla_put_string(msg, IFLA_IFNAME, name);
@@ -177,6 +181,7 @@ int px_link_bridge_add(struct nl_sock *sock, const char *name, const uint8_t mac
     nla_put_u32(msg, IFLA_BR_STP_STATE, 0);
     nla_put_u32(msg, IFLA_BR_FORWARD_DELAY, 0);
     nla_put_u8(msg, IFLA_BR_MCAST_SNOOPING, 0);
+    nla_put(msg, IFLA_BR_MULTI_BOOLOPT, sizeof(options), &options);
     nla_nest_end(msg, data);
     nla_nest_end(msg, info);
     int r = talk(sock, &msg);

@@ -71,7 +71,7 @@ static void add_open(struct px_buf *out, const struct px_host_spec *host, bool u
 static void add_outward(struct px_buf *out, const struct px_rules *rules) {
     px_buf_puts(out, "chain outward {\n");
     /* A route to the neighbour through the gateway: port isolation does not see it. */
-    px_buf_printf(out, "oifname \"%s\" %s", rules->host->network.bridge, refuse);
+    px_buf_printf(out, "oifname \"%s\" drop\n", rules->host->network.bridge);
     px_buf_puts(out, "meta nfproto ipv6 drop\n");
     for (size_t i = 0; i < rules->n_link_dns; i++) {
         px_buf_puts(out, "ip daddr ");

@@ -45,8 +45,8 @@ void px_rules_load(const struct px_rules *rules, const struct px_net_port *ports
                    const char *const *hooked, size_t n_hooked, struct px_buf *out);
 void px_rules_unload(const struct px_host_spec *host, enum px_rules_family family,
                      struct px_buf *out);
-/* Adding what is there is good; so is taking away what is not (it is added before). Removal waits for
- * readers in the kernel, some 10 ms. */
+/* Adding what is there is good; so is taking away what is not (it is added before). Removal waits
+ * for readers in the kernel, some 10 ms. */
 void px_rules_port_add(const struct px_rules *rules, const struct px_net_port *port,
                        struct px_buf *out);
 void px_rules_port_remove(const struct px_rules *rules, const struct px_net_port *port,
