@@ -28,6 +28,12 @@ struct px_backend_device { /* a device node of the host given to the container *
     bool block;
 };
 
+/* Works on a container's tree while nothing runs in it. @root_fd: the merged root; @home_fd: what is
+ * /home; both lent. Owners are host ids (id_first + uid); see root.h for writing there. Runs in a child
+ * process, so that only what it writes remains, and where nobody else sees the mounts. Not 0: gives up
+ * with that code and @err. */
+typedef int (*px_backend_root_fn)(void *data, int root_fd, int home_fd, struct px_error *err);
+
 struct px_container {        /* all lent for the call */
     const char *name;        /* container name: host file's prefix and the desktop's name */
     const char *hostname;
@@ -51,12 +57,13 @@ struct px_container {        /* all lent for the call */
     const struct px_backend_device *devices;
     size_t n_devices;
     /* Called once by create, when root and home are new and mounted for us alone: puts in what only
-     * this desktop has (login, machine-id, skeleton of the home). @root_fd: the merged root; @home_fd:
-     * what will be /home. Owners are host ids (id_first + uid). Runs in a child process of create, so
-     * that only what it writes remains; create calls it again when it failed or was killed, on the
-     * half-seeded tree: it must be idempotent. NULL: none. */
-    int (*seed)(void *seed_data, int root_fd, int home_fd, struct px_error *err);
+     * this desktop has (login, machine-id, skeleton of the home). create calls it again when it failed
+     * or was killed, on the half-seeded tree: it must be idempotent. NULL: none. */
+    px_backend_root_fn seed;
     void *seed_data;
+    /* The same at each start, with all mounts in place, before init runs. NULL: none. */
+    px_backend_root_fn prepare;
+    void *prepare_data;
 };
 
 enum px_container_state { PX_CONTAINER_ABSENT, PX_CONTAINER_STOPPED, PX_CONTAINER_STARTING,
@@ -92,7 +99,7 @@ struct px_backend_ops {
     /* Writes the configuration anew (limits, mounts, devices), and to the running container what can
      * change live. *ret_restart_needed: something takes effect only at the next start. */
     int (*update)(const struct px_container *c, bool *ret_restart_needed, struct px_error *err);
-    /* Mounts and starts; returns when init runs. Cleans up after itself on failure.
+    /* Mounts, prepares and starts; returns when init runs. Cleans up after itself on failure.
      * -EALREADY: runs. */
     int (*start)(const struct px_container *c, struct px_error *err);
     /* Asks init to stop, kills after @timeout_ms (0: at once). Not running is good. Nothing of it is
@@ -110,6 +117,12 @@ struct px_backend_ops {
                 struct px_error *err);
     /* fd of the running container's root directory (O_PATH). -ESRCH: not running. */
     int (*root)(const struct px_container *c, struct px_error *err);
+    /* Runs @fn on a stopped container (to look, copy or repair). -EBUSY: it runs. */
+    int (*enter)(const struct px_container *c, px_backend_root_fn fn, void *data,
+                 struct px_error *err);
+    /* Waits until the system inside has finished booting (systemd: its start-up jobs are done), by
+     * events. -ETIMEDOUT; -ESRCH: it does not run, or stopped meanwhile. */
+    int (*wait_ready)(const struct px_container *c, int64_t timeout_us, struct px_error *err);
 };
 
 /* @name NULL: the first that probes well. -ENOENT: no such backend. */

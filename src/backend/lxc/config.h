@@ -1,0 +1,26 @@
+/* src/backend/lxc/config.h - liblxc's configuration of a container, as text
+ *
+ * Pure: everything about the host comes in as struct px_lxc_host, so that the same container and
+ * host give the same text; comparing texts tells what changed. Source: lxc.container.conf(5). */
+#pragma once
+#include "backend/backend.h"
+#include "backend/lxc/cgroup.h"
+
+struct px_lxc_host {
+    struct px_cg_layout cgroups;
+    char cpus[512];         /* the cores this container gets, "0-3,8"; "": all */
+    bool memlock_unlimited; /* may RLIMIT_MEMLOCK be lifted */
+    bool swap_limit;        /* v1: memory.memsw files exist */
+    bool apparmor;          /* the kernel enforces AppArmor profiles */
+    bool oom_adjust;        /* the monitor is shielded from the OOM killer, init must not be */
+};
+
+/* The text, the caller's. -EINVAL: a path or name that the format cannot carry. */
+int px_lxc_config(const struct px_container *c, const struct px_lxc_host *host, char **ret,
+                  struct px_error *err);
+/* The seccomp policy in liblxc's format; constant. */
+const char *px_lxc_seccomp(bool nesting);
+
+/* Whether going from one configuration text to the other needs a restart: a line differs that
+ * px_lxc_apply_limits() does not change live. Pure. */
+bool px_lxc_config_needs_restart(const char *running, const char *wanted);
