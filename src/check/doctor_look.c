@@ -33,7 +33,8 @@ static uint64_t number_of(const char *path) {
 
 static void note_trial(struct px_trial *trial, int r, const struct px_error *err) {
     trial->code = r < 0 ? r : 0;
-    snprintf(trial->why, sizeof(trial->why), "%s", r < 0 ? err->msg : "");
+    snprintf(trial->why, sizeof(trial->why), "%.*s", (int)sizeof(trial->why) - 1,
+             r < 0 ? err->msg : "");
 }
 
 static void look_at_kernel(struct px_host_facts *f) {
