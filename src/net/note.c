@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <jansson.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -75,10 +76,14 @@ char *px_loaded_print(const struct px_loaded *note) {
     return json_dumps(root, JSON_INDENT(1));
 }
 
+/* As port_to_json writes it, and nothing else. */
 static bool mac_parse(const char *text, uint8_t ret[6]) {
-    char end = 0;
-    return strlen(text) == 17 && sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%c", &ret[0],
-                                        &ret[1], &ret[2], &ret[3], &ret[4], &ret[5], &end) == 6;
+    for (size_t i = 0; i < 17; i++)
+        if (i % 3 == 2 ? text[i] != ':' : !isxdigit((unsigned char)text[i]))
+            return false;
+    for (size_t i = 0; i < 6; i++)
+        ret[i] = (uint8_t)strtoul(text + 3 * i, NULL, 16);
+    return text[17] == '\0';
 }
 
 static bool port_from_json(json_t *json, struct px_net_port *ret) {
