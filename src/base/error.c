@@ -1,5 +1,6 @@
 /* src/base/error.c - one error: a code, what happened, what to do next */
 #include "base/error.h"
+#include "base/text.h"
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@ int px_fail(struct px_error *err, int code, const char *fmt, ...) {
     err->hint[0] = '\0';
     vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
     va_end(ap);
+    px_text_clean(err->msg);
     return code;
 }
 
@@ -27,6 +29,7 @@ int px_fail_sys(struct px_error *err, int code, const char *fmt, ...) {
     err->hint[0] = '\0';
     vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
     va_end(ap);
+    px_text_clean(err->msg);
     size_t used = strlen(err->msg);
     snprintf(err->msg + used, sizeof(err->msg) - used, ": %s", strerrordesc_np(-code));
     return code;
@@ -43,8 +46,10 @@ int px_wrap(struct px_error *err, int code, const char *fmt, ...) {
     va_start(ap, fmt);
     vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
     va_end(ap);
+    px_text_clean(err->msg);
     size_t used = strlen(err->msg);
     snprintf(err->msg + used, sizeof(err->msg) - used, ": %s", inner);
+    px_text_clean(err->msg); /* it may have been cut in a character */
     err->code = code;
     return code;
 }
@@ -56,5 +61,6 @@ int px_hint(struct px_error *err, int code, const char *fmt, ...) {
     va_start(ap, fmt);
     vsnprintf(err->hint, sizeof(err->hint), fmt, ap);
     va_end(ap);
+    px_text_clean(err->hint);
     return code;
 }

@@ -6,7 +6,9 @@
  *
  *     phoenix: desktop 'gpu-7': no free block of 65536 ids (hint: remove a desktop)
  *
- * Thread-safe as long as two threads do not share one struct. */
+ * Control characters in what is quoted become blanks and broken UTF-8 '?', so that names from
+ * outside cannot forge a second line or reach the terminal. Thread-safe as long as two threads do
+ * not share one struct. */
 #pragma once
 #include <errno.h>
 #include <stdarg.h>

@@ -30,6 +30,16 @@ static void long_text_is_cut_not_overrun(void **state) {
     assert_int_equal(strlen(err.hint), PX_ERROR_HINT_MAX - 1);
 }
 
+static void what_is_quoted_stays_one_line_of_utf8(void **state) {
+    struct px_error err = {0};
+    px_fail(&err, -EINVAL, "name '%s'", "a\nphoenix: all is well\x1b[2J");
+    assert_string_equal(err.msg, "name 'a phoenix: all is well [2J'");
+    px_fail(&err, -EINVAL, "name '%.1s'", "\xc3\xa9");
+    px_hint(&err, -EINVAL, "x\r");
+    assert_string_equal(err.msg, "name '?'");
+    assert_string_equal(err.hint, "x ");
+}
+
 static void null_takes_the_code_only(void **state) {
     assert_int_equal(px_wrap(NULL, px_fail(NULL, -EIO, "x"), "y"), -EIO);
 }
@@ -39,6 +49,7 @@ int main(void) {
         cmocka_unit_test(wrap_puts_what_we_did_in_front_and_keeps_the_hint),
         cmocka_unit_test(fail_sys_adds_the_reason),
         cmocka_unit_test(long_text_is_cut_not_overrun),
+        cmocka_unit_test(what_is_quoted_stays_one_line_of_utf8),
         cmocka_unit_test(null_takes_the_code_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

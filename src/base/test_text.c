@@ -81,6 +81,29 @@ static void suggest_finds_slips_and_nothing_far(void **state) {
     assert_null(px_suggest("", words, n));
 }
 
+static void clean_leaves_one_line_of_utf8(void **state) {
+    static const struct {
+        const char *text, *clean;
+    } cases[] = {
+        {"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"},
+        {"a\nb\tc\x1b[1m\x7f", "a b c [1m "},
+        {"\xc3", "?"}, /* cut in a character */
+        {"\xe2\x82", "??"},
+        {"\xc0\x80\xff", "???"}, /* overlong, never a byte of UTF-8 */
+        {"\xed\xa0\x80", "???"}, /* a surrogate */
+        {"\xc2\x9b"
+         "1m",
+         "??1m"}, /* CSI in one character */
+        {"", ""},
+    };
+    for (size_t i = 0; i < PX_N_ELEMENTS(cases); i++) {
+        char text[64];
+        strcpy(text, cases[i].text);
+        px_text_clean(text);
+        assert_string_equal(text, cases[i].clean);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_mean_what_people_write),
@@ -88,6 +111,7 @@ int main(void) {
         cmocka_unit_test(size_format_is_exact_and_short),
         cmocka_unit_test(hostname_says_which_rule_is_broken),
         cmocka_unit_test(suggest_finds_slips_and_nothing_far),
+        cmocka_unit_test(clean_leaves_one_line_of_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

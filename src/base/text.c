@@ -107,6 +107,36 @@ int px_hostname_check(const char *name, struct px_error *err) {
     return 0;
 }
 
+size_t px_utf8_length(const uint8_t *p, size_t left) {
+    if (left == 0)
+        return 0;
+    const size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+    if (n == 0 || p[0] > 0xf4 || n > left)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+void px_text_clean(char *text) {
+    size_t left = strlen(text);
+    uint8_t *p = (uint8_t *)text;
+    for (size_t n = 0; left > 0; p += n, left -= n) {
+        n = px_utf8_length(p, left);
+        /* U+0080 to U+009F are control characters too; a terminal takes 0x9b for ESC [. */
+        if (n == 0)
+            *p = '?', n = 1;
+        else if (*p < 0x20 || *p == 0x7f)
+            *p = ' ';
+        else if (p[0] == 0xc2 && p[1] < 0xa0)
+            p[0] = p[1] = '?';
+    }
+}
+
 bool px_glob_match(const char *pattern, const char *text) {
     return fnmatch(pattern, text, 0) == 0;
 }

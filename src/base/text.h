@@ -22,6 +22,13 @@ char *px_size_human(uint64_t bytes, char out[PX_SIZE_TEXT_MAX]);
  * in lower case only. -EINVAL: the message says which rule is broken. */
 int px_hostname_check(const char *name, struct px_error *err);
 
+/* Length, 1 to 4, of the UTF-8 character that @p begins with, of @left bytes; 0: it is none.
+ * Shortest form only, no surrogates (RFC 3629). */
+size_t px_utf8_length(const uint8_t *p, size_t left);
+/* Makes one printable line of @text, in place: control characters become blanks, what is no UTF-8
+ * becomes '?'. */
+void px_text_clean(char *text);
+
 /* Whether @text matches glob @pattern (fnmatch(3), no flags). */
 bool px_glob_match(const char *pattern, const char *text);
 
