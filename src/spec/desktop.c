@@ -85,9 +85,13 @@ static int check_clash(const struct builder *b, size_t i, size_t j, const struct
     return 0;
 }
 
+uint64_t px_desktop_default_shm(uint64_t memory_bytes) {
+    return memory_bytes ? memory_bytes / 2 : DEFAULT_SHM_BYTES;
+}
+
 static void fill_in(struct px_desktop_spec *spec) {
     if (spec->shm_bytes == 0)
-        spec->shm_bytes = spec->memory_bytes ? spec->memory_bytes / 2 : DEFAULT_SHM_BYTES;
+        spec->shm_bytes = px_desktop_default_shm(spec->memory_bytes);
 }
 
 /* Adds the desktops of entry number @i, whose node is @node. */

@@ -36,6 +36,12 @@ static int check_source(const char *text, struct px_error *err) {
     return r;
 }
 
+/* "/data/" is "/data". */
+static void strip_slashes(char *path) {
+    for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
+        path[n - 1] = '\0';
+}
+
 static int check_target(const char *text, struct px_error *err) {
     /* The backend's and systemd's own; what is mounted below them would be hidden or would harm. */
     static const char *const theirs[] = {"/proc", "/sys", "/dev", "/run"};
@@ -46,8 +52,7 @@ static int check_target(const char *text, struct px_error *err) {
         "/usr/bin", "/usr/lib", "/usr/sbin", "/usr/share", "/var", "/var/lib"};
     int r = px_check_path(text, err);
     px_cleanup_free char *path = px_strdup(text);
-    for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
-        path[n - 1] = '\0';
+    strip_slashes(path);
     for (size_t i = 0; r == 0 && i < PX_N_ELEMENTS(theirs); i++)
         if (is_below(path, theirs[i]))
             r = px_fail(err, -EINVAL, "'%.200s' belongs to the desktop's system", text);
@@ -74,8 +79,11 @@ static json_t *print_address(const void *obj) {
 static int finish_mount(const struct px_at *at, const struct px_node *node, void *obj,
                         struct px_error *err) {
     struct px_mount_spec *mount = obj;
-    if (mount->target)
+    strip_slashes(mount->source);
+    if (mount->target) {
+        strip_slashes(mount->target);
         return 0;
+    }
     const struct px_at here = {.up = at, .key = "source"};
     if (check_target(mount->source, err) < 0) {
         px_at_wrap(&here, px_node_get(node, "source"), err);

@@ -16,5 +16,8 @@ struct px_desktop_file_obj {      /* the file */
     size_t n_entries;
 };
 
+/* shm where the file says nothing of it. */
+uint64_t px_desktop_default_shm(uint64_t memory_bytes);
+
 extern const struct px_field px_desktop_file_fields[]; /* of struct px_desktop_file_obj */
 extern const struct px_field px_desktop_fields[];      /* of struct px_desktop_entry */

@@ -83,6 +83,15 @@ static int finish_ids(const struct px_at *at, const struct px_node *node, void *
     return 0;
 }
 
+static int check_whole(const struct px_at *at, const struct px_node *root,
+                       const struct px_host_spec *host, struct px_error *err) {
+    /* After a reboot nothing is left of run_dir; state must not share that. */
+    if (strcmp(host->state_dir, host->run_dir) == 0)
+        return px_at_fail(&(struct px_at){.up = at, .key = "run_dir"}, px_node_get(root, "run_dir"),
+                          err, "must not be the same as state_dir");
+    return 0;
+}
+
 static const struct px_field ids_fields[] = {
     {.key = "first",
      .kind = PX_FIELD_UINT,
@@ -263,6 +272,8 @@ int px_host_parse(const char *name, const char *text, size_t size, struct px_hos
     int r = px_yaml_parse(name, text, size, true, &root, err);
     if (r == 0)
         r = px_schema_load(&at, host_fields, root, host, err);
+    if (r == 0)
+        r = check_whole(&at, root, host, err);
     if (r < 0)
         return r;
     *ret = px_take_ptr(host);

@@ -11,6 +11,9 @@
 #define OFF(member) offsetof(struct px_recipe, member)
 #define FILE_OFF(member) offsetof(struct px_recipe_file, member)
 #define PIP_OFF(member) offsetof(struct px_recipe_pip, member)
+#define FILES_MAX 1000 /* compared with one another */
+#define PIP_MAX 64
+#define UNITS_MAX 500
 #define STRINGS(member)                                                                            \
     .kind = PX_FIELD_LIST, .offset = OFF(member.items), .n_offset = OFF(member.n),                 \
     .item_size = sizeof(char *)
@@ -42,6 +45,41 @@ static int finish_file(const struct px_at *at, const struct px_node *node, void 
     if (!file->source == !file->content)
         return px_at_fail(at, node, err, "expected either 'source' or 'content', found %s",
                           file->source ? "both" : "neither");
+    return 0;
+}
+
+static int finish_files(const struct px_at *at, const struct px_node *node, void *obj,
+                        struct px_error *err) {
+    const struct px_recipe *recipe = obj;
+    const struct px_node *n = node->child;
+    for (size_t i = 0; i < recipe->n_files; i++, n = n->next)
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(recipe->files[i].path, recipe->files[j].path) == 0)
+                return px_at_fail(&(struct px_at){.up = at, .index = i}, n, err,
+                                  "path '%s' is also that of files[%zu]", recipe->files[i].path, j);
+    return 0;
+}
+
+static int finish_pip(const struct px_at *at, const struct px_node *node, void *obj,
+                      struct px_error *err) {
+    const struct px_recipe *recipe = obj;
+    const struct px_node *n = node->child;
+    for (size_t i = 0; i < recipe->n_pip; i++, n = n->next)
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(recipe->pip[i].venv, recipe->pip[j].venv) == 0)
+                return px_at_fail(&(struct px_at){.up = at, .index = i}, n, err,
+                                  "venv '%s' is also that of pip[%zu]", recipe->pip[i].venv, j);
+    return 0;
+}
+
+static int finish_services(const struct px_at *at, const struct px_node *node, void *obj,
+                           struct px_error *err) {
+    const struct px_recipe *recipe = obj;
+    for (size_t i = 0; i < recipe->enable.n; i++)
+        for (size_t j = 0; j < recipe->mask.n; j++)
+            if (strcmp(recipe->enable.items[i], recipe->mask.items[j]) == 0)
+                return px_at_fail(at, node, err, "'%s' is in both 'enable' and 'mask'",
+                                  recipe->enable.items[i]);
     return 0;
 }
 
@@ -160,17 +198,20 @@ static const struct px_field service_fields[] = {
     {.key = "enable",
      STRINGS(enable),
      .item = &unit_item,
+     .max = UNITS_MAX,
      .unique = true,
      .doc = "Units that are started at boot."},
     {.key = "mask",
      STRINGS(mask),
      .item = &unit_item,
+     .max = UNITS_MAX,
      .unique = true,
      .aka = "disable",
      .doc = "Units that must never start."},
     {.key = "user_mask",
      STRINGS(user_mask),
      .item = &unit_item,
+     .max = UNITS_MAX,
      .unique = true,
      .doc = "The same for the user's own systemd."},
     {0},
@@ -270,6 +311,8 @@ static const struct px_field recipe_fields[] = {
      .item = &pip_item,
      .offset = OFF(pip),
      .n_offset = OFF(n_pip),
+     .max = PIP_MAX,
+     .finish = finish_pip,
      .item_size = sizeof(struct px_recipe_pip),
      .aka = "python venvs"},
     {.key = "files",
@@ -278,6 +321,8 @@ static const struct px_field recipe_fields[] = {
      .item = &file_item,
      .offset = OFF(files),
      .n_offset = OFF(n_files),
+     .max = FILES_MAX,
+     .finish = finish_files,
      .item_size = sizeof(struct px_recipe_file),
      .aka = "copy"},
     {.key = "commands",
@@ -288,6 +333,7 @@ static const struct px_field recipe_fields[] = {
     {.key = "services",
      .kind = PX_FIELD_MAP,
      .fields = service_fields,
+     .finish = finish_services,
      .aka = "units systemd",
      .doc = "Systemd units."},
     {.key = "user",

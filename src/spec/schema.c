@@ -396,15 +396,20 @@ static bool has_word(const char *list, const char *word) {
     return false;
 }
 
+static int hint_keys(const struct px_field *fields, struct px_error *err) {
+    px_cleanup(px_buf_fini) struct px_buf all = {0};
+    for (const struct px_field *f = fields; f->kind; f++)
+        px_buf_printf(&all, "%s%s", all.size ? ", " : "", f->key);
+    return px_hint(err, -EINVAL, "known here: %s", px_buf_str(&all));
+}
+
 static int unknown_key(const struct px_at *at, const struct px_field *fields,
                        const struct px_node *node, struct px_error *err) {
     const char *keys[KEYS_SHOWN];
     const char *near = NULL;
     size_t n = 0;
-    px_cleanup(px_buf_fini) struct px_buf all = {0};
     for (const struct px_field *f = fields; f->kind && n < KEYS_SHOWN; f++) {
         keys[n++] = f->key;
-        px_buf_printf(&all, "%s%s", all.size ? ", " : "", f->key);
         if (has_word(f->aka, node->key))
             near = f->key;
     }
@@ -413,14 +418,15 @@ static int unknown_key(const struct px_at *at, const struct px_field *fields,
     const struct px_node at_key = {.line = node->key_line};
     px_cleanup_free char *key = px_node_found(&(struct px_node){.text = node->key, .quoted = true});
     px_at_fail(at, &at_key, err, "unknown key %s", key);
-    return near ? px_hint(err, -EINVAL, "did you mean '%s'?", near)
-                : px_hint(err, -EINVAL, "known here: %s", px_buf_str(&all));
+    return near ? px_hint(err, -EINVAL, "did you mean '%s'?", near) : hint_keys(fields, err);
 }
 
 int px_schema_load(const struct px_at *at, const struct px_field *fields, const struct px_node *map,
                    void *obj, struct px_error *err) {
-    if (map->kind != PX_NODE_MAP)
-        return unexpected(at, &(struct px_field){.kind = PX_FIELD_MAP}, map, err);
+    if (map->kind != PX_NODE_MAP) {
+        unexpected(at, &(struct px_field){.kind = PX_FIELD_MAP}, map, err);
+        return hint_keys(fields, err);
+    }
     for (const struct px_node *n = map->child; n; n = n->next) {
         const struct px_field *f = fields;
         while (f->kind && strcmp(f->key, n->key) != 0)

@@ -95,6 +95,8 @@ void px_schema_own(const struct px_field *fields, void *obj);
 
 /* A JSON object of @obj with the file's keys; what is NULL is left out. */
 json_t *px_schema_dump(const struct px_field *fields, const void *obj);
+/* The same of one field; NULL: it is not there. */
+json_t *px_schema_dump_field(const struct px_field *field, const void *obj);
 /* JSON as a tree of nodes, for px_schema_load. -EINVAL: nested too deep. */
 int px_node_from_json(const json_t *json, struct px_node **ret, struct px_error *err);
 

@@ -80,7 +80,7 @@ void px_schema_own(const struct px_field *fields, void *obj) {
     }
 }
 
-static json_t *dump_field(const struct px_field *f, const void *obj) {
+json_t *px_schema_dump_field(const struct px_field *f, const void *obj) {
     const void *at = (const char *)obj + f->offset;
     char text[PX_SIZE_TEXT_MAX];
     switch (f->kind) {
@@ -110,7 +110,7 @@ static json_t *dump_field(const struct px_field *f, const void *obj) {
         json_t *list = json_array();
         const char *items = *(char *const *)at;
         for (size_t i = 0; i < *n_items(f, obj); i++)
-            json_array_append_new(list, dump_field(f->item, items + i * f->item_size));
+            json_array_append_new(list, px_schema_dump_field(f->item, items + i * f->item_size));
         return list;
     }
     case PX_FIELD_END:
@@ -122,7 +122,7 @@ static json_t *dump_field(const struct px_field *f, const void *obj) {
 json_t *px_schema_dump(const struct px_field *fields, const void *obj) {
     json_t *map = json_object();
     for (const struct px_field *f = fields; f->kind; f++) {
-        json_t *value = dump_field(f, obj);
+        json_t *value = px_schema_dump_field(f, obj);
         if (value)
             json_object_set_new(map, f->key, value);
     }
