@@ -17,7 +17,7 @@ build="gcc meson ninja-build pkg-config libc6-dev libcmocka-dev
 run="lxc mmdebstrap debian-archive-keyring ca-certificates iproute2 zstd tar"
 
 # Only for the tests.
-test="iproute2 nftables python3 mandoc bash-completion clang-format socat jq"
+test="iproute2 nftables python3 python3-jsonschema python3-yaml mandoc bash-completion clang-format socat jq"
 fuzz="clang llvm"
 
 missing() {

@@ -130,6 +130,12 @@ int px_check_recipe_name(const char *text, struct px_error *err) {
     return 0;
 }
 
+int px_check_suite(const char *text, struct px_error *err) {
+    if (px_check_recipe_name(text, NULL) < 0)
+        return px_fail(err, -EINVAL, "'%.60s' is no Debian suite, such as trixie", text);
+    return 0;
+}
+
 int px_check_image(const char *text, struct px_error *err) {
     static const char prefix[] = "sha256:";
     if (strncmp(text, prefix, sizeof(prefix) - 1) != 0) {

@@ -21,6 +21,8 @@ int px_check_group(const char *text, struct px_error *err);
 int px_check_image(const char *text, struct px_error *err);
 /* A recipe's name. */
 int px_check_recipe_name(const char *text, struct px_error *err);
+/* A release of Debian by its name. */
+int px_check_suite(const char *text, struct px_error *err);
 /* A systemd unit's name with its suffix. */
 int px_check_unit(const char *text, struct px_error *err);
 /* A Debian package, "name", "name:arch", "name=version", "name/suite". */

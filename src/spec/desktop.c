@@ -141,6 +141,18 @@ static int read_entries(const struct px_at *at, const struct px_node *list,
     return 0;
 }
 
+static int check_defaults(const struct px_at *file, const struct px_node *root,
+                          const struct px_desktop_file_obj *obj, struct px_error *err) {
+    const struct px_node *network = px_node_get(px_node_get(root, "defaults"), "network");
+    const struct px_at at = {.up = file, .key = "defaults"};
+    const struct px_at at_network = {.up = &at, .key = "network"};
+    if (obj->base.spec.network.address.s_addr)
+        return px_at_fail(&(struct px_at){.up = &at_network, .key = "address"},
+                          px_node_get(network, "address"), err,
+                          "desktops cannot share one address: give it to one of them");
+    return 0;
+}
+
 static int expand(const struct px_at *at, const struct px_node *root,
                   struct px_desktop_file_obj *obj, struct px_desktop_file *file,
                   struct px_error *err) {
@@ -169,6 +181,8 @@ int px_desktop_file_parse(const char *name, const char *text, size_t size,
     int r = px_yaml_parse(name, text, size, false, &root, err);
     if (r == 0)
         r = px_schema_load(&at, px_desktop_file_fields, root, &obj, err);
+    if (r == 0)
+        r = check_defaults(&at, root, &obj, err);
     if (r < 0)
         return r;
     px_cleanup(px_desktop_file_freep) struct px_desktop_file *file =
@@ -181,6 +195,19 @@ int px_desktop_file_parse(const char *name, const char *text, size_t size,
     return 0;
 }
 
+/* lab.yaml for lab.yml, and the other way. */
+static int hint_ending(const char *path, struct px_error *err) {
+    static const char *const endings[] = {".yaml", ".yml", ".yaml"};
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot && i + 1 < PX_N_ELEMENTS(endings); i++) {
+        px_cleanup_free char *other =
+            px_asprintf("%.*s%s", (int)(dot - path), path, endings[i + 1]);
+        if (strcmp(dot, endings[i]) == 0 && px_exists(AT_FDCWD, other))
+            return px_hint(err, -ENOENT, "did you mean '%s'?", other);
+    }
+    return -ENOENT;
+}
+
 int px_desktop_file_load(const char *path, struct px_desktop_file **ret, struct px_error *err) {
     px_cleanup_free char *text = NULL;
     size_t size = 0;
@@ -190,6 +217,8 @@ int px_desktop_file_load(const char *path, struct px_desktop_file **ret, struct 
                      : px_desktop_file_parse("<stdin>", text, size, ret, err);
     }
     int r = px_file_read(AT_FDCWD, path, PX_DESKTOP_FILE_MAX_BYTES, &text, &size, err);
+    if (r == -ENOENT)
+        return hint_ending(path, err);
     return r < 0 ? r : px_desktop_file_parse(path, text, size, ret, err);
 }
 
@@ -248,4 +277,8 @@ int px_desktop_spec_from_json(const struct json_t *json, struct px_desktop_spec 
 char *px_desktop_file_schema(void) {
     return px_schema_json(px_desktop_file_fields, "phoenix desktop file",
                           "Which AI/ML desktops there should be on this host");
+}
+
+char *px_desktop_file_keys(void) {
+    return px_schema_markdown(px_desktop_file_fields);
 }

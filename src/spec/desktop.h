@@ -95,3 +95,5 @@ int px_desktop_spec_from_json(const struct json_t *json, struct px_desktop_spec 
 
 /* JSON Schema (2020-12) of the file, from the same tables as the parser; the caller's string. */
 char *px_desktop_file_schema(void);
+/* Its keys as tables in Markdown, for docs/files.md; the caller's string. */
+char *px_desktop_file_keys(void);

@@ -78,7 +78,7 @@ static int finish_ids(const struct px_at *at, const struct px_node *node, void *
     }
     /* chown(2) takes id 2^32-1 to mean "leave unchanged", so nobody may own it. */
     if ((uint64_t)host->ids.first + host->ids.count > UINT32_MAX)
-        return px_at_fail(at, node, err, "ids %u to %ju: the last must be below 4294967295",
+        return px_at_fail(at, node, err, "%u to %ju: the last must be below 4294967295",
                           host->ids.first, (uintmax_t)host->ids.first + host->ids.count - 1);
     return 0;
 }
@@ -300,4 +300,8 @@ struct px_host_spec *px_host_free(struct px_host_spec *host) {
 char *px_host_schema(void) {
     return px_schema_json(host_fields, "phoenix host file",
                           "How phoenix uses this machine, " PX_HOST_FILE_DEFAULT);
+}
+
+char *px_host_keys(void) {
+    return px_schema_markdown(host_fields);
 }

@@ -52,4 +52,5 @@ int px_host_parse(const char *name, const char *text, size_t size, struct px_hos
                   struct px_error *err);
 struct px_host_spec *px_host_free(struct px_host_spec *host);
 PX_DEFINE_CLEANUP(struct px_host_spec *, px_host_free)
-char *px_host_schema(void);
+char *px_host_schema(void); /* see px_desktop_file_schema */
+char *px_host_keys(void);

@@ -75,4 +75,5 @@ int px_recipe_parse(const char *name, const char *text, size_t size, struct px_r
                     struct px_error *err);
 struct px_recipe *px_recipe_free(struct px_recipe *recipe);
 PX_DEFINE_CLEANUP(struct px_recipe *, px_recipe_free)
-char *px_recipe_schema(void);
+char *px_recipe_schema(void); /* see px_desktop_file_schema */
+char *px_recipe_keys(void);

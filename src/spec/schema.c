@@ -4,112 +4,12 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
-#define FOUND_MAX 40  /* bytes of a value shown in a message */
 #define KEYS_SHOWN 64 /* most keys of one mapping that are searched for a near miss */
 
 static void *field_at(const struct px_field *f, void *obj) {
     return (char *)obj + f->offset;
-}
-
-static void put_path(struct px_buf *b, const struct px_at *at) {
-    if (!at->up)
-        return;
-    put_path(b, at->up);
-    if (!at->key)
-        px_buf_printf(b, "[%zu]", at->index);
-    else
-        px_buf_printf(b, "%s%s", b->size ? "." : "", at->key);
-}
-
-/* "lab.yaml:4: desktops[1].memory" */
-static char *where(const struct px_at *at, const struct px_node *node) {
-    const struct px_at *file = at;
-    while (file->up)
-        file = file->up;
-    px_cleanup(px_buf_fini) struct px_buf path = {0};
-    put_path(&path, at);
-    const unsigned line = node ? px_node_line(node) : 0;
-    char number[16] = "";
-    if (line > 0)
-        snprintf(number, sizeof(number), ":%u", line);
-    return px_asprintf("%s%s%s%s", file->key, number, path.size ? ": " : "", px_buf_str(&path));
-}
-
-int px_at_wrap(const struct px_at *at, const struct px_node *node, struct px_error *err) {
-    px_cleanup_free char *place = where(at, node);
-    return px_wrap(err, -EINVAL, "%s", place);
-}
-
-int px_at_fail(const struct px_at *at, const struct px_node *node, struct px_error *err,
-               const char *fmt, ...) {
-    va_list ap;
-    va_start(ap, fmt);
-    px_cleanup_free char *text = px_vasprintf(fmt, ap);
-    va_end(ap);
-    px_fail(err, -EINVAL, "%s", text);
-    return px_at_wrap(at, node, err);
-}
-
-char *px_node_found(const struct px_node *node) {
-    if (node->kind == PX_NODE_LIST)
-        return px_strdup("a list");
-    if (node->kind == PX_NODE_MAP)
-        return px_strdup("a mapping");
-    if (px_node_is_null(node))
-        return px_strdup("nothing");
-    size_t n = strlen(node->text);
-    const bool cut = n > FOUND_MAX;
-    for (n = cut ? FOUND_MAX : n; cut && (node->text[n] & 0xc0) == 0x80;)
-        n--; /* not in the middle of a character */
-    px_cleanup_free char *text = px_strndup(node->text, n);
-    for (char *p = text; *p; p++)
-        if ((unsigned char)*p < 0x20)
-            *p = ' '; /* one line stays one line */
-    return px_asprintf("'%s%s'", text, cut ? "..." : "");
-}
-
-static char *expected_uint(const struct px_field *f) {
-    return f->max < UINT32_MAX
-               ? px_asprintf("a whole number from %ju to %ju", (uintmax_t)f->min, (uintmax_t)f->max)
-               : px_asprintf("a whole number, at least %ju", (uintmax_t)f->min);
-}
-
-static char *expected_words(const struct px_field *f) {
-    px_cleanup(px_buf_fini) struct px_buf b = {0};
-    for (size_t i = 0; f->words[i]; i++)
-        px_buf_printf(&b, "%s'%s'", i == 0 ? "" : f->words[i + 1] ? ", " : " or ", f->words[i]);
-    return px_buf_take(&b);
-}
-
-char *px_field_expected(const struct px_field *f) {
-    px_cleanup_free char *text = NULL;
-    if (f->expected)
-        return px_strdup(f->expected);
-    switch (f->kind) {
-    case PX_FIELD_UINT:
-        text = expected_uint(f);
-        break;
-    case PX_FIELD_SIZE:
-        text = px_strdup("a size such as 8GiB");
-        break;
-    case PX_FIELD_BOOL:
-        return px_strdup("true or false");
-    case PX_FIELD_ENUM:
-        return expected_words(f);
-    case PX_FIELD_MAP:
-        return px_strdup("a mapping of keys to values");
-    case PX_FIELD_LIST:
-        return px_strdup("a list");
-    case PX_FIELD_STRING:
-    case PX_FIELD_TEXT:
-    case PX_FIELD_UNION:
-    case PX_FIELD_END:
-        return px_strdup("text");
-    }
-    return f->zero_word ? px_asprintf("%s, or '%s'", text, f->zero_word) : px_take_ptr(text);
 }
 
 static int unexpected(const struct px_at *at, const struct px_field *f, const struct px_node *node,
@@ -118,15 +18,22 @@ static int unexpected(const struct px_at *at, const struct px_field *f, const st
     return px_at_fail(at, node, err, "expected %s, found %s", expected, found);
 }
 
+/* For a key with nothing behind it. */
+static int hint_null(const struct px_node *node, struct px_error *err) {
+    return px_node_is_null(node)
+               ? px_hint(err, -EINVAL, "give it a value, or remove the key for its default")
+               : -EINVAL;
+}
+
 /* ---- scalars ---- */
 
 static int load_string(const struct px_at *at, const struct px_field *f, const struct px_node *node,
                        void *obj, struct px_error *err) {
     if (node->text[0] == '\0' && !f->empty_ok)
-        return px_at_fail(at, node, err, "expected text, found nothing between the quotes");
+        return unexpected(at, f, node, err);
     for (const char *p = node->text; *p && !f->multiline; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            return px_at_fail(at, node, err, "expected one line without tabs");
+            return px_at_fail(at, node, err, "expected one line of text without tabs");
     if (f->check && f->check(node->text, err) < 0)
         return px_at_wrap(at, node, err);
     char **to = field_at(f, obj);
@@ -222,10 +129,10 @@ static int load_size(const struct px_at *at, const struct px_field *f, const str
             return unexpected(at, f, node, err);
         if (bytes < f->min) {
             px_cleanup_free char *found = px_node_found(node);
-            px_at_fail(at, node, err, "expected a size of at least %s%s%s%s, found %s (%ju bytes)",
+            px_at_fail(at, node, err, "expected a size of at least %s%s%s%s, found %s (%ju byte%s)",
                        px_size_format(f->min, least), f->zero_word ? ", or '" : "",
                        f->zero_word ? f->zero_word : "", f->zero_word ? "'" : "", found,
-                       (uintmax_t)bytes);
+                       (uintmax_t)bytes, bytes == 1 ? "" : "s");
             return hint_unit(f, node->text, err);
         }
         if (f->max > 0 && bytes > f->max) {
@@ -255,9 +162,7 @@ static int load_scalar(const struct px_at *at, const struct px_field *f, const s
                        void *obj, struct px_error *err) {
     if (node->kind != PX_NODE_TEXT || px_node_is_null(node)) {
         unexpected(at, f, node, err);
-        return px_node_is_null(node)
-                   ? px_hint(err, -EINVAL, "give it a value, or remove the key for its default")
-                   : -EINVAL;
+        return hint_null(node, err);
     }
     switch (f->kind) {
     case PX_FIELD_STRING:
@@ -321,12 +226,35 @@ static void free_list(const struct px_field *f, void *obj) {
     *n = 0;
 }
 
+/* The one key that the mapping needs; NULL: none, or several. */
+static const char *only_required(const struct px_field *map) {
+    const char *key = NULL;
+    for (const struct px_field *f = map->fields; f->kind; f++) {
+        if (f->required && key)
+            return NULL;
+        if (f->required)
+            key = f->key;
+    }
+    return key;
+}
+
+/* Text where a mapping should be is likely what its main key stands for. */
+static int hint_map(const struct px_field *map, const struct px_node *node, const char *before,
+                    const char *after, struct px_error *err) {
+    const char *key = only_required(map);
+    if (!key || node->kind != PX_NODE_TEXT || px_node_is_null(node) || strchr(node->text, ':'))
+        return hint_null(node, err);
+    return px_hint(err, -EINVAL, "did you mean %s{%s: %.60s}%s?", before, key, node->text, after);
+}
+
 static int load_list(const struct px_at *at, const struct px_field *f, const struct px_node *node,
                      void *obj, struct px_error *err) {
     if (node->kind != PX_NODE_LIST) {
         unexpected(at, f, node, err);
         if (node->kind != PX_NODE_TEXT || px_node_is_null(node))
             return px_hint(err, -EINVAL, "write one '- ' per entry, or [] for none");
+        if (f->item->kind == PX_FIELD_MAP)
+            return hint_map(f->item, node, "[", "]", err);
         return px_hint(err, -EINVAL, "write [%.60s]", node->text);
     }
     if (node->n_children < f->min)
@@ -365,7 +293,8 @@ static int load_union(const struct px_at *at, const struct px_field *f, const st
             f->reset(field_at(f, obj));
         return load_field(at, alt, node, field_at(f, obj), err);
     }
-    return unexpected(at, f, node, err);
+    unexpected(at, f, node, err);
+    return hint_null(node, err);
 }
 
 static int load_field(const struct px_at *at, const struct px_field *f, const struct px_node *node,
@@ -376,8 +305,10 @@ static int load_field(const struct px_at *at, const struct px_field *f, const st
     } else if (f->kind == PX_FIELD_LIST) {
         r = load_list(at, f, node, obj, err);
     } else if (f->kind == PX_FIELD_MAP) {
-        if (node->kind != PX_NODE_MAP)
-            return unexpected(at, f, node, err);
+        if (node->kind != PX_NODE_MAP) {
+            unexpected(at, f, node, err);
+            return hint_map(f, node, "", "", err);
+        }
         r = px_schema_load(at, f->fields, node, field_at(f, obj), err);
     } else {
         r = load_scalar(at, f, node, obj, err);

@@ -94,7 +94,10 @@ static json_t *field_schema(const struct px_field *f) {
                 : f->kind == PX_FIELD_UNION ? union_schema(f)
                 : f->kind == PX_FIELD_BOOL  ? json_pack("{s:s}", "type", "boolean")
                                             : scalar_schema(f);
-    if (f->doc)
+    if (f->doc && f->fallback_doc)
+        json_object_set_new(s, "description",
+                            json_sprintf("%s Default: %s.", f->doc, f->fallback_doc));
+    else if (f->doc)
         json_object_set_new(s, "description", json_string(f->doc));
     if (f->fallback)
         json_object_set_new(s, "default", fallback_json(f));
@@ -156,7 +159,10 @@ static void put_row(struct px_buf *b, const struct px_field *f) {
     else if (f->fallback)
         px_buf_printf(b, "`%s`", f->fallback);
     else
-        put_escaped(b, f->fallback_doc ? f->fallback_doc : "none");
+        put_escaped(b, f->fallback_doc            ? f->fallback_doc
+                       : f->kind == PX_FIELD_MAP  ? "see below"
+                       : f->kind == PX_FIELD_LIST ? "empty"
+                                                  : "none");
     px_buf_puts(b, " | ");
     put_escaped(b, f->doc ? f->doc : "");
     px_buf_puts(b, " |\n");

@@ -2,7 +2,10 @@
 #include "base/test.h"
 #include "spec/desktop.h"
 #include <arpa/inet.h>
+#include "base/alloc.h"
+#include "base/file.h"
 #include <jansson.h>
+#include <sys/stat.h>
 
 static struct px_desktop_file *parse(const char *text) {
     struct px_desktop_file *file = NULL;
@@ -135,11 +138,114 @@ static void json_brings_the_same_spec_back(void **state) {
     }
 }
 
+/* desktops/NAME/desktop.json may have been edited by a person. */
+static void bad_json_is_refused_with_its_key(void **state) {
+    static const struct {
+        const char *json, *msg;
+    } cases[] = {
+        {"{}", "desktop: key 'name' is missing"},
+        {"[]", "desktop: expected a mapping of keys to values, found a list"},
+        {"{\"name\": \"a\", \"count\": 3}", "desktop: unknown key 'count'"},
+        {"{\"name\": \"a\", \"cores\": -1}",
+         "desktop: cores: expected a whole number from 1 to 4096, or 'all', found '-1'"},
+        {"{\"name\": \"a\", \"cores\": 1.5}",
+         "desktop: cores: expected a whole number from 1 to 4096, or 'all', found '1.5'"},
+        {"{\"name\": null}", "desktop: name: expected a name such as lab-1, found nothing"},
+        {"{\"name\": \"../x\"}",
+         "desktop: name: name '../x' is no host name: only a-z, 0-9 and '-' are allowed"},
+        {"{\"name\": \"a\", \"user\": \"x\\u0000y\"}", "a NUL character in a value"},
+    };
+    for (size_t i = 0; i < PX_N_ELEMENTS(cases); i++) {
+        struct px_error err = {0};
+        struct px_desktop_spec spec = {.pids = 7};
+        json_t *json = json_loads(cases[i].json, JSON_ALLOW_NUL, NULL);
+        assert_non_null(json);
+        assert_int_equal(px_desktop_spec_from_json(json, &spec, &err), -EINVAL);
+        assert_string_equal(err.msg, cases[i].msg);
+        assert_int_equal(spec.pids, 7); /* untouched */
+        json_decref(json);
+    }
+}
+
+static void a_thousand_desktops_are_fine(void **state) {
+    px_cleanup(px_desktop_file_freep) struct px_desktop_file *f =
+        parse("desktops: [{name: a, count: 999}, {name: b}]");
+    assert_int_equal(f->n_desktops, PX_DESKTOPS_MAX);
+    assert_string_equal(f->desktops[998].name, "a-999");
+}
+
+static void an_empty_list_is_no_desktops(void **state) {
+    px_cleanup(px_desktop_file_freep) struct px_desktop_file *f = parse("desktops: []");
+    assert_int_equal(f->n_desktops, 0);
+}
+
+static char *in_dir(const char *dir, const char *name) {
+    return px_asprintf("%s/%s", dir, name);
+}
+
+static void what_cannot_be_loaded_says_why(void **state) {
+    char dir[] = "/tmp/pxt-desktop-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(chmod(dir, 0755), 0);
+    px_cleanup_free char *yaml = in_dir(dir, "a.yaml"), *yml = in_dir(dir, "a.yml");
+    struct px_desktop_file *file = NULL;
+    struct px_error err = {0};
+    assert_int_equal(px_desktop_file_load(yaml, &file, &err), -ENOENT);
+    px_assert_contains(err.msg, "a.yaml': No such file or directory");
+    assert_string_equal(err.hint, "");
+    px_assert_ok(px_file_write_atomic(AT_FDCWD, yml, "x", 1, 0, NULL));
+    assert_int_equal(px_desktop_file_load(yaml, &file, &err), -ENOENT);
+    px_assert_contains(err.hint, "a.yml'?");
+    assert_int_equal(px_desktop_file_load(dir, &file, &err), -EISDIR);
+    px_assert_contains(err.msg, "is a directory");
+    assert_int_equal(truncate(yml, 100 * 1000 * 1000), 0);
+    const bool root = geteuid() == 0; /* who could read it all the same */
+    if (root)
+        assert_int_equal(seteuid(65534), 0);
+    assert_int_equal(px_desktop_file_load(yml, &file, &err), -EACCES);
+    if (root)
+        assert_int_equal(seteuid(0), 0);
+    px_assert_contains(err.msg, "Permission denied");
+    assert_int_equal(chmod(yml, 0644), 0);
+    assert_int_equal(px_desktop_file_load(yml, &file, &err), -EFBIG);
+    px_assert_contains(err.msg, "has 100000000 bytes, more than the limit of 1048576");
+    assert_null(file);
+    px_assert_ok(px_rm_rf(AT_FDCWD, dir, NULL));
+}
+
+static void a_dash_is_standard_input(void **state) {
+    static const char good[] = "desktops: [{name: a}]\n", bad[] = "desktops: [{nam: a}]\n";
+    px_cleanup(px_desktop_file_freep) struct px_desktop_file *file = NULL;
+    struct px_error err = {0};
+    int ends[2], saved = dup(STDIN_FILENO);
+    for (int i = 0; i < 2; i++) {
+        const char *text = i == 0 ? good : bad;
+        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(write(ends[1], text, strlen(text)), strlen(text));
+        close(ends[1]);
+        dup2(ends[0], STDIN_FILENO);
+        close(ends[0]);
+        if (i == 0)
+            px_assert_ok_err(px_desktop_file_load("-", &file, &err), &err);
+        else
+            assert_int_equal(px_desktop_file_load("-", &file, &err), -EINVAL);
+    }
+    dup2(saved, STDIN_FILENO);
+    close(saved);
+    assert_int_equal(file->n_desktops, 1);
+    assert_string_equal(err.msg, "<stdin>:1: desktops[0]: unknown key 'nam'");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_alone_is_a_complete_desktop),
         cmocka_unit_test(every_key_is_read_over_the_defaults),
         cmocka_unit_test(json_brings_the_same_spec_back),
+        cmocka_unit_test(bad_json_is_refused_with_its_key),
+        cmocka_unit_test(a_thousand_desktops_are_fine),
+        cmocka_unit_test(an_empty_list_is_no_desktops),
+        cmocka_unit_test(what_cannot_be_loaded_says_why),
+        cmocka_unit_test(a_dash_is_standard_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,23 +2,10 @@
  */
 #include "spec/yaml_text.h"
 #include "base/cleanup.h"
+#include "base/text.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-
-/* Length of the UTF-8 sequence at @p (RFC 3629: shortest form, no surrogates); 0: it is none. */
-static size_t utf8_length(const uint8_t *p, size_t left) {
-    const size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-    if (n == 0 || p[0] > 0xf4 || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
 
 int px_yaml_check_text(const char *name, const char *text, size_t size, struct px_error *err) {
     const uint8_t *p = (const uint8_t *)text;
@@ -27,7 +14,7 @@ int px_yaml_check_text(const char *name, const char *text, size_t size, struct p
     unsigned line = 1;
     bool blank = true;
     for (size_t i = 0, n = 0; i < size; i += n) {
-        n = utf8_length(p + i, size - i);
+        n = px_utf8_length(p + i, size - i);
         if (n == 0)
             return px_fail(err, -EINVAL, "%s:%u: byte 0x%02x is not UTF-8 text", name, line, p[i]);
         if ((p[i] < 0x20 && p[i] != '\t' && p[i] != '\n' && p[i] != '\r') || p[i] == 0x7f)
