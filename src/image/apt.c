@@ -38,8 +38,8 @@ static char *host_codename(void) {
     return px_strndup(at, strcspn(at, "\"\n"));
 }
 
-/* Read after the machine's own configuration, whose proxies and timeouts hold for us, too; its hooks
- * and its choice of files to fetch do not. */
+/* Read after the machine's own configuration, whose proxies and timeouts hold for us, too; its
+ * hooks and its choice of files to fetch do not. */
 static char *make_conf(const struct px_apt *apt) {
     const char *d = apt->dir;
     px_cleanup(px_buf_fini) struct px_buf b = {0};
@@ -67,9 +67,14 @@ static char *make_conf(const struct px_apt *apt) {
                     "APT::Install-Recommends \"0\";\nAPT::Install-Suggests \"0\";\n"
                     "APT::Get::List-Cleanup \"1\";\n"
                     "Acquire::Retries \"3\";\n");
-    static const char *const targets[] = {"DEP-11", "DEP-11-icons-small", "DEP-11-icons",
-                                          "DEP-11-icons-hidpi", "DEP-11-icons-large",
-                                          "DEP-11-icons-large-hidpi", "Contents-deb", "CNF"};
+    static const char *const targets[] = {"DEP-11",
+                                          "DEP-11-icons-small",
+                                          "DEP-11-icons",
+                                          "DEP-11-icons-hidpi",
+                                          "DEP-11-icons-large",
+                                          "DEP-11-icons-large-hidpi",
+                                          "Contents-deb",
+                                          "CNF"};
     for (size_t i = 0; i < PX_N_ELEMENTS(targets); i++)
         px_buf_printf(&b, "Acquire::IndexTargets::deb::%s::DefaultEnabled \"0\";\n", targets[i]);
     return px_buf_take(&b);
@@ -292,8 +297,8 @@ static int parse_uris(const struct px_buf *out, struct ids *ids, struct px_error
     return 0;
 }
 
-int px_apt_resolve(struct px_apt *apt, const struct px_debs *below,
-                   const struct px_strings *wanted, struct px_debs *ret, struct px_error *err) {
+int px_apt_resolve(struct px_apt *apt, const struct px_debs *below, const struct px_strings *wanted,
+                   struct px_debs *ret, struct px_error *err) {
     px_cleanup(args_fini) struct args args = {0};
     px_cleanup(px_buf_fini) struct px_buf out = {0};
     px_cleanup(ids_fini) struct ids ids = {0};
@@ -302,14 +307,14 @@ int px_apt_resolve(struct px_apt *apt, const struct px_debs *below,
         r = write_status(apt, below, err);
     if (r < 0)
         return r;
-    static const char *const words[] = {"install", "-y", "-qq", "--no-remove", "--print-uris",
-                                        "--no-install-recommends"};
+    static const char *const words[] = {"install",     "-y",           "-qq",
+                                        "--no-remove", "--print-uris", "--no-install-recommends"};
     args_begin(&args, apt, "apt-get");
     for (size_t i = 0; i < PX_N_ELEMENTS(words); i++)
         args_add(&args, px_strdup(words[i]));
     if (below->n == 0) { /* as mmdebstrap's minbase */
-        args_add(&args, px_strdup("?narrow(?architecture(native),?or(?essential,"
-                                  "?priority(required)))"));
+        args_add(&args, px_strdup("?essential"));
+        args_add(&args, px_strdup("?priority(required)"));
         args_add(&args, px_strdup("apt"));
     }
     for (size_t i = 0; i < wanted->n; i++)

@@ -11,8 +11,8 @@
 
 struct px_apt;
 
-struct px_apt_opts { /* lent while open */
-    const char *images;  /* STATE/images */
+struct px_apt_opts {    /* lent while open */
+    const char *images; /* STATE/images */
     const char *suite, *components, *architecture;
     int log_fd;
     void (*on_line)(void *data, const char *line); /* each line that apt prints; may be NULL */
@@ -22,10 +22,10 @@ struct px_apt_opts { /* lent while open */
 int px_apt_open(const struct px_apt_opts *opts, struct px_apt **ret, struct px_error *err);
 /* Brings the lists up to date. Called by those below when it was not yet. */
 int px_apt_update(struct px_apt *apt, struct px_error *err);
-/* Adds to @ret what must be installed for @wanted on top of @below (none: a root of its own, with all
- * essential and required packages and apt). */
-int px_apt_resolve(struct px_apt *apt, const struct px_debs *below,
-                   const struct px_strings *wanted, struct px_debs *ret, struct px_error *err);
+/* Adds to @ret what must be installed for @wanted on top of @below (none: a root of its own, with
+ * all essential and required packages and apt). */
+int px_apt_resolve(struct px_apt *apt, const struct px_debs *below, const struct px_strings *wanted,
+                   struct px_debs *ret, struct px_error *err);
 /* Adds to @ret what the lists say of @ids. -ESTALE: the archive no longer has one of them. */
 int px_apt_show(struct px_apt *apt, const struct px_locked_deb *ids, size_t n_ids,
                 struct px_debs *ret, struct px_error *err);

@@ -2,8 +2,8 @@
  *
  * A build is always made from a lock: the recipe's recipe.lock where there is one, else one made on
  * the spot from what Debian serves now. Layers whose inputs were built before are taken from the
- * store. Whatever ends a build, the store holds whole layers and images only; what a killed one left
- * in tmp/ goes with the next call. Root only, blocking, one at a time (the store's lock). */
+ * store. Whatever ends a build, the store holds whole layers and images only; what a killed one
+ * left in tmp/ goes with the next call. Root only, blocking, one at a time (the store's lock). */
 #pragma once
 #include "image/image.h"
 #include <stdbool.h>
@@ -27,7 +27,7 @@ struct px_image_opts { /* all lent for the call */
     const char *recipe;      /* name below recipes_dir, or a path that has a '/' */
     const char *name;        /* of the image; NULL: the recipe's */
     enum px_lock_use lock;
-    int wait_ms;             /* for another build to end; see px_lock in base/file.h */
+    int wait_ms; /* for another build to end; see px_lock in base/file.h */
     /* Called on the calling thread. May be NULL. */
     void (*on_progress)(void *data, const struct px_image_progress *progress);
     void (*on_log)(void *data, const char *path); /* once, where all output goes */
@@ -35,12 +35,13 @@ struct px_image_opts { /* all lent for the call */
 };
 
 /* Builds opts->recipe and names it. *ret is the caller's; may be NULL.
- * -ENOENT: no such recipe, or no lock; -ESTALE: the lock does not fit the recipe, or Debian no longer
- * has what it names; -ENOSPC; -EAGAIN: another build runs; -EPERM: not root; -EINTR. */
+ * -ENOENT: no such recipe, or no lock; -ESTALE: the lock does not fit the recipe, or Debian no
+ * longer has what it names; -ENOSPC; -EAGAIN: another build runs; -EPERM: not root; -EINTR. */
 int px_image_build(const struct px_image_opts *opts, struct px_image **ret, struct px_error *err);
 
 /* Writes recipe.lock of opts->recipe and of the recipes below it, with the newest packages. Builds
- * what it must to ask pip. @ret_changed: number of lock files that differ from before; may be NULL. */
+ * what it must to ask pip. @ret_changed: number of lock files that differ from before; may be NULL.
+ */
 int px_image_lock(const struct px_image_opts *opts, unsigned *ret_changed, struct px_error *err);
 
 /* The last @n_lines of a log; the caller's. */

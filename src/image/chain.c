@@ -43,8 +43,8 @@ static int load_one(const char *recipes_dir, const char *recipe, struct px_recip
 
 int px_chain_load(const char *recipes_dir, const char *recipe, struct px_chain *ret,
                   struct px_error *err) {
-    px_cleanup(px_chain_fini) struct px_chain chain = {.items = px_new0(struct px_recipe *,
-                                                                        CHAIN_MAX)};
+    px_cleanup(px_chain_fini) struct px_chain chain = {.items =
+                                                           px_new0(struct px_recipe *, CHAIN_MAX)};
     const char *want = recipe;
     while (want) {
         if (chain.n == CHAIN_MAX)

@@ -8,7 +8,8 @@ struct px_chain {
     size_t n;
 };
 
-/* @recipe: a name below @recipes_dir, or a path that has a '/'. -ENOENT; -ELOOP: from goes round. */
+/* @recipe: a name below @recipes_dir, or a path that has a '/'. -ENOENT; -ELOOP: from goes round.
+ */
 int px_chain_load(const char *recipes_dir, const char *recipe, struct px_chain *ret,
                   struct px_error *err);
 void px_chain_fini(struct px_chain *chain);

@@ -70,10 +70,10 @@ int px_digest_file(int dir_fd, const char *path, char ret_hex[65], struct px_err
 
 struct work {
     const struct px_walk *walk;
-    char (*hex)[65];         /* per entry, regular files only */
-    const size_t *first;     /* per entry, index of the first name of the same inode */
+    char (*hex)[65];     /* per entry, regular files only */
+    const size_t *first; /* per entry, index of the first name of the same inode */
     atomic_size_t next;
-    atomic_int failed;       /* negative errno of the first failure */
+    atomic_int failed; /* negative errno of the first failure */
     atomic_size_t failed_at;
 };
 
@@ -156,7 +156,8 @@ static size_t *find_links(const struct px_walk *walk) {
     return first;
 }
 
-/* Blanks, controls, '%' and non-ASCII bytes as %xx: one line per entry, fields apart by one blank. */
+/* Blanks, controls, '%' and non-ASCII bytes as %xx: one line per entry, fields apart by one blank.
+ */
 static void put_escaped(struct px_buf *b, const char *s) {
     for (; *s; s++) {
         unsigned char c = (unsigned char)*s;

@@ -1,9 +1,9 @@
 /* src/image/digest.h - the digest of a layer, and making a tree fit for one
  *
- * The digest is sha256 over a canonical text that names everything in the tree which a container can
- * see, see docs/image-format.md for it. Same content, same digest, wherever the tree lies; times of
- * access and change, inode numbers and block allocation do not count.
- * Any thread; one call may use several threads. Source: EVP_DigestInit(3). */
+ * The digest is sha256 over a canonical text that names everything in the tree which a container
+ * can see, see docs/image-format.md for it. Same content, same digest, wherever the tree lies;
+ * times of access and change, inode numbers and block allocation do not count. Any thread; one call
+ * may use several threads. Source: EVP_DigestInit(3). */
 #pragma once
 #include "base/error.h"
 #include "image/image.h"

@@ -1,11 +1,12 @@
 /* src/image/image.h - the image store: built root trees under their digests
  *
- *     STATE/images/layers/sha256-<hex>/tree/...      one layer, overlay format (whiteouts), uid 0 based
- *     STATE/images/layers/sha256-<hex>/layer.json    its inputs' key, size
- *     STATE/images/cache/<input key>                 text file naming the layer that these inputs made
- *     STATE/images/manifests/sha256-<hex>.json       an image: layers, packages, user, recipe
+ *     STATE/images/layers/sha256-<hex>/tree/...      one layer, overlay format (whiteouts), uid 0
+ * based STATE/images/layers/sha256-<hex>/layer.json    its inputs' key, size
+ *     STATE/images/cache/<input key>                 text file naming the layer that these inputs
+ * made STATE/images/manifests/sha256-<hex>.json       an image: layers, packages, user, recipe
  *     STATE/images/names/NAME                        the digest that NAME stands for now
- *     STATE/images/logs/, tmp/                       build logs; builds in progress, removed when stale
+ *     STATE/images/logs/, tmp/                       build logs; builds in progress, removed when
+ * stale
  *
  * Images and layers never change once they are in their place; rename(2) puts them there. */
 #pragma once
@@ -18,11 +19,11 @@
 
 struct px_image {
     char digest[PX_DIGEST_TEXT_MAX];
-    char *name;          /* the name it was found or built by; "" when only the digest is known */
-    char *recipe;        /* recipe it was built from */
-    char **layers;       /* absolute paths of the trees, the lowest first */
+    char *name;    /* the name it was found or built by; "" when only the digest is known */
+    char *recipe;  /* recipe it was built from */
+    char **layers; /* absolute paths of the trees, the lowest first */
     size_t n_layers;
-    char *user;          /* login name of the ordinary user, uid and home */
+    char *user; /* login name of the ordinary user, uid and home */
     uint32_t uid;
     uint64_t size_bytes; /* sum over its layers, as stored */
     int64_t created_s;   /* seconds since 1970, when it was built here */

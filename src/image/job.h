@@ -13,11 +13,11 @@
 /* Raised when the same inputs are to give another layer: what tidy removes, what scripts do. */
 #define PX_LAYER_FORMAT 1
 
-struct px_part { /* one recipe of the chain */
+struct px_part {                    /* one recipe of the chain */
     const struct px_recipe *recipe; /* lent by the chain */
     struct px_lockfile *lock;       /* read or made on the spot */
     bool from_file;                 /* the lock was read */
-    struct px_debs debs;            /* the lock's packages as an index has them; empty until needed */
+    struct px_debs debs; /* the lock's packages as an index has them; empty until needed */
 };
 
 struct px_made_layer {
@@ -32,14 +32,13 @@ struct px_job {
     struct px_chain chain;
     struct px_part *parts; /* one per recipe, the lowest first */
     char *tmp, *arch;
-    struct px_apt *apt;    /* open once needed */
+    struct px_apt *apt; /* open once needed */
     char *log_path;
     int log_fd;
 
     struct px_made_layer *layers;
     size_t n_layers, layers_cap;
-    struct px_debs installed; /* all packages up to here */
-    const char *user;         /* lent by a recipe; NULL: none so far */
+    const char *user; /* lent by a recipe; NULL: none so far */
     uint32_t uid;
 
     /* progress: units of about one package */
@@ -61,6 +60,8 @@ void px_job_on_line(void *data, const char *line);
 int px_job_resolve(struct px_job *job, enum px_lock_use use, struct px_error *err);
 /* Makes sure that the part's packages are in the pool, and fills part->debs. */
 int px_job_fetch(struct px_job *job, struct px_part *part, struct px_error *err);
+/* Adds all packages that the tree has once @part's are in, without their paragraphs. */
+void px_job_installed(const struct px_job *job, const struct px_part *part, struct px_debs *ret);
 
 /* layer.c: the layer that @key_text and the layers below it make: taken from the store, or made by
  * @make, which runs its steps with @sb. */
@@ -80,6 +81,9 @@ int px_job_script(struct px_job *job, struct px_sandbox *sb, const char *script,
 /* Runs a program with @sb; @argv, @env may be NULL for the default. */
 int px_job_run(struct px_job *job, struct px_sandbox *sb, const char *const *argv,
                const char *const *more_env, struct px_error *err);
+
+/* Before each px_sandbox_call: a volatile overlay's work directory serves once. */
+int px_job_fresh_work(struct px_job *job, struct px_error *err);
 
 /* One file per kind of layer; each does nothing where the recipe asks for nothing. */
 int px_job_root(struct px_job *job, struct px_part *part, struct px_error *err);

@@ -91,8 +91,8 @@ static int parse_pip(json_t *json, struct px_locked_pip *ret, struct px_error *e
     const char *venv;
     json_t *reqs;
     json_error_t je;
-    if (json_unpack_ex(json, &je, JSON_STRICT, "{s:s,s:o}", "venv", &venv, "requirements",
-                       &reqs) < 0)
+    if (json_unpack_ex(json, &je, JSON_STRICT, "{s:s,s:o}", "venv", &venv, "requirements", &reqs) <
+        0)
         return unpack_failed(err, &je);
     if (!path_ok(venv))
         return px_fail(err, -EINVAL, "venv: '%.100s' is not a plain absolute path", venv);
@@ -170,12 +170,10 @@ static int parse_object(json_t *root, struct px_lockfile *lock, struct px_error 
     return parse_lists(debs, pips, lock, err);
 }
 
-PX_DEFINE_CLEANUP(json_t *, json_decref)
-
 int px_lockfile_parse(const char *name, const char *text, size_t size, struct px_lockfile **ret,
                       struct px_error *err) {
     json_error_t je;
-    px_cleanup(json_decrefp) json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &je);
+    json_auto_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &je);
     if (!root)
         return px_fail(err, -EINVAL, "%s:%d: %s", name, je.line, je.text);
     px_cleanup(px_lockfile_freep) struct px_lockfile *lock = px_new0(struct px_lockfile, 1);
@@ -231,7 +229,7 @@ static void print_pips(struct px_buf *b, const struct px_lockfile *lock) {
 /* By hand: jansson has no layout with one package per line, which is what diffs are readable in. */
 char *px_lockfile_print(const struct px_lockfile *lock) {
     px_cleanup(px_buf_fini) struct px_buf b = {0};
-    px_cleanup(json_decrefp) json_t *recipe = json_string(lock->recipe);
+    json_auto_t *recipe = json_string(lock->recipe);
     px_cleanup_free char *quoted = json_dumps(recipe, JSON_ENCODE_ANY);
     px_buf_printf(&b,
                   "{\n  \"phoenix_lock\": %d,\n  \"recipe\": %s,\n  \"suite\": \"%s\",\n"

@@ -4,11 +4,10 @@
  *       "phoenix_lock": 1,
  *       "recipe": "minimal", "suite": "trixie", "architecture": "amd64",
  *       "inputs": "sha256:...",           what in recipe.yaml this was made for
- *       "below": "sha256:...",            the lock of the recipe below ("from"); absent at the bottom
- *       "source_date_epoch": 1763856000,
- *       "packages": [{"name": "adduser", "version": "3.152", "architecture": "all",
- *                     "sha256": "...", "size": 203000}, ...],
- *       "pip": [{"venv": "/opt/x", "requirements": ["numpy==2.3.1 --hash=sha256:..."]}]
+ *       "below": "sha256:...",            the lock of the recipe below ("from"); absent at the
+ * bottom "source_date_epoch": 1763856000, "packages": [{"name": "adduser", "version": "3.152",
+ * "architecture": "all", "sha256": "...", "size": 203000}, ...], "pip": [{"venv": "/opt/x",
+ * "requirements": ["numpy==2.3.1 --hash=sha256:..."]}]
  *     }
  *
  * Only the packages that this recipe adds to what lies below. Sorted by name; unknown keys are

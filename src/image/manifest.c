@@ -7,7 +7,7 @@
 #define LAYERS_MAX 100
 
 void px_manifest_digest(const json_t *json, char ret[PX_DIGEST_TEXT_MAX]) {
-    px_cleanup(json_decrefp) json_t *copy = json_copy((json_t *)(uintptr_t)json); /* takes no const */
+    json_auto_t *copy = json_copy((json_t *)(uintptr_t)json); /* takes no const */
     json_object_del(copy, "created");
     px_cleanup_free char *text = json_dumps(copy, JSON_COMPACT | JSON_SORT_KEYS);
     px_digest_bytes(text, strlen(text), ret);
@@ -58,7 +58,7 @@ static int parse_object(json_t *root, struct px_manifest *m, struct px_error *er
 int px_manifest_parse(const char *name, const char *text, size_t size, struct px_manifest **ret,
                       struct px_error *err) {
     json_error_t je;
-    px_cleanup(json_decrefp) json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &je);
+    json_auto_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &je);
     if (!root)
         return px_fail(err, -EINVAL, "%s:%d: %s", name, je.line, je.text);
     px_cleanup(px_manifest_freep) struct px_manifest *m = px_new0(struct px_manifest, 1);

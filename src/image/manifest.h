@@ -1,14 +1,13 @@
 /* src/image/manifest.h - what an image is made of, as a JSON file
  *
  *     {"architecture": "amd64", "created": 1763856000, "format": 1,
- *      "layers": [{"digest": "sha256:...", "kind": "root", "recipe": "minimal", "size": 1234}, ...],
- *      "packages": [{"architecture": "all", "name": "adduser", "version": "3.152"}, ...],
- *      "pip": [{"venv": "/opt/x", "packages": ["numpy==2.3.1"]}],
- *      "recipe": "minimal", "source_date_epoch": 1763000000, "suite": "trixie",
- *      "user": {"name": "ai", "uid": 1000}}
+ *      "layers": [{"digest": "sha256:...", "kind": "root", "recipe": "minimal", "size": 1234},
+ * ...], "packages": [{"architecture": "all", "name": "adduser", "version": "3.152"}, ...], "pip":
+ * [{"venv": "/opt/x", "packages": ["numpy==2.3.1"]}], "recipe": "minimal", "source_date_epoch":
+ * 1763000000, "suite": "trixie", "user": {"name": "ai", "uid": 1000}}
  *
- * The image's digest is sha256 of this without "created", compact, keys sorted. Parsing is pure. Any
- * thread. See docs/image-format.md. */
+ * The image's digest is sha256 of this without "created", compact, keys sorted. Parsing is pure.
+ * Any thread. See docs/image-format.md. */
 #pragma once
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -16,8 +15,6 @@
 #include <jansson.h>
 
 #define PX_MANIFEST_MAX_BYTES (16 * 1024 * 1024)
-
-PX_DEFINE_CLEANUP(json_t *, json_decref)
 
 struct px_manifest_layer {
     char digest[PX_DIGEST_TEXT_MAX];

@@ -10,11 +10,12 @@
 
 #define CONTROL_MAX_BYTES (1024 * 1024)
 
-/* What apt decides by. The rest (descriptions, tags, addresses) would make indexes large for nothing. */
+/* What apt decides by. The rest (descriptions, tags, addresses) would make indexes large for
+ * nothing. */
 static const char *const kept_fields[] = {
-    "Package",   "Version",  "Architecture", "Multi-Arch",  "Essential", "Important",
-    "Protected", "Priority", "Section",      "Pre-Depends", "Depends",   "Recommends",
-    "Breaks",    "Conflicts", "Replaces",    "Provides",    "Installed-Size",
+    "Package",   "Version",   "Architecture", "Multi-Arch",  "Essential",      "Important",
+    "Protected", "Priority",  "Section",      "Pre-Depends", "Depends",        "Recommends",
+    "Breaks",    "Conflicts", "Replaces",     "Provides",    "Installed-Size",
 };
 
 void px_locked_deb_copy(const struct px_locked_deb *from, struct px_locked_deb *to) {
@@ -35,6 +36,21 @@ static void deb_fini(struct px_deb *deb) {
     px_locked_deb_fini(&deb->id);
     free(deb->control);
     *deb = (struct px_deb){0};
+}
+
+void px_debs_merge(struct px_debs *debs, const struct px_debs *more) {
+    for (size_t i = 0; i < more->n; i++) {
+        const struct px_locked_deb *id = &more->items[i].id;
+        size_t k = 0, n = debs->n;
+        while (k < n && (strcmp(debs->items[k].id.name, id->name) != 0 ||
+                         strcmp(debs->items[k].id.architecture, id->architecture) != 0))
+            k++;
+        px_debs_add(debs, &more->items[i]);
+        if (k < n) {
+            deb_fini(&debs->items[k]);
+            debs->items[k] = debs->items[--debs->n];
+        }
+    }
 }
 
 void px_debs_fini(struct px_debs *debs) {
@@ -124,8 +140,8 @@ int px_pool_add_deb(const char *images, const struct px_deb *deb, const char *pa
     r = px_mkdir_p(AT_FDCWD, dir, 0755, err);
     if (r < 0)
         return r;
-    /* Not write_atomic: a thousand packages would mean a thousand fsyncs. What a power failure leaves
-     * broken is found by the hash (apt checks it) and can be fetched again. */
+    /* Not write_atomic: a thousand packages would mean a thousand fsyncs. What a power failure
+     * leaves broken is found by the hash (apt checks it) and can be fetched again. */
     px_cleanup_close int fd = open(control, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)
         return px_fail_sys(err, -errno, "cannot write '%s'", control);
@@ -208,8 +224,7 @@ int px_pool_add_wheel(const char *images, const char *path, struct px_error *err
     r = px_mkdir_p(AT_FDCWD, tmp, 0755, err);
     if (r < 0)
         return r;
-    if (rename(path, to) < 0 ||
-        (rename(tmp, dir) < 0 && errno != EEXIST && errno != ENOTEMPTY))
+    if (rename(path, to) < 0 || (rename(tmp, dir) < 0 && errno != EEXIST && errno != ENOTEMPTY))
         return px_fail_sys(err, -errno, "cannot move '%s' into the pool", path);
     return px_rm_rf(AT_FDCWD, tmp, err);
 }

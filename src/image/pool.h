@@ -4,8 +4,8 @@
  *     STATE/images/pool/deb/<hex>.control    its paragraph for an apt index
  *     STATE/images/pool/wheel/<hex>/NAME.whl
  *
- * Entries are checked once, when they come in, and never change. From them a build makes a small apt
- * repository that holds exactly what a lock names. Any thread. */
+ * Entries are checked once, when they come in, and never change. From them a build makes a small
+ * apt repository that holds exactly what a lock names. Any thread. */
 #pragma once
 #include "image/lockfile.h"
 #include <stdbool.h>
@@ -21,10 +21,13 @@ struct px_debs {
     size_t n, cap;
 };
 
-/* Reads the paragraphs of apt-cache show (or a Packages file). -EINVAL: one lacks a needed field. */
+/* Reads the paragraphs of apt-cache show (or a Packages file). -EINVAL: one lacks a needed field.
+ */
 int px_debs_parse(const char *text, size_t size, struct px_debs *ret, struct px_error *err);
 /* Adds a copy. */
 void px_debs_add(struct px_debs *debs, const struct px_deb *deb);
+/* Adds copies of @more, in place of what they upgrade (same name and architecture). */
+void px_debs_merge(struct px_debs *debs, const struct px_debs *more);
 void px_debs_fini(struct px_debs *debs);
 void px_locked_deb_copy(const struct px_locked_deb *from, struct px_locked_deb *to);
 

@@ -6,7 +6,6 @@
 #include "image/digest.h"
 #include "image/job.h"
 #include <string.h>
-#include <sys/statvfs.h>
 
 static int open_apt(struct px_job *job, struct px_error *err) {
     if (job->apt)
@@ -25,13 +24,6 @@ static int open_apt(struct px_job *job, struct px_error *err) {
         .data = job,
     };
     return px_apt_open(&opts, &job->apt, err);
-}
-
-static void debs_of(const struct px_lockfile *lock, const struct px_debs *have,
-                    struct px_debs *ret) {
-    for (size_t i = 0; i < have->n; i++)
-        px_debs_add(ret, &have->items[i]);
-    (void)lock;
 }
 
 /* Reads the paragraphs of what is in the pool; @missing gets the rest, lent by the lock. */
@@ -80,16 +72,29 @@ int px_job_fetch(struct px_job *job, struct px_part *part, struct px_error *err)
         r = fetch_debs(job, &debs, err);
     if (r < 0)
         return r;
-    debs_of(part->lock, &debs, &part->debs);
+    part->debs = debs;
+    debs = (struct px_debs){0};
     return 0;
+}
+
+void px_job_installed(const struct px_job *job, const struct px_part *part, struct px_debs *ret) {
+    for (size_t i = 0; i < job->chain.n; i++) {
+        const struct px_lockfile *lock = job->parts[i].lock;
+        px_cleanup(px_debs_fini) struct px_debs debs = {0};
+        for (size_t k = 0; k < lock->n_debs; k++)
+            px_debs_add(&debs, &(struct px_deb){.id = lock->debs[k], .control = (char[]){""}});
+        px_debs_merge(ret, &debs);
+        if (&job->parts[i] == part)
+            break;
+    }
 }
 
 static int64_t max_time(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
-/* The time that the image's files bear: that of its youngest package, so that the same packages give
- * the same image whenever it is built. */
+/* The time that the image's files bear: that of its youngest package, so that the same packages
+ * give the same image whenever it is built. */
 static int find_epoch(struct px_job *job, const struct px_debs *debs, int64_t below, int64_t *ret,
                       struct px_error *err) {
     int64_t epoch = below;
@@ -169,23 +174,6 @@ static int read_lock(struct px_job *job, struct px_part *part, const struct px_p
     return 0;
 }
 
-/* Replaces what @debs upgrade, adds the rest. */
-static void merge(struct px_debs *all, const struct px_debs *debs) {
-    for (size_t i = 0; i < debs->n; i++) {
-        size_t k = 0;
-        const struct px_locked_deb *id = &debs->items[i].id;
-        while (k < all->n && (strcmp(all->items[k].id.name, id->name) != 0 ||
-                              strcmp(all->items[k].id.architecture, id->architecture) != 0))
-            k++;
-        px_debs_add(all, &debs->items[i]);
-        if (k + 1 < all->n) {
-            struct px_deb last = all->items[--all->n], old = all->items[k];
-            all->items[k] = last;
-            px_debs_fini(&(struct px_debs){.items = px_memdup(&old, sizeof(old)), .n = 1});
-        }
-    }
-}
-
 static int resolve_part(struct px_job *job, size_t i, enum px_lock_use use,
                         struct px_debs *installed, struct px_error *err) {
     struct px_part *part = &job->parts[i];
@@ -218,7 +206,7 @@ int px_job_resolve(struct px_job *job, enum px_lock_use use, struct px_error *er
         if (r == 0 && above_unlocked && job->parts[i].debs.n == 0 && job->parts[i].lock->n_debs > 0)
             r = px_job_fetch(job, &job->parts[i], err);
         if (r == 0)
-            merge(&installed, &job->parts[i].debs);
+            px_debs_merge(&installed, &job->parts[i].debs);
         if (r < 0)
             return px_wrap(err, r, "recipe '%s'", job->chain.items[i]->name);
     }

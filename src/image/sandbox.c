@@ -48,8 +48,9 @@ static int lost(const struct job *job, const char *what) {
     int e = errno;
     px_fail_sys(job->shared, -e, "%s", what);
     if (e == EINVAL && strstr(what, "overlay"))
-        px_hint(job->shared, -e, "the state directory must lie on a file system that can be an "
-                                 "overlay's upper layer (ext4, xfs, btrfs, tmpfs), not on an overlay");
+        px_hint(job->shared, -e,
+                "the state directory must lie on a file system that can be an "
+                "overlay's upper layer (ext4, xfs, btrfs, tmpfs), not on an overlay");
     return e ? e : EIO;
 }
 
@@ -60,7 +61,7 @@ static int touch(const char *path) {
     return close(fd);
 }
 
-static int bind(const char *source, const char *target, unsigned long flags) {
+static int bind_path(const char *source, const char *target, unsigned long flags) {
     if (mount(source, target, NULL, MS_BIND, NULL) < 0)
         return -1;
     return flags ? mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | flags, NULL) : 0;
@@ -80,7 +81,7 @@ static int mount_dev(const struct job *job) {
         char from[32], to[32];
         snprintf(from, sizeof(from), "/dev/%s", nodes[i]);
         snprintf(to, sizeof(to), "dev/%s", nodes[i]);
-        if (touch(to) < 0 || bind(from, to, 0) < 0)
+        if (touch(to) < 0 || bind_path(from, to, 0) < 0)
             return lost(job, "cannot bind a device node");
     }
     for (size_t i = 0; i < PX_N_ELEMENTS(links); i++)
@@ -115,7 +116,7 @@ static int mount_binds(const struct job *job) {
         if (strncmp(target, "run/", 4) == 0 && make_target(target, S_ISDIR(st.st_mode)) < 0 &&
             errno != EEXIST)
             return lost(job, "cannot make a mount point below /run");
-        if (bind(b->source, target, b->read_only ? MS_RDONLY : 0) < 0)
+        if (bind_path(b->source, target, b->read_only ? MS_RDONLY : 0) < 0)
             return lost(job, b->source);
     }
     return 0;
@@ -152,10 +153,10 @@ static int loopback_up(void) {
 
 /* What no maintainer script needs, and would reach the host with. */
 static int drop_caps(const struct job *job) {
-    static const int caps[] = {CAP_SYS_ADMIN,  CAP_SYS_MODULE, CAP_SYS_RAWIO,  CAP_SYS_BOOT,
-                               CAP_SYS_TIME,   CAP_SYS_PTRACE, CAP_SYS_PACCT,  CAP_SYS_TTY_CONFIG,
-                               CAP_SYSLOG,     CAP_MAC_ADMIN,  CAP_MAC_OVERRIDE, CAP_MKNOD,
-                               CAP_NET_ADMIN,  CAP_WAKE_ALARM, CAP_LINUX_IMMUTABLE};
+    static const int caps[] = {
+        CAP_SYS_ADMIN,    CAP_SYS_MODULE, CAP_SYS_RAWIO,      CAP_SYS_BOOT,   CAP_SYS_TIME,
+        CAP_SYS_PTRACE,   CAP_SYS_PACCT,  CAP_SYS_TTY_CONFIG, CAP_SYSLOG,     CAP_MAC_ADMIN,
+        CAP_MAC_OVERRIDE, CAP_MKNOD,      CAP_NET_ADMIN,      CAP_WAKE_ALARM, CAP_LINUX_IMMUTABLE};
     for (size_t i = 0; i < PX_N_ELEMENTS(caps); i++)
         if (prctl(PR_CAPBSET_DROP, caps[i], 0, 0, 0) < 0)
             return lost(job, "cannot drop capabilities");
@@ -190,7 +191,8 @@ static int status_of(int status) {
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* pid 1 of the new namespace: reaps; when it ends, the kernel ends whatever the step left running. */
+/* pid 1 of the new namespace: reaps; when it ends, the kernel ends whatever the step left running.
+ */
 static _Noreturn void be_init(pid_t step) {
     int status = 0;
     pid_t pid;

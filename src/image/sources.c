@@ -163,8 +163,8 @@ int px_apt_sources_derive(const struct px_apt_sources *have, const char *codenam
     }
     if (!found) {
         px_fail(err, -ENOENT, "apt on this machine has no Debian source to get '%s' from", suite);
-        return px_hint(err, -ENOENT, "add Debian's '%s' with component main to /etc/apt/sources.list",
-                       suite);
+        return px_hint(err, -ENOENT,
+                       "add Debian's '%s' with component main to /etc/apt/sources.list", suite);
     }
     *ret = px_buf_take(&b);
     return 0;

@@ -55,7 +55,8 @@ static int sweep_tmp(const struct px_store *store, struct px_error *err) {
 }
 
 int px_store_open(const char *state_dir, int wait_ms, struct px_store *ret, struct px_error *err) {
-    static const char *const subs[] = {"layers", "cache", "manifests", "names", "logs", "tmp", "pool"};
+    static const char *const subs[] = {"layers", "cache", "manifests", "names",
+                                       "logs",   "tmp",   "pool"};
     px_cleanup(px_store_close) struct px_store store = {.lock_fd = -1};
     store.dir = px_asprintf("%s/images", state_dir);
     int r = px_mkdir_p(AT_FDCWD, store.dir, 0700, err);
@@ -83,8 +84,7 @@ void px_store_close(struct px_store *store) {
     *store = (struct px_store){.lock_fd = -1};
 }
 
-int px_store_tmp(const struct px_store *store, const char *name, char **ret,
-                 struct px_error *err) {
+int px_store_tmp(const struct px_store *store, const char *name, char **ret, struct px_error *err) {
     px_cleanup_free char *path = in_store(store->dir, "tmp", name);
     int r = px_mkdir_p(AT_FDCWD, path, 0700, err);
     if (r < 0)
@@ -114,7 +114,7 @@ static int write_line(const char *path, const char *line, struct px_error *err) 
 static uint64_t layer_size(const struct px_store *store, const char *digest) {
     px_cleanup_free char *name = file_name(digest, "/layer.json");
     px_cleanup_free char *path = in_store(store->dir, "layers", name);
-    px_cleanup(json_decrefp) json_t *json = json_load_file(path, 0, NULL);
+    json_auto_t *json = json_load_file(path, 0, NULL);
     return (uint64_t)json_integer_value(json_object_get(json, "size"));
 }
 

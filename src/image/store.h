@@ -15,8 +15,8 @@ struct px_store { /* px_store_open() .. px_store_close() */
     int lock_fd;
 };
 
-/* Makes the directories (root only, as the trees hold setuid programs) and takes the lock; see px_lock
- * for @wait_ms. Then throws away what dead builds left in tmp/. */
+/* Makes the directories (root only, as the trees hold setuid programs) and takes the lock; see
+ * px_lock for @wait_ms. Then throws away what dead builds left in tmp/. */
 int px_store_open(const char *state_dir, int wait_ms, struct px_store *ret, struct px_error *err);
 void px_store_close(struct px_store *store);
 

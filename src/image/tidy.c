@@ -10,24 +10,52 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-/* fnmatch(3) patterns with FNM_PATHNAME. A directory that matches goes with all below it. In a layer
- * above others this only takes the layer's own version away: what the layers below say holds again. */
+/* fnmatch(3) patterns with FNM_PATHNAME. A directory that matches goes with all below it. In a
+ * layer above others this only takes the layer's own version away: what the layers below say holds
+ * again. */
 static const char *const removed[] = {
     /* a machine's own */
-    "var/lib/dbus/machine-id", "var/lib/systemd/random-seed", "var/lib/systemd/credential.secret", "var/lib/urandom/random-seed",
+    "var/lib/dbus/machine-id",
+    "var/lib/systemd/random-seed",
+    "var/lib/systemd/credential.secret",
+    "var/lib/urandom/random-seed",
     "etc/ssh/ssh_host_*",
     /* volatile */
-    "tmp/*", "run/*", "var/tmp/*", "dev/*", "proc/*", "sys/*",
+    "tmp/*",
+    "run/*",
+    "var/tmp/*",
+    "dev/*",
+    "proc/*",
+    "sys/*",
     /* caches: apt and ldconfig make them again */
-    "var/lib/apt/lists/*", "var/cache/apt/*", "var/cache/ldconfig/aux-cache", "var/cache/man/*",
-    "var/cache/debconf/*-old", "var/lib/dpkg/*-old", "var/lib/dpkg/updates/*", "root/.cache",
-    "root/.local/state", "root/.wget-hsts", "root/.bash_history", "root/.python_history",
-    "home/*/.cache", "var/lib/systemd/deb-systemd-helper-enabled/*.dsh-also.tmp",
+    "var/lib/apt/lists/*",
+    "var/cache/apt/*",
+    "var/cache/ldconfig/aux-cache",
+    "var/cache/man/*",
+    "var/cache/debconf/*-old",
+    "var/lib/dpkg/*-old",
+    "var/lib/dpkg/updates/*",
+    "root/.cache",
+    "root/.local/state",
+    "root/.wget-hsts",
+    "root/.bash_history",
+    "root/.python_history",
+    "home/*/.cache",
+    "var/lib/systemd/deb-systemd-helper-enabled/*.dsh-also.tmp",
     /* logs */
-    "var/log/*.log", "var/log/*.log.*", "var/log/apt", "var/log/journal/*", "var/log/faillog",
+    "var/log/*.log",
+    "var/log/*.log.*",
+    "var/log/apt",
+    "var/log/journal/*",
+    "var/log/faillog",
     "var/log/lastlog",
     /* backups and locks of the account tools */
-    "etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/subuid-", "etc/subgid-",
+    "etc/passwd-",
+    "etc/group-",
+    "etc/shadow-",
+    "etc/gshadow-",
+    "etc/subuid-",
+    "etc/subgid-",
     "etc/.pwd.lock",
     /* the build's own */
     "usr/sbin/policy-rc.d",
@@ -128,8 +156,7 @@ static int tidy_entry(struct tidy *t, int dir_fd, const char *name, const char *
     struct stat st;
     if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return px_fail_sys(err, -errno, "cannot stat");
-    if (px_tidy_removes(path) || S_ISSOCK(st.st_mode) ||
-        (t->opts->n_lower > 0 && is_neutral(path)))
+    if (px_tidy_removes(path) || S_ISSOCK(st.st_mode) || (t->opts->n_lower > 0 && is_neutral(path)))
         return px_rm_rf(dir_fd, name, err);
     /* Something was made and removed again: a mark that removes nothing. */
     struct stat below;
@@ -157,11 +184,10 @@ static int tidy_dir(struct tidy *t, int fd, const char *prefix, struct px_error 
         return px_fail_sys(err, r, "cannot list '%s'", prefix);
     }
     const struct dirent *d;
-    while ((errno = 0, d = readdir(dir))) {
+    while (errno = 0, (d = readdir(dir))) {
         if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
             continue;
-        px_cleanup_free char *path =
-            px_asprintf("%s%s%s", prefix, prefix[0] ? "/" : "", d->d_name);
+        px_cleanup_free char *path = px_asprintf("%s%s%s", prefix, prefix[0] ? "/" : "", d->d_name);
         int r = tidy_entry(t, dirfd(dir), d->d_name, path, err);
         if (r < 0)
             return px_wrap(err, r, "'%s'", d->d_name);

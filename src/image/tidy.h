@@ -9,11 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct px_tidy_opts { /* lent */
-    const char *tree;           /* the layer: an overlay's upper directory, not mounted */
-    const char *const *lower;   /* trees below it, the lowest first; none: @tree is a whole root */
+struct px_tidy_opts {         /* lent */
+    const char *tree;         /* the layer: an overlay's upper directory, not mounted */
+    const char *const *lower; /* trees below it, the lowest first; none: @tree is a whole root */
     size_t n_lower;
-    int64_t epoch_s;            /* SOURCE_DATE_EPOCH */
+    int64_t epoch_s; /* SOURCE_DATE_EPOCH */
 };
 
 int px_tidy(const struct px_tidy_opts *opts, struct px_error *err);

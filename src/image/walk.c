@@ -9,11 +9,12 @@
 #define DEPTH_MAX 200               /* fds are open all the way down */
 
 /* What a container can see, or what overlayfs needs to read the layer. Labels of the build host's
- * security module, and marks that overlayfs leaves for itself (origin, impure, ...), are not content. */
+ * security module, and marks that overlayfs leaves for itself (origin, impure, ...), are not
+ * content. */
 static bool is_content(const char *name) {
     static const char *const names[] = {
-        "security.capability",        "system.posix_acl_access", "system.posix_acl_default",
-        "trusted.overlay.opaque",     "trusted.overlay.whiteout", "trusted.overlay.redirect",
+        "security.capability",      "system.posix_acl_access",  "system.posix_acl_default",
+        "trusted.overlay.opaque",   "trusted.overlay.whiteout", "trusted.overlay.redirect",
         "trusted.overlay.metacopy",
     };
     for (size_t i = 0; i < PX_N_ELEMENTS(names); i++)
@@ -50,15 +51,16 @@ static int read_xattrs(const char *proc, struct px_walk_entry *e, struct px_erro
         if (size < 0)
             return px_fail_sys(err, -errno, "cannot read xattr '%s' of '%s'", name, e->path);
         px_grow(e->xattrs, &cap, e->n_xattrs + 1);
-        e->xattrs[e->n_xattrs++] = (struct px_walk_xattr){
-            px_strdup(name), px_memdup(value, (size_t)size), (size_t)size};
+        e->xattrs[e->n_xattrs++] =
+            (struct px_walk_xattr){px_strdup(name), px_memdup(value, (size_t)size), (size_t)size};
     }
     if (e->n_xattrs > 1)
         qsort(e->xattrs, e->n_xattrs, sizeof(*e->xattrs), by_name);
     return 0;
 }
 
-static int read_target(int dir_fd, const char *name, struct px_walk_entry *e, struct px_error *err) {
+static int read_target(int dir_fd, const char *name, struct px_walk_entry *e,
+                       struct px_error *err) {
     char target[PATH_MAX];
     ssize_t n = readlinkat(dir_fd, name, target, sizeof(target) - 1);
     if (n < 0)
@@ -97,7 +99,7 @@ static int walk_dir(struct px_walk *walk, int fd, const char *prefix, dev_t dev,
     if (depth > DEPTH_MAX)
         return px_fail(err, -ELOOP, "'%s' is deeper than %d directories", prefix, DEPTH_MAX);
     const struct dirent *d;
-    while ((errno = 0, d = readdir(dir))) {
+    while (errno = 0, (d = readdir(dir))) {
         if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
             continue;
         char *path = px_asprintf("%s%s%s", prefix, prefix[0] ? "/" : "", d->d_name);

@@ -5,6 +5,7 @@
 #pragma once
 #include "base/cleanup.h"
 #include "base/error.h"
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
