@@ -37,6 +37,21 @@ int px_bridge_find(struct nl_sock *sock, const struct px_host_spec *host, enum p
     return r == -ENODEV ? 0 : r;
 }
 
+int px_bridge_find_old(struct nl_sock *sock, const struct px_host_spec *host, struct px_link *ret,
+                       struct px_error *err) {
+    px_cleanup_free struct px_link *links = NULL;
+    char alias[PX_LINK_ALIAS_MAX];
+    size_t n = 0;
+    our_alias(host, alias);
+    *ret = (struct px_link){0};
+    int r = px_link_list(sock, &links, &n, err);
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        if (strcmp(links[i].kind, "bridge") == 0 && strcmp(links[i].alias, alias) == 0 &&
+            strcmp(links[i].name, host->network.bridge) != 0)
+            *ret = links[i];
+    return r;
+}
+
 int px_bridge_fail_foreign(const struct px_link *link, struct px_error *err) {
     const char *kind = link->kind[0] ? link->kind : "device";
     if (strncmp(link->alias, "phoenix:", 8) == 0)

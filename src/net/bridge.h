@@ -13,6 +13,9 @@ enum px_bridge_whose { PX_BRIDGE_ABSENT, PX_BRIDGE_OURS, PX_BRIDGE_FOREIGN };
 /* *ret_who (may be NULL): the bridge; for FOREIGN and OURS only. */
 int px_bridge_find(struct nl_sock *sock, const struct px_host_spec *host, enum px_bridge_whose *ret,
                    struct px_link *ret_link, struct px_error *err);
+/* A bridge of ours by another name: network.bridge was changed. ret->index 0: none. */
+int px_bridge_find_old(struct nl_sock *sock, const struct px_host_spec *host, struct px_link *ret,
+                       struct px_error *err);
 /* -EEXIST: the name is somebody else's; says whose. */
 int px_bridge_fail_foreign(const struct px_link *link, struct px_error *err);
 

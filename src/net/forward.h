@@ -8,5 +8,5 @@
 #include "net/net.h"
 
 bool px_forward_is_on(void);
-int px_forward_on(const struct px_host_spec *host, struct px_error *err);
+int px_forward_on(struct nl_sock *sock, const struct px_host_spec *host, struct px_error *err);
 int px_forward_back(struct nl_sock *sock, const struct px_host_spec *host, struct px_error *err);

@@ -166,45 +166,27 @@ static int apply_rules(struct nl_sock *sock, const struct px_host_spec *host,
 
 /* ---- the contract ---- */
 
-int px_net_up(const struct px_host_spec *host, const struct px_net_port *ports, size_t n_ports,
-              struct px_error *err) {
-    px_cleanup(px_link_closep) struct nl_sock *sock = NULL;
-    px_cleanup_close int lock = enter(host, err);
-    int r = lock < 0 ? lock : px_link_open(&sock, err);
-    if (r >= 0)
-        r = px_bridge_check(sock, host, err);
-    /* Rules first: they need no interface, and a kernel without them gets no bridge. */
-    if (r >= 0)
-        r = apply_rules(sock, host, ports, n_ports, err);
-    if (r >= 0)
-        r = px_step("net.rules", err);
-    if (r >= 0)
-        r = px_bridge_apply(sock, host, err);
-    if (r >= 0)
-        r = px_step("net.bridge", err);
-    if (r >= 0)
-        r = px_forward_on(host, err);
-    return r < 0 ? px_wrap(err, r, "network") : 0;
+static int remove_empty(struct nl_sock *sock, const struct px_link *bridge, struct px_error *err) {
+    px_cleanup(px_buf_fini) struct px_buf names = {0};
+    size_t n = 0;
+    int r = px_bridge_ports(sock, bridge->index, &n, &names, err);
+    if (r >= 0 && n > 0) {
+        px_fail(err, -EBUSY, "%zu desktops are attached to bridge '%s' (%s)", n, bridge->name,
+                px_buf_str(&names));
+        return px_hint(err, -EBUSY, "stop them first");
+    }
+    return r < 0 ? r : px_link_del(sock, bridge->index, err);
 }
 
 static int remove_bridge(struct nl_sock *sock, const struct px_host_spec *host,
                          struct px_error *err) {
-    px_cleanup(px_buf_fini) struct px_buf names = {0};
     enum px_bridge_whose whose;
     struct px_link link;
-    size_t n = 0;
     int r = px_bridge_find(sock, host, &whose, &link, err);
     if (r < 0 || whose == PX_BRIDGE_ABSENT)
         return r;
-    if (whose == PX_BRIDGE_FOREIGN)
-        return px_bridge_fail_foreign(&link, err);
-    r = px_bridge_ports(sock, link.index, &n, &names, err);
-    if (r >= 0 && n > 0) {
-        px_fail(err, -EBUSY, "%zu desktops are attached to bridge '%s' (%s)", n, link.name,
-                px_buf_str(&names));
-        return px_hint(err, -EBUSY, "stop them first");
-    }
-    return r < 0 ? r : px_link_del(sock, link.index, err);
+    return whose == PX_BRIDGE_FOREIGN ? px_bridge_fail_foreign(&link, err)
+                                      : remove_empty(sock, &link, err);
 }
 
 static int remove_rules(const struct px_host_spec *host, struct px_error *err) {
@@ -218,10 +200,49 @@ static int remove_rules(const struct px_host_spec *host, struct px_error *err) {
     return r;
 }
 
+/* The bridge by the name that the host file gave it before. */
+static int remove_old(struct nl_sock *sock, const struct px_host_spec *host, struct px_error *err) {
+    struct px_host_spec old = *host; /* lends all but the name */
+    struct px_link link;
+    int r = px_bridge_find_old(sock, host, &link, err);
+    if (r < 0 || link.index == 0)
+        return r;
+    memcpy(old.network.bridge, link.name, sizeof(old.network.bridge));
+    r = remove_empty(sock, &link, err);
+    if (r >= 0)
+        r = remove_rules(&old, err);
+    return r < 0 ? r : px_loaded_remove(&old, err);
+}
+
+int px_net_up(const struct px_host_spec *host, const struct px_net_port *ports, size_t n_ports,
+              struct px_error *err) {
+    px_cleanup(px_link_closep) struct nl_sock *sock = NULL;
+    px_cleanup_close int lock = enter(host, err);
+    int r = lock < 0 ? lock : px_link_open(&sock, err);
+    if (r >= 0)
+        r = remove_old(sock, host, err);
+    if (r >= 0)
+        r = px_bridge_check(sock, host, err);
+    /* Rules first: they need no interface, and a kernel without them gets no bridge. */
+    if (r >= 0)
+        r = apply_rules(sock, host, ports, n_ports, err);
+    if (r >= 0)
+        r = px_step("net.rules", err);
+    if (r >= 0)
+        r = px_bridge_apply(sock, host, err);
+    if (r >= 0)
+        r = px_step("net.bridge", err);
+    if (r >= 0)
+        r = px_forward_on(sock, host, err);
+    return r < 0 ? px_wrap(err, r, "network") : 0;
+}
+
 int px_net_down(const struct px_host_spec *host, struct px_error *err) {
     px_cleanup(px_link_closep) struct nl_sock *sock = NULL;
     px_cleanup_close int lock = enter(host, err);
     int r = lock < 0 ? lock : px_link_open(&sock, err);
+    if (r >= 0)
+        r = remove_old(sock, host, err);
     if (r >= 0)
         r = remove_bridge(sock, host, err);
     if (r >= 0)

@@ -68,8 +68,12 @@ int px_nft_generation(uint32_t *ret, struct px_error *err) {
     }
     if (r >= 0)
         r = nl_recvmsgs_default(sock);
+    if (r == -NLE_PERM) {
+        px_fail(err, -EPERM, "reading nftables is not permitted");
+        return px_hint(err, -EPERM, "run it as root");
+    }
     if (r < 0 || generation == 0)
-        return px_fail(err, r == -NLE_PERM ? -EPERM : -EIO, "nftables does not answer: %s",
+        return px_fail(err, -EIO, "nftables does not answer: %s",
                        r < 0 ? nl_geterror(r) : "no generation");
     *ret = generation;
     return 0;

@@ -28,11 +28,22 @@ static bool same(const struct px_net_port *a, const struct px_net_port *b) {
            a->address.s_addr == b->address.s_addr && a->internet == b->internet;
 }
 
+/* Where the port of @ifname is, or belongs. */
+static size_t place_of(const struct px_loaded *note, const char *ifname) {
+    size_t low = 0, high = note->n_ports;
+    while (low < high) {
+        const size_t mid = low + (high - low) / 2;
+        if (strcmp(note->ports[mid].ifname, ifname) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
 const struct px_net_port *px_loaded_find(const struct px_loaded *note, const char *ifname) {
-    for (size_t i = 0; i < note->n_ports; i++)
-        if (strcmp(note->ports[i].ifname, ifname) == 0)
-            return &note->ports[i];
-    return NULL;
+    const size_t i = place_of(note, ifname);
+    return i < note->n_ports && strcmp(note->ports[i].ifname, ifname) == 0 ? &note->ports[i] : NULL;
 }
 
 bool px_loaded_has(const struct px_loaded *note, const struct px_net_port *port) {
@@ -41,17 +52,20 @@ bool px_loaded_has(const struct px_loaded *note, const struct px_net_port *port)
 }
 
 void px_loaded_drop(struct px_loaded *note, const char *ifname) {
-    size_t kept = 0;
-    for (size_t i = 0; i < note->n_ports; i++)
-        if (strcmp(note->ports[i].ifname, ifname) != 0)
-            note->ports[kept++] = note->ports[i];
-    note->n_ports = kept;
+    if (!px_loaded_find(note, ifname))
+        return;
+    const size_t i = place_of(note, ifname);
+    note->n_ports--;
+    memmove(&note->ports[i], &note->ports[i + 1], (note->n_ports - i) * sizeof(*note->ports));
 }
 
 void px_loaded_add(struct px_loaded *note, const struct px_net_port *port) {
     px_loaded_drop(note, port->ifname);
+    const size_t i = place_of(note, port->ifname);
     px_grow(note->ports, &note->cap, note->n_ports + 1);
-    note->ports[note->n_ports++] = *port;
+    memmove(&note->ports[i + 1], &note->ports[i], (note->n_ports - i) * sizeof(*note->ports));
+    note->ports[i] = *port;
+    note->n_ports++;
 }
 
 static json_t *port_to_json(const struct px_net_port *p) {
@@ -185,29 +199,54 @@ static char *host_path(const struct px_host_spec *host) {
     return px_asprintf("%s/net.json", host->state_dir);
 }
 
+char *px_host_note_print(const struct px_host_note *note, const char *boot) {
+    json_t *forwarders = json_array();
+    for (size_t i = 0; i < note->n_forwarders; i++)
+        json_array_append_new(forwarders, json_string(note->forwarders[i]));
+    px_cleanup(json_decrefp) json_t *root =
+        json_pack("{s:s, s:b, s:b, s:o}", "boot", boot, "ip_forward_set", note->forward_set,
+                  "accept_redirects", note->accept_redirects, "forwarders", forwarders);
+    return json_dumps(root, JSON_INDENT(1));
+}
+
+int px_host_note_parse(const char *text, size_t size, const char *boot, struct px_host_note *ret,
+                       struct px_error *err) {
+    px_cleanup(json_decrefp) json_t *root = json_loadb(text, size, 0, NULL);
+    struct px_host_note note = {0};
+    const char *noted;
+    int set = 0, redirects = 0;
+    json_t *forwarders;
+    if (!root ||
+        json_unpack(root, "{s:s, s:b, s:b, s:o}", "boot", &noted, "ip_forward_set", &set,
+                    "accept_redirects", &redirects, "forwarders", &forwarders) < 0 ||
+        strcmp(noted, boot) != 0 || !json_is_array(forwarders))
+        return px_fail(err, -EINVAL, "no note about this boot");
+    note.forward_set = set != 0;
+    note.accept_redirects = redirects != 0;
+    for (size_t i = 0; i < json_array_size(forwarders); i++) {
+        const char *name = json_string_value(json_array_get(forwarders, i));
+        /* It becomes part of a path below /proc/sys. */
+        if (!name || !*name || strlen(name) >= IFNAMSIZ || strchr(name, '/') || *name == '.')
+            return px_fail(err, -EINVAL, "a note about no interface");
+        if (note.n_forwarders < PX_FORWARDERS_MAX)
+            strcpy(note.forwarders[note.n_forwarders++], name);
+    }
+    *ret = note;
+    return 0;
+}
+
 void px_host_note_read(const struct px_host_spec *host, struct px_host_note *ret) {
     px_cleanup_free char *path = host_path(host), *text = NULL, *boot = boot_id();
-    *ret = (struct px_host_note){0};
     size_t size = 0;
-    if (px_file_read(AT_FDCWD, path, NOTE_MAX_BYTES, &text, &size, NULL) < 0)
-        return;
-    px_cleanup(json_decrefp) json_t *root = json_loadb(text, size, 0, NULL);
-    const char *noted = NULL, *bridge = NULL;
-    int set = 0;
-    if (root &&
-        json_unpack(root, "{s:s, s:s, s:b}", "boot", &noted, "bridge", &bridge, "ip_forward_set",
-                    &set) == 0 &&
-        strcmp(noted, boot) == 0 && strcmp(bridge, host->network.bridge) == 0)
-        ret->forward_set = set != 0;
+    *ret = (struct px_host_note){0};
+    if (px_file_read(AT_FDCWD, path, NOTE_MAX_BYTES, &text, &size, NULL) >= 0)
+        px_host_note_parse(text, size, boot, ret, NULL);
 }
 
 int px_host_note_write(const struct px_host_spec *host, const struct px_host_note *note,
                        struct px_error *err) {
     px_cleanup_free char *path = host_path(host), *boot = boot_id();
-    px_cleanup(json_decrefp) json_t *root =
-        json_pack("{s:s, s:s, s:b}", "boot", boot, "bridge", host->network.bridge, "ip_forward_set",
-                  note->forward_set);
-    px_cleanup_free char *text = json_dumps(root, JSON_INDENT(1));
+    px_cleanup_free char *text = px_host_note_print(note, boot);
     return px_file_write_atomic(AT_FDCWD, path, text, strlen(text), 0644, err);
 }
 

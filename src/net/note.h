@@ -15,8 +15,8 @@ struct px_loaded { /* px_loaded_fini() */
     char place[PX_PLACE_MAX];
     uint32_t generation; /* of the kernel's rule set just after; 0: nothing is known */
     enum px_rules_family family;
-    uint64_t digest; /* of the rules without their ports */
-    struct px_net_port *ports;
+    uint64_t digest;           /* of the rules without their ports */
+    struct px_net_port *ports; /* sorted by ifname */
     size_t n_ports, cap;
 };
 
@@ -39,11 +39,23 @@ void px_loaded_drop(struct px_loaded *note, const char *ifname);
 
 uint64_t px_digest(const char *text); /* FNV-1a */
 
-/* The host's settings as they were before; valid for one boot of the machine. */
+#define PX_FORWARDERS_MAX 64
+
+/* The host's settings as they were before; valid for one boot of the machine. net.ipv4.ip_forward
+ * drags others along: the kernel resets them for every interface when it is written. */
 struct px_host_note {
-    bool forward_set; /* net.ipv4.ip_forward was 0 and we set it */
+    bool forward_set;      /* net.ipv4.ip_forward was 0 and we set it */
+    bool accept_redirects; /* net.ipv4.conf.all.accept_redirects */
+    /* Interfaces (or "default") that forwarded all the same. More than fit are not put back. */
+    char forwarders[PX_FORWARDERS_MAX][IFNAMSIZ];
+    size_t n_forwarders;
 };
 void px_host_note_read(const struct px_host_spec *host, struct px_host_note *ret);
 int px_host_note_write(const struct px_host_spec *host, const struct px_host_note *note,
                        struct px_error *err);
 int px_host_note_remove(const struct px_host_spec *host, struct px_error *err);
+/* The text form, split off for tests; @boot: the boot's id. parse: -EINVAL: no note of this boot.
+ */
+int px_host_note_parse(const char *text, size_t size, const char *boot, struct px_host_note *ret,
+                       struct px_error *err);
+char *px_host_note_print(const struct px_host_note *note, const char *boot);

@@ -94,7 +94,7 @@ static void add_forward(struct px_buf *out, const struct px_rules *rules) {
 }
 
 static void add_input(struct px_buf *out, const struct px_host_spec *host) {
-    px_buf_puts(out, "chain inward {\nmeta nfproto ipv6 drop\n"
+    px_buf_puts(out, "chain inward {\nmeta nfproto ipv6 drop\nicmp type redirect drop\n"
                      "ct state established,related accept\nip daddr ");
     add_address(out, px_net_gateway(host));
     px_buf_puts(out, " icmp type echo-request accept\n");

@@ -191,6 +191,24 @@ static void a_note_that_is_none_is_refused(void **state) {
     }
 }
 
+static void a_note_about_the_host_counts_for_its_boot_only(void **state) {
+    const struct px_host_note note = {.forward_set = true,
+                                      .accept_redirects = true,
+                                      .forwarders = {"default", "eth1.7"},
+                                      .n_forwarders = 2};
+    struct px_host_note back = {0};
+    px_cleanup_free char *text = px_host_note_print(&note, "b1");
+    px_assert_ok(px_host_note_parse(text, strlen(text), "b1", &back, NULL));
+    assert_true(back.forward_set && back.accept_redirects);
+    assert_int_equal(back.n_forwarders, 2);
+    assert_string_equal(back.forwarders[1], "eth1.7");
+    assert_int_equal(px_host_note_parse(text, strlen(text), "b2", &back, NULL), -EINVAL);
+    const char *path = "{\"boot\":\"b1\",\"ip_forward_set\":true,\"accept_redirects\":false,"
+                       "\"forwarders\":[\"../../x\"]}";
+    assert_int_equal(px_host_note_parse(path, strlen(path), "b1", &back, NULL), -EINVAL);
+    assert_int_equal(back.n_forwarders, 2); /* untouched */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(load_replaces_both_tables_at_once),
@@ -203,6 +221,7 @@ int main(void) {
         cmocka_unit_test(a_note_comes_back_as_it_was_written),
         cmocka_unit_test(a_port_that_differs_in_anything_is_another),
         cmocka_unit_test(a_note_that_is_none_is_refused),
+        cmocka_unit_test(a_note_about_the_host_counts_for_its_boot_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

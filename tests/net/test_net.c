@@ -140,6 +140,37 @@ static void forwarding_that_was_on_stays_on(void **state) {
     assert_true(state_now().forwarding);
 }
 
+static void a_hardened_host_is_hardened_again_afterwards(void **state) {
+    /* The kernel resets these whenever ip_forward is written. */
+    sh(&world, world.host,
+       "sysctl -q net.ipv4.conf.all.accept_redirects=0 "
+       "net.ipv4.conf.up0.forwarding=1 net.ipv4.conf.default.forwarding=1");
+    px_cleanup_free char *before = world_dump(&world);
+    up_again();
+    assert_true(state_now().forwarding);
+    px_assert_ok(px_net_down(&world.spec, NULL));
+    px_cleanup_free char *after = world_dump(&world);
+    assert_string_equal(after, before);
+}
+
+static void a_bridge_that_is_called_otherwise_now_is_moved(void **state) {
+    struct px_error err = {0};
+    px_cleanup_free char *before = world_dump(&world);
+    world_up(&world, true);
+    strcpy(world.spec.network.bridge, "pxt1");
+    assert_int_equal(px_net_up(&world.spec, NULL, 0, &err), -EBUSY);
+    px_assert_contains(err.msg, "'pxt0'");
+    for (unsigned i = 0; i < N_DESKS; i++)
+        world_unwire(&world, i);
+    px_assert_ok_err(px_net_up(&world.spec, NULL, 0, &err), &err);
+    px_cleanup_free char *during = out_of(&world, "ip -o link; nft list ruleset");
+    px_assert_contains(during, "pxt1");
+    assert_null(strstr(during, "pxt0"));
+    px_assert_ok_err(px_net_down(&world.spec, &err), &err);
+    px_cleanup_free char *after = world_dump(&world);
+    assert_string_equal(after, before);
+}
+
 static void somebody_elses_bridge_is_left_alone(void **state) {
     struct px_error err = {0};
     sh(&world, world.host, "ip link add pxt0 type bridge && ip addr add 172.20.0.1/24 dev pxt0");
@@ -579,6 +610,8 @@ static const struct {
     PROMISE(up_repairs_what_others_broke),
     PROMISE(down_refuses_while_desktops_are_attached),
     ONCE(forwarding_that_was_on_stays_on),
+    ONCE(a_hardened_host_is_hardened_again_afterwards),
+    ONCE(a_bridge_that_is_called_otherwise_now_is_moved),
     ONCE(somebody_elses_bridge_is_left_alone),
     ONCE(a_range_in_use_is_refused_by_name),
     ONCE(a_new_range_waits_for_desktops_of_the_old),
