@@ -84,6 +84,19 @@ void px_cli_json(const struct px_cli *cli, struct json_t *json) {
     json_decref(json);
 }
 
+void px_cli_fact(const struct px_cli *cli, const char *key, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    px_cleanup_free char *text = px_vasprintf(fmt, ap);
+    va_end(ap);
+    px_cleanup(px_buf_fini) struct px_buf line = {0};
+    px_buf_printf(&line, "%s%-11s%s ", px_colour_on(PX_BOLD, cli->out.colour), key,
+                  px_colour_off(PX_BOLD, cli->out.colour));
+    px_text_add(&line, text, 0);
+    px_buf_putc(&line, '\n');
+    px_cli_puts(cli, px_buf_str(&line));
+}
+
 void px_cli_note(const struct px_cli *cli, const char *fmt, ...) {
     if (cli->quiet)
         return;

@@ -40,6 +40,9 @@ void px_cli_printf(const struct px_cli *cli, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Prints @json, indented, and drops the reference. */
 void px_cli_json(const struct px_cli *cli, struct json_t *json);
+/* "key         value", for what is shown of one thing. The value is cleaned for the terminal. */
+void px_cli_fact(const struct px_cli *cli, const char *key, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* A line on stderr for people; not with --quiet. */
 void px_cli_note(const struct px_cli *cli, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

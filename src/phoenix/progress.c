@@ -160,6 +160,13 @@ static void say(struct px_progress *p, enum px_colour colour, const char *mark, 
 
 static void on_log(void *data, enum px_log_level level, const char *line) {
     struct px_progress *p = data;
+    if (getpid() != p->owner) {
+        /* A worker process: it has no drawer, and the lock may have been held when it was forked.
+         */
+        px_cleanup_free char *text = px_asprintf("%s\n", line);
+        px_fd_write_all(p->term.fd, text, strlen(text));
+        return;
+    }
     pthread_mutex_lock(&p->lock);
     say(p, PX_PLAIN, "", "", line);
     pthread_mutex_unlock(&p->lock);
@@ -169,6 +176,7 @@ struct px_progress *px_progress_new(const struct px_term *term, bool quiet) {
     struct px_progress *p = px_new0(struct px_progress, 1);
     p->term = *term;
     p->quiet = quiet;
+    p->owner = getpid();
     pthread_mutex_init(&p->lock, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
