@@ -22,6 +22,11 @@
 #define bad(list, subject, fix, ...)                                                               \
     px_findings_add(list, PX_VERDICT_FAIL, subject, fix, __VA_ARGS__)
 
+/* What the one who tried it advises, else @fallback. */
+static const char *fix_of(const struct px_trial *trial, const char *fallback) {
+    return trial->hint[0] ? trial->hint : fallback;
+}
+
 static bool kernel_at_least(const struct px_host_facts *f, unsigned major, unsigned minor) {
     return f->kernel_major > major || (f->kernel_major == major && f->kernel_minor >= minor);
 }
@@ -136,14 +141,16 @@ static void judge_backend(const struct px_host_facts *f, struct px_findings *l) 
         bad(l, "LXC", "apt-get install lxc", "%s; 5.0 or later is needed",
             f->lxc_version[0] ? f->lxc_version : "not found");
     else if (f->backend.code < 0)
-        bad(l, "LXC", "apt-get install --reinstall lxc", "%s: %s", f->lxc_version, f->backend.why);
+        bad(l, "LXC", fix_of(&f->backend, "apt-get install --reinstall lxc"), "%s: %s",
+            f->lxc_version, f->backend.why);
     else
         ok(l, "LXC", "%s", f->lxc_version);
 }
 
 static void judge_ids(const struct px_host_facts *f, struct px_findings *l) {
     if (f->ids.code < 0)
-        bad(l, "ids", "set ids.first and ids.count in the host file to a free span", "%s",
+        bad(l, "ids",
+            fix_of(&f->ids, "set ids.first and ids.count in the host file to a free span"), "%s",
             f->ids.why);
     else if (f->id_first == 0)
         ok(l, "ids", "%u desktops' worth, chosen at the first 'phoenix up'", f->id_count / 65536);
@@ -203,7 +210,7 @@ static void judge_net(const struct px_host_facts *f, struct px_findings *l) {
     const struct px_net_state *n = &f->net;
     if (f->net_asked.code < 0) {
         if (f->root)
-            bad(l, "network", "modprobe nf_tables", "%s", f->net_asked.why);
+            bad(l, "network", fix_of(&f->net_asked, "modprobe nf_tables"), "%s", f->net_asked.why);
         else
             warn(l, "network", "sudo phoenix doctor", "not looked at: that needs root");
         return;
@@ -230,7 +237,8 @@ static void judge_net(const struct px_host_facts *f, struct px_findings *l) {
     else
         ok(l, "internet", "by %s", n->uplink);
     if (f->dns.code < 0)
-        warn(l, "DNS", "set network.dns in the host file, such as [9.9.9.9]", "%s", f->dns.why);
+        warn(l, "DNS", fix_of(&f->dns, "set network.dns in the host file, such as [9.9.9.9]"), "%s",
+             f->dns.why);
 }
 
 static void judge_programs(const struct px_host_facts *f, struct px_findings *l) {

@@ -14,8 +14,9 @@ enum px_apparmor { PX_APPARMOR_ABSENT, PX_APPARMOR_OFF, PX_APPARMOR_ON };
 
 /* Whether something that was tried worked. */
 struct px_trial {
-    int code;      /* 0: it did; else a negative errno */
-    char why[256]; /* what went wrong */
+    int code;       /* 0: it did; else a negative errno */
+    char why[256];  /* what went wrong */
+    char hint[256]; /* what to do about it; "": nobody knows */
 };
 
 #define PX_GPU_CARDS_MAX 32

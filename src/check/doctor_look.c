@@ -35,6 +35,8 @@ static void note_trial(struct px_trial *trial, int r, const struct px_error *err
     trial->code = r < 0 ? r : 0;
     snprintf(trial->why, sizeof(trial->why), "%.*s", (int)sizeof(trial->why) - 1,
              r < 0 ? err->msg : "");
+    snprintf(trial->hint, sizeof(trial->hint), "%.*s", (int)sizeof(trial->hint) - 1,
+             r < 0 ? err->hint : "");
 }
 
 static void look_at_kernel(struct px_host_facts *f) {

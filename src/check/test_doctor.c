@@ -81,11 +81,12 @@ static void no_userns(struct px_host_facts *f) {
     f->max_user_namespaces = 0;
 }
 static void zfs(struct px_host_facts *f) {
-    f->overlay = (struct px_trial){-EINVAL, "mount_setattr(MOUNT_ATTR_IDMAP): Invalid argument"};
+    f->overlay = (struct px_trial){.code = -EINVAL,
+                                   .why = "mount_setattr(MOUNT_ATTR_IDMAP): Invalid argument"};
     strcpy(f->state_fs, "zfs");
 }
 static void no_overlay_module(struct px_host_facts *f) {
-    f->overlay = (struct px_trial){-ENODEV, "mounting an overlay: No such device"};
+    f->overlay = (struct px_trial){.code = -ENODEV, .why = "mounting an overlay: No such device"};
 }
 static void no_memory_controller(struct px_host_facts *f) {
     f->cg_memory = false;
@@ -112,7 +113,7 @@ static void no_lxc(struct px_host_facts *f) {
     f->lxc_version[0] = '\0';
 }
 static void taken_ids(struct px_host_facts *f) {
-    f->ids = (struct px_trial){-EEXIST, "ids 100000..165535 are alice's in /etc/subuid"};
+    f->ids = (struct px_trial){-EEXIST, "ids 100000..165535 are alice's", "choose another span"};
 }
 static void default_inotify(struct px_host_facts *f) {
     f->inotify_instances = 128;
@@ -147,7 +148,7 @@ static void offline(struct px_host_facts *f) {
     f->net.uplink[0] = '\0';
 }
 static void no_nft(struct px_host_facts *f) {
-    f->net_asked = (struct px_trial){-EOPNOTSUPP, "the kernel has no nf_tables"};
+    f->net_asked = (struct px_trial){.code = -EOPNOTSUPP, .why = "the kernel has no nf_tables"};
 }
 static void no_mmdebstrap(struct px_host_facts *f) {
     f->has_mmdebstrap = false;
@@ -184,7 +185,7 @@ static void each_trouble_is_named_with_its_fix(void **state) {
         {no_apparmor, PX_VERDICT_WARN, "AppArmor", "this kernel has none", NULL},
         {old_lxc, PX_VERDICT_FAIL, "LXC", "4.0.6; 5.0 or later", "apt-get install lxc"},
         {no_lxc, PX_VERDICT_FAIL, "LXC", "not found", "apt-get install lxc"},
-        {taken_ids, PX_VERDICT_FAIL, "ids", "alice's", "ids.first"},
+        {taken_ids, PX_VERDICT_FAIL, "ids", "alice's", "choose another span"},
         {default_inotify, PX_VERDICT_WARN, "inotify", "about 10 desktops",
          "sysctl -w fs.inotify.max_user_instances=8192"},
         {small_pid_max, PX_VERDICT_WARN, "processes", "32768", "sysctl -w kernel.pid_max"},

@@ -19,6 +19,7 @@ struct item {
 
 struct px_progress {
     bool live, quiet;     /* constant */
+    pid_t owner;          /* constant: the process that made it */
     pthread_t drawer;     /* only when live */
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t wake;
