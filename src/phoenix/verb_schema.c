@@ -22,7 +22,7 @@ const struct px_verb px_verb_schema = {
     .summary = "print the JSON Schema of a file",
     .description =
         "Editors complete and check the YAML files with it. 'make install' puts all three into "
-        "/usr/share/phoenix/schemas.",
+        "/usr/share/phoenix/schema.",
     .positionals = {{.name = "FILE",
                      .doc = "desktop, host or recipe",
                      .completes = PX_COMPLETE_WORDS,
