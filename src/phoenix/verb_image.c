@@ -94,6 +94,5 @@ static const struct px_verb verb_show = {
 const struct px_verb px_verb_image = {
     .name = "image",
     .summary = "build images and look after them",
-    .subs = (const struct px_verb *const[]){&px_verb_image_build, &verb_ls, &verb_show,
-                                            &px_verb_image_lock, NULL},
+    .subs = (const struct px_verb *const[]){&px_verb_image_build, &verb_ls, &verb_show, NULL},
 };

@@ -1,4 +1,4 @@
-/* src/phoenix/verb_image_build.c - `phoenix image build` and `image lock` */
+/* src/phoenix/verb_image_build.c - `phoenix image build` */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -115,25 +115,6 @@ static int build(struct px_cli *cli, struct px_error *err) {
     return 0;
 }
 
-static int lock(struct px_cli *cli, struct px_error *err) {
-    struct work w = {0};
-    struct px_image_opts opts;
-    unsigned n_changed = 0;
-    int r = prepare(cli, &w, &opts, err);
-    if (r < 0)
-        return r;
-    r = finish(cli, &w, px_image_lock(&opts, &n_changed, err));
-    if (r < 0)
-        return r == -EINVAL ? px_cli_bad_input(cli, r) : r;
-    if (cli->json)
-        px_cli_json(cli, json_pack("{s:i}", "changed", (int)n_changed));
-    else if (n_changed == 0)
-        px_cli_puts(cli, "the locks are up to date\n");
-    else
-        px_cli_printf(cli, "%u lock file%s changed\n", n_changed, n_changed == 1 ? "" : "s");
-    return 0;
-}
-
 const struct px_verb px_verb_image_build = {
     .name = "build",
     .summary = "build an image from a recipe",
@@ -152,18 +133,4 @@ const struct px_verb px_verb_image_build = {
                  {"phoenix image build ./my-recipe --name lab", "One of your own."}},
     .needs_root = true,
     .run = build,
-};
-
-const struct px_verb px_verb_image_lock = {
-    .name = "lock",
-    .summary = "write down the exact packages of a recipe",
-    .description =
-        "Writes name, version and hash of every package into recipe.lock, for this recipe and "
-        "those it builds on. Existing images stay as they are.",
-    .positionals = {{.name = "RECIPE",
-                     .doc = "name of a recipe, or a path to its folder",
-                     .completes = PX_COMPLETE_RECIPE}},
-    .examples = {{"phoenix image lock desktop", "Takes the newest packages from now on."}},
-    .needs_root = true,
-    .run = lock,
 };
