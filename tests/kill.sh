@@ -1,0 +1,62 @@
+#!/bin/bash
+# tests/kill.sh - SIGKILL at each named step of up and rm: the rerun finishes, nothing is left over
+. "$(dirname "$0")/lib.sh"
+needs_root
+pxt_host kill
+needs_minimal
+
+file=$pxt_dir/one.yaml
+printf 'desktops:\n  - {name: pxt-k, image: minimal, memory: 256MiB}\n' >"$file"
+
+leftovers() { # what a removed desktop must not leave
+    grep "$pxt_state/desktops" /proc/self/mountinfo
+    ip -o link show master "$pxt_bridge" 2>/dev/null
+    find /sys/fs/cgroup -maxdepth 4 -type d -name "*$pxt_bridge-*"
+    ls "$pxt_state/desktops"
+    ps -eo args | grep -F "$pxt_bridge-pxt-k" | grep -v grep
+}
+
+# The names of the steps are what a run goes through: none is forgotten here when one is added.
+steps_of() { phoenix -v -v "$@" 2>&1 </dev/null | sed -n 's/.*step \([a-z.-]*\).*/\1/p' | awk '!seen[$0]++'; }
+up_steps=$(steps_of up "$file")
+rm_steps=$(steps_of rm --yes pxt-k)
+ok "up goes through steps" test "$(echo "$up_steps" | wc -l)" -ge 10
+ok "rm goes through steps" test "$(echo "$rm_steps" | wc -l)" -ge 5
+is "a plain run leaves nothing" "$(leftovers)" ""
+
+for step in $up_steps; do
+    PHOENIX_TEST_STEP=$step=KILL phoenix up "$file" >"$pxt_dir/killed" 2>&1 </dev/null
+    is "killed at $step: up says so" "$([ $? != 0 ] && echo failed)" failed
+    ok "killed at $step: the next up finishes" phoenix up "$file"
+    ok "killed at $step: it runs" phoenix exec pxt-k -- true
+    ok "killed at $step: rm cleans" phoenix rm --yes pxt-k
+    is "killed at $step: nothing is left" "$(leftovers)" ""
+done
+for step in up.allocate up.create start.run; do
+    PHOENIX_TEST_STEP=$step=KILL phoenix up "$file" >/dev/null 2>&1 </dev/null
+    ok "killed at $step: rm without another up cleans" phoenix rm --yes pxt-k
+    is "killed at $step: nothing is left after rm" "$(leftovers)" ""
+    PHOENIX_TEST_STEP=$step=TERM phoenix up "$file" >"$pxt_dir/out2" 2>&1 </dev/null
+    is "SIGTERM at $step ends it" "$([ $? != 0 ] && echo failed)" failed
+    ok "SIGTERM at $step: the next up finishes" phoenix up "$file"
+    ok "SIGTERM at $step: rm cleans" phoenix rm --yes pxt-k
+done
+for step in $rm_steps; do
+    ok "up before rm is killed at $step" phoenix up "$file"
+    PHOENIX_TEST_STEP=$step=KILL phoenix rm --yes pxt-k >/dev/null 2>&1 </dev/null
+    if [ -e "$pxt_state/desktops/pxt-k" ]; then
+        ok "rm killed at $step: rm again finishes" phoenix rm --yes pxt-k
+    fi
+    is "rm killed at $step: nothing is left" "$(leftovers)" ""
+done
+
+# Two at once: one waits for the other, both are content.
+PHOENIX_TEST_STEP=up.net=STOP phoenix up "$file" >"$pxt_dir/first" 2>&1 </dev/null &
+first=$!
+ok "the first up has come to its step" wait_for 20 sh -c "grep -q T /proc/$first/stat"
+timeout 1 phoenix up "$file" >"$pxt_dir/second" 2>&1 </dev/null
+has "the second says who holds the lock" "$(cat "$pxt_dir/second")" "locked by another process ($first "
+kill -CONT $first
+ok "the first finishes" wait $first
+ok "and so does a further one" phoenix up "$file"
+done_testing
