@@ -175,9 +175,9 @@ static void set_spec(struct px_record *rec, const struct px_desktop_spec *spec,
     rec->source = px_strdup(source);
 }
 
-int px_one_update(const struct px_fleet *fleet, const char *name,
-                  const struct px_desktop_spec *spec, const char *source, bool *ret_restart_needed,
-                  struct px_error *err) {
+/* Writes @spec into the record; the address, where the file names another one. */
+static int save_spec(const struct px_fleet *fleet, const char *name,
+                     const struct px_desktop_spec *spec, const char *source, struct px_error *err) {
     px_cleanup(px_desktop_freep) struct px_desktop *d = NULL;
     int r = px_desktop_open(fleet, name, &d, err);
     if (r < 0)
@@ -190,15 +190,25 @@ int px_one_update(const struct px_fleet *fleet, const char *name,
             return r;
         d->rec->address = want;
     }
-    r = px_record_save(d->dir_fd, d->rec, err);
-    if (r < 0)
+    return px_record_save(d->dir_fd, d->rec, err);
+}
+
+int px_one_finish(const struct px_fleet *fleet, const char *name,
+                  const struct px_desktop_spec *spec, const char *source,
+                  const struct px_events *events, struct px_error *err) {
+    int r = save_spec(fleet, name, spec, source, err);
+    return r < 0 ? r : px_one_create(fleet, name, events, err);
+}
+
+int px_one_update(const struct px_fleet *fleet, const char *name,
+                  const struct px_desktop_spec *spec, const char *source, bool *ret_restart_needed,
+                  struct px_error *err) {
+    px_cleanup(px_desktop_freep) struct px_desktop *d = NULL;
+    int r = save_spec(fleet, name, spec, source, err);
+    if (r < 0 || (r = px_desktop_open(fleet, name, &d, err)) < 0 ||
+        (r = px_files_write(fleet, d, err)) < 0)
         return r;
-    /* Anew from the record: everything that follows from it changes too. */
-    px_cleanup(px_desktop_freep) struct px_desktop *now = NULL;
-    r = px_desktop_open(fleet, name, &now, err);
-    if (r < 0 || (r = px_files_write(fleet, now, err)) < 0)
-        return r;
-    return px_fleet_backend(fleet)->update(&now->c, ret_restart_needed, err);
+    return px_fleet_backend(fleet)->update(&d->c, ret_restart_needed, err);
 }
 
 int px_one_replace(const struct px_fleet *fleet, const char *name,

@@ -20,6 +20,10 @@ int px_one_stop(const struct px_fleet *fleet, const char *name, bool remember,
 /* Also removes one that is half made, half removed or damaged. */
 int px_one_remove(const struct px_fleet *fleet, const char *name, const struct px_events *events,
                   struct px_error *err);
+/* The same for one that is half made, perhaps from an older file: with @spec and @source. */
+int px_one_finish(const struct px_fleet *fleet, const char *name,
+                  const struct px_desktop_spec *spec, const char *source,
+                  const struct px_events *events, struct px_error *err);
 /* Writes the new @spec (and source) into the record and what can change live into the container.
  * *ret_restart_needed: the rest takes effect at the next start. */
 int px_one_update(const struct px_fleet *fleet, const char *name,

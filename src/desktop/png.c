@@ -3,8 +3,9 @@
 #include "base/alloc.h"
 #include <png.h>
 
-#define COMPRESSION 3 /* a desktop of 1920x1080 in a tenth of a second, a tenth larger than at 9   \
-                       */
+#define COMPRESSION                                                                                \
+    3 /* a desktop of 1920x1080 in a tenth of a second, a tenth larger than at 9                   \
+       */
 
 struct writer {
     png_structp png;

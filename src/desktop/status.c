@@ -52,6 +52,7 @@ static void fill(const struct px_fleet *fleet, struct px_desktop *d,
     if (d->rec->address.s_addr != 0)
         inet_ntop(AF_INET, &d->rec->address, s->address, sizeof(s->address));
     s->gpus = gpu_text(&d->rec->spec.gpus);
+    s->has_session = px_ready_has_session(fleet, d);
     if (px_ready_has_jupyter(fleet, d))
         s->jupyter_url = px_ready_jupyter_url(d);
     if (!d->image && !s->problem)
@@ -112,6 +113,7 @@ json_t *px_status_to_json(const struct px_status *s) {
                           "problem", s->problem, "user", s->user, "image", s->image, "address",
                           s->address[0] ? s->address : NULL, "gpus", s->gpus, "jupyter_url",
                           s->jupyter_url);
+    json_object_set_new(o, "screen", json_boolean(s->has_session));
     if (s->info.init_pid > 0) {
         json_object_set_new(o, "init_pid", json_integer(s->info.init_pid));
         json_object_set_new(o, "memory_bytes", json_integer((json_int_t)s->info.memory_bytes));

@@ -12,6 +12,7 @@ struct px_status {
     char *image;   /* name or short digest */
     char address[INET_ADDRSTRLEN]; /* "" without network */
     char *gpus;                    /* "none", or what it was given */
+    bool has_session;              /* runs and has an X session that a screenshot would show */
     char *jupyter_url;             /* with its token; NULL: image or spec has none */
     struct px_container_info info;
     struct px_record *rec; /* NULL when damaged */

@@ -68,12 +68,12 @@ static int finish(const struct px_task *t, const struct px_plan *plan,
         if (lock < 0)
             return lock;
         r = px_fleet_allocate(t->fleet, item->spec, item->image, plan->source, err);
-    } else if (strcmp(d->rec->image, item->image) != 0)
-        r = px_one_replace(t->fleet, t->name, item->spec, item->image, plan->source, t->opts,
-                           events, err);
-    else if (d->rec->phase == PX_PHASE_NEW)
-        r = px_one_update(t->fleet, t->name, item->spec, plan->source, &(bool){false}, err);
-    return r < 0 ? r : px_one_create(t->fleet, t->name, events, err);
+        return r < 0 ? r : px_one_create(t->fleet, t->name, events, err);
+    }
+    if (strcmp(d->rec->image, item->image) != 0)
+        return px_one_replace(t->fleet, t->name, item->spec, item->image, plan->source, t->opts,
+                              events, err);
+    return px_one_finish(t->fleet, t->name, item->spec, plan->source, events, err);
 }
 
 static int update(const struct px_task *t, const struct px_plan *plan,

@@ -151,7 +151,10 @@ static void print_reach(struct px_cli *cli, const struct px_status *list, size_t
         px_table_cell(t, PX_PLAIN, "%s", s->address);
         px_table_cell(t, PX_PLAIN, "%s", s->gpus);
         px_table_cell(t, PX_PLAIN, "%s", s->user);
-        px_table_cell(t, PX_PLAIN, "phoenix screenshot %s", s->name);
+        if (s->has_session)
+            px_table_cell(t, PX_PLAIN, "phoenix screenshot %s", s->name);
+        else
+            px_table_cell(t, PX_DIM, "none in this image");
     }
     px_table_print(t, &cli->out);
     print_jupyter(cli, list, n);
