@@ -30,7 +30,7 @@ fails 2 "a slip is refused" phoenix plan "$bad/slip"
 has "with line" "$out" "slip:2"
 has "and suggestion" "$out" "memory"
 printf 'desktops:\r\n  - {name: a, image: nosuch}\r\n' >"$bad/crlf"
-fails 2 "CRLF is no mistake, a missing image is one" phoenix plan "$bad/crlf"
+fails 1 "CRLF is no mistake, the image is what is missing" phoenix plan "$bad/crlf"
 has "which it names" "$out" "nosuch"
 if [ "$(id -u)" = 0 ] && [ ! -d /proc/driver/nvidia/gpus ]; then
     printf 'desktops:\n  - {name: a, image: minimal, gpus: 1}\n' >"$bad/nogpu"

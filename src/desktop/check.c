@@ -68,13 +68,13 @@ static int check_address(const struct px_fleet *fleet, const struct px_desktop_s
 
 int px_check_spec(const struct px_fleet *fleet, const struct px_desktop_file *file,
                   const struct px_desktop_spec *spec, char *ret_image, struct px_error *err) {
-    int r = check_image(fleet, spec, ret_image, err);
-    if (r < 0)
-        return at_line(file, spec, r == -ENOENT ? r : -EINVAL, err);
+    int r;
     if ((r = check_gpus(spec, err)) < 0 || (r = check_mounts(spec, err)) < 0 ||
         (r = check_address(fleet, spec, err)) < 0)
         return at_line(file, spec, -EINVAL, err);
-    return 0;
+    /* Last: the others are mistakes in the file, this one is a thing to do first. */
+    r = check_image(fleet, spec, ret_image, err);
+    return r < 0 ? at_line(file, spec, r == -ENOENT ? r : -EINVAL, err) : 0;
 }
 
 bool px_check_has_record(const struct px_fleet *fleet, const char *name) {
