@@ -38,7 +38,6 @@ int px_image_name_check(const char *name, struct px_error *err) {
 /* What a dead build left. Its processes are gone or dying (their namespace's pid 1 was killed with
  * it), so that something may still be written for a moment: try again. */
 static int sweep_tmp(const struct px_store *store, struct px_error *err) {
-    px_cleanup_free char *tmp = px_asprintf("%s/tmp", store->dir);
     int r = 0;
     for (int tries = 0; tries < 50; tries++) {
         px_cleanup(px_store_names_fini) struct px_store_names names = {0};
