@@ -7,7 +7,7 @@ set -eu
 
 # The compiler and the libraries' headers.
 build="gcc meson ninja-build pkg-config libc6-dev libcmocka-dev
-    libjansson-dev libcyaml-dev libyaml-dev
+    libjansson-dev libyaml-dev
     lxc-dev libseccomp-dev libcap-dev
     libnftables-dev libnl-3-dev libnl-route-3-dev
     libuv1-dev libsodium-dev libprotobuf-c-dev protobuf-c-compiler

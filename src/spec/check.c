@@ -183,8 +183,9 @@ int px_check_package(const char *text, struct px_error *err) {
     }
     if (good && *p == '\0')
         return 0;
+    const bool several = text[strcspn(text, " ,")] != '\0';
     px_fail(err, -EINVAL, "'%.80s' is no Debian package name", text);
-    return strchr(text, ' ') ? px_hint(err, -EINVAL, "one package per entry") : -EINVAL;
+    return several ? px_hint(err, -EINVAL, "one package per entry") : -EINVAL;
 }
 
 int px_check_bridge(const char *text, struct px_error *err) {

@@ -9,8 +9,8 @@
  *
  * Parsing is pure (bytes and a name for messages in, struct or error out). Everything is checked
  * and every default filled in here: what comes out is complete. Errors are -EINVAL with one line,
- * "lab.yaml:4: desktops[1].memory: expected a size such as 8GiB, found 'lots'", a near miss as
- * hint. Plain values, owned by the file; px_desktop_file_free releases them. Any thread. */
+ * "lab.yaml:4: desktops[1].memory: expected a size such as 8GiB, or 'none', found 'lots'", a near
+ * miss as hint. Plain values, owned by the file; px_desktop_file_free releases them. Any thread. */
 #pragma once
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -25,7 +25,8 @@
 enum px_gpu_want { PX_GPU_NONE, PX_GPU_COUNT, PX_GPU_ALL, PX_GPU_LIST };
 enum px_gpu_mode { PX_GPU_EXCLUSIVE, PX_GPU_SHARED };
 
-/* gpus: none | N | all | {count, mode, memory} | [GPU-uuid, MIG-uuid, 0000:01:00.0, index] */
+/* gpus: none | N | all | {count or ids, mode, memory} | [GPU-uuid, MIG-uuid, 0000:01:00.0, index]
+ */
 struct px_gpu_request {
     enum px_gpu_want want;
     unsigned count; /* for COUNT, at least 1 */
@@ -59,7 +60,7 @@ struct px_desktop_spec {
     struct px_gpu_request gpus;
     struct px_mount_spec *mounts;
     size_t n_mounts;
-    unsigned width_px, height_px; /* display: {width, height}; default 1920x1080 */
+    unsigned width_px, height_px; /* display: 1920x1080 (default) or {width, height} */
     char *keyboard;               /* XKB layout, "us", "de(nodeadkeys)"; default "us" */
     char *timezone;               /* "Europe/Berlin"; default the host's */
     bool jupyter;                 /* default true */

@@ -97,7 +97,7 @@ void px_schema_own(const struct px_field *fields, void *obj);
 json_t *px_schema_dump(const struct px_field *fields, const void *obj);
 /* The same of one field; NULL: it is not there. */
 json_t *px_schema_dump_field(const struct px_field *field, const void *obj);
-/* JSON as a tree of nodes, for px_schema_load. -EINVAL: nested too deep. */
+/* JSON as a tree of nodes, for px_schema_load. -EINVAL: nested too deep, or NULL. */
 int px_node_from_json(const json_t *json, struct px_node **ret, struct px_error *err);
 
 /* JSON Schema (2020-12) of a file whose top mapping has @fields; the caller's string. */

@@ -182,5 +182,5 @@ static int node_from_json(const json_t *json, unsigned depth, struct px_node **r
 }
 
 int px_node_from_json(const json_t *json, struct px_node **ret, struct px_error *err) {
-    return node_from_json(json, 1, ret, err);
+    return json ? node_from_json(json, 1, ret, err) : px_fail(err, -EINVAL, "no JSON there");
 }

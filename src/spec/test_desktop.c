@@ -167,6 +167,11 @@ static void bad_json_is_refused_with_its_key(void **state) {
     }
 }
 
+static void no_json_is_refused(void **state) {
+    struct px_desktop_spec spec = {0};
+    assert_int_equal(px_desktop_spec_from_json(NULL, &spec, NULL), -EINVAL);
+}
+
 static void a_thousand_desktops_are_fine(void **state) {
     px_cleanup(px_desktop_file_freep) struct px_desktop_file *f =
         parse("desktops: [{name: a, count: 999}, {name: b}]");
@@ -242,6 +247,7 @@ int main(void) {
         cmocka_unit_test(every_key_is_read_over_the_defaults),
         cmocka_unit_test(json_brings_the_same_spec_back),
         cmocka_unit_test(bad_json_is_refused_with_its_key),
+        cmocka_unit_test(no_json_is_refused),
         cmocka_unit_test(a_thousand_desktops_are_fine),
         cmocka_unit_test(an_empty_list_is_no_desktops),
         cmocka_unit_test(what_cannot_be_loaded_says_why),

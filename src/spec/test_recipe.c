@@ -82,6 +82,12 @@ static void load_checks_that_sources_are_there(void **state) {
     px_assert_ok(px_file_write_atomic(AT_FDCWD, path, "", 0, 0644, NULL));
     px_assert_ok_err(px_recipe_load(dir, &r, &err), &err);
     assert_string_equal(r->dir, dir);
+    static const char pip[] =
+        "pip:\n  - {venv: /v, requirements: a}\n  - {venv: /w, requirements: b}\n";
+    snprintf(path, sizeof(path), "%s/recipe.yaml", dir);
+    px_assert_ok(px_file_write_atomic(AT_FDCWD, path, pip, strlen(pip), 0644, NULL));
+    assert_int_equal(px_recipe_load(dir, &r, &err), -EINVAL);
+    px_assert_contains(err.msg, "recipe.yaml:3: pip[1].requirements: cannot use '");
     px_assert_ok(px_rm_rf(AT_FDCWD, dir, NULL));
 }
 
