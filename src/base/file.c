@@ -159,9 +159,20 @@ int px_open_in_root(int root_fd, const char *path, int flags, mode_t mode, struc
     }
 }
 
-static int rm_entry(int dir_fd, const char *name, dev_t dev, struct px_error *err);
+/* Directories nested deeper than this are moved up to the top of the tree and removed from there: a
+ * tree made to be deep costs neither stack nor descriptors without end. */
+#define RM_DEPTH_MAX 64
 
-static int rm_children(int fd, dev_t dev, struct px_error *err) {
+struct rm {
+    int top_fd;     /* of the tree's own directory; -1: not there yet */
+    unsigned moved; /* names used up */
+};
+
+static int rm_entry(struct rm *rm, int dir_fd, const char *name, unsigned depth,
+                    struct px_error *err);
+
+/* Takes @fd. */
+static int rm_children(struct rm *rm, int fd, unsigned depth, struct px_error *err) {
     px_cleanup_closedir DIR *dir = fdopendir(fd);
     if (!dir) {
         int r = -errno;
@@ -172,39 +183,81 @@ static int rm_children(int fd, dev_t dev, struct px_error *err) {
     while ((e = readdir(dir))) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
-        int r = rm_entry(dirfd(dir), e->d_name, dev, err);
+        int r = rm_entry(rm, dirfd(dir), e->d_name, depth, err);
         if (r < 0)
-            return px_wrap(err, r, "'%s'", e->d_name);
+            return depth < 8 ? px_wrap(err, r, "'%s'", e->d_name) : r;
     }
     return 0;
 }
 
-static int rm_entry(int dir_fd, const char *name, dev_t dev, struct px_error *err) {
+static int move_up(struct rm *rm, int dir_fd, const char *name, struct px_error *err) {
+    for (;;) {
+        char to[32];
+        snprintf(to, sizeof(to), ".phoenix-rm-%u", rm->moved++);
+        if (renameat2(dir_fd, name, rm->top_fd, to, RENAME_NOREPLACE) == 0)
+            return 0;
+        if (errno != EEXIST)
+            return px_fail_sys(err, -errno, "cannot remove");
+    }
+}
+
+/* Opens a directory that is no mount point and no symlink. By mounts, not by st_dev: a btrfs
+ * subvolume made by the tree's owner is part of it. */
+static int rm_open(int dir_fd, const char *name, struct px_error *err) {
+    struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+                           .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS};
+    long fd;
+    do
+        fd = syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
+    while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+    if (fd < 0 && errno == EXDEV)
+        return px_fail(err, -EBUSY, "something is mounted there");
+    return fd < 0 ? px_fail_sys(err, -errno, "cannot remove") : (int)fd;
+}
+
+static int rm_entry(struct rm *rm, int dir_fd, const char *name, unsigned depth,
+                    struct px_error *err) {
     if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
         return 0;
     if (errno != EISDIR && errno != EPERM)
         return px_fail_sys(err, -errno, "cannot remove");
-    px_cleanup_close int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0) /* many are empty */
+        return 0;
+    if (depth >= RM_DEPTH_MAX)
+        return move_up(rm, dir_fd, name, err);
+    int fd = rm_open(dir_fd, name, err);
     if (fd < 0)
-        return px_fail_sys(err, -errno, "cannot remove");
-    struct stat st;
-    if (fstat(fd, &st) < 0)
-        return px_fail_sys(err, -errno, "cannot stat");
-    if (st.st_dev != dev)
-        return px_fail(err, -EBUSY, "something is mounted there");
-    int r = rm_children(px_take_fd(&fd), dev, err); /* takes the fd */
+        return fd;
+    if (rm->top_fd < 0)
+        rm->top_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    int r = rm_children(rm, fd, depth + 1, err);
     if (r < 0)
         return r;
-    if (unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+    if (unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT &&
+        !(depth == 0 && (errno == ENOTEMPTY || errno == EEXIST)))
         return px_fail_sys(err, -errno, "cannot remove");
     return 0;
 }
 
 int px_rm_rf(int dir_fd, const char *path, struct px_error *err) {
-    struct stat st;
-    if (fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT ? 0 : px_fail_sys(err, -errno, "cannot stat '%s'", path);
-    int r = rm_entry(dir_fd, path, st.st_dev, err);
+    struct rm rm = {.top_fd = -1};
+    px_cleanup_free char *copy = px_strdup(path);
+    for (size_t n = strlen(copy); n > 1 && copy[n - 1] == '/'; n--)
+        copy[n - 1] = '\0';
+    px_cleanup_close int parent = open_parent(dir_fd, copy);
+    if (parent < 0)
+        return errno == ENOENT ? 0 : px_fail_sys(err, -errno, "cannot remove '%s'", path);
+    const char *slash = strrchr(copy, '/');
+    const char *name = slash ? slash + 1 : copy;
+    unsigned before;
+    int r;
+    do { /* again while there is something that was moved up to the top */
+        before = rm.moved;
+        r = rm_entry(&rm, parent, name, 0, err);
+    } while (r == 0 && rm.moved != before);
+    px_closep(&rm.top_fd);
+    if (r == 0 && px_exists(parent, name))
+        r = px_fail(err, -ENOTEMPTY, "somebody else writes there");
     return r < 0 ? px_wrap(err, r, "'%s'", path) : 0;
 }
 

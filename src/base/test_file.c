@@ -93,6 +93,22 @@ static void rm_rf_follows_no_symlink(void **state) {
     px_assert_ok(px_rm_rf(f->fd, "tree", NULL));
 }
 
+static void rm_rf_removes_a_tree_deeper_than_any_path(void **state) {
+    const struct fixture *f = *state;
+    px_assert_ok(px_mkdir_p(f->fd, "deep", 0755, NULL));
+    px_cleanup_close int at = openat(f->fd, "deep", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < 3000; i++) { /* above the soft limit of descriptors, and PATH_MAX */
+        assert_int_equal(mkdirat(at, "d", 0755), 0);
+        put(at, "file", "x");
+        int next = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(next >= 0);
+        close(at);
+        at = next;
+    }
+    px_assert_ok(px_rm_rf(f->fd, "deep", NULL));
+    assert_false(px_exists(f->fd, "deep"));
+}
+
 static void lock_names_the_holder(void **state) {
     const struct fixture *f = *state;
     px_cleanup_close int mine = px_lock(f->fd, "lock", 0, NULL);
@@ -113,6 +129,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(read_says_what_it_met_instead_of_a_file, setup, teardown),
         cmocka_unit_test_setup_teardown(open_in_root_stays_below_the_root, setup, teardown),
         cmocka_unit_test_setup_teardown(rm_rf_follows_no_symlink, setup, teardown),
+        cmocka_unit_test_setup_teardown(rm_rf_removes_a_tree_deeper_than_any_path, setup, teardown),
         cmocka_unit_test_setup_teardown(lock_names_the_holder, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
