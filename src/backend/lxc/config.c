@@ -40,7 +40,7 @@ static void put_identity(struct px_buf *b, const struct px_container *c) {
                   c->id_first, c->id_count);
     px_buf_puts(b,
                 "lxc.signal.halt = SIGRTMIN+3\nlxc.environment = NOTIFY_SOCKET=/run/host/notify\n");
-    px_buf_printf(b, "lxc.log.file = %s\nlxc.log.level = WARN\n", log);
+    px_buf_printf(b, "lxc.log.file = %s\nlxc.log.level = ERROR\n", log);
     /* Bounded on disk and in memory: what a desktop writes to its console is its owner's choice. */
     px_buf_printf(b,
                   "lxc.console.logfile = %s\nlxc.console.size = 256KB\nlxc.console.rotate = 1\n"
