@@ -127,7 +127,8 @@ static void put_entry(struct px_buf *b, const char *source, const char *target, 
     px_buf_printf(b, " %s 0 0\n", rest);
 }
 
-static void put_mounts(struct px_buf *b, const struct px_container *c) {
+static void put_mounts(struct px_buf *b, const struct px_container *c,
+                       const struct px_lxc_host *host) {
     px_cleanup_free char *notify = px_lxc_mnt_path(c, "notify");
     px_buf_puts(b, "lxc.mount.auto = proc:mixed sys:mixed cgroup:mixed\n");
     /* Our own /run, before systemd would mount it, because the socket must lie in it. */
@@ -139,6 +140,11 @@ static void put_mounts(struct px_buf *b, const struct px_container *c) {
                                    (uintmax_t)c->shm_bytes)
                      : px_strdup("tmpfs rw,nosuid,nodev,mode=1777,create=dir");
     put_entry(b, "tmpfs", "dev/shm", shm);
+    if (px_cg_has(&host->cgroups, PX_CG_CPUSET)) {
+        px_cleanup_free char *run = px_lxc_run_path(c);
+        px_cleanup_free char *cpus = px_asprintf("%s/cpus", run);
+        put_entry(b, cpus, "sys/devices/system/cpu/online", "none bind,ro,optional");
+    }
     if (c->nesting) { /* uncovered, so that a container inside may mount its own */
         put_entry(b, "proc", "dev/.lxc/proc", "proc create=dir,optional");
         put_entry(b, "sys", "dev/.lxc/sys", "sysfs create=dir,optional");
@@ -204,7 +210,7 @@ int px_lxc_config(const struct px_container *c, const struct px_lxc_host *host, 
     put_devices(&b, c, host);
     put_limits(&b, c, host);
     put_apparmor(&b, c, host);
-    put_mounts(&b, c);
+    put_mounts(&b, c, host);
     r = put_extra_mounts(&b, c, err);
     if (r < 0)
         return px_wrap(err, r, "container '%s'", c->name);

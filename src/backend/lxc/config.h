@@ -5,14 +5,15 @@
 #pragma once
 #include "backend/backend.h"
 #include "backend/lxc/cgroup.h"
+#include "backend/lxc/cpus.h"
 
 struct px_lxc_host {
     struct px_cg_layout cgroups;
-    char cpus[512];         /* the cores this container gets, "0-3,8"; "": all */
-    bool memlock_unlimited; /* may RLIMIT_MEMLOCK be lifted */
-    bool swap_limit;        /* v1: memory.memsw files exist */
-    bool apparmor;          /* the kernel enforces AppArmor profiles */
-    bool oom_adjust;        /* the monitor is shielded from the OOM killer, init must not be */
+    char cpus[PX_CPUS_TEXT_MAX]; /* the cores this container gets, "0-3,8"; "": all */
+    bool memlock_unlimited;      /* may RLIMIT_MEMLOCK be lifted */
+    bool swap_limit;             /* v1: memory.memsw files exist */
+    bool apparmor;               /* the kernel enforces AppArmor profiles */
+    bool oom_adjust;             /* the monitor is shielded from the OOM killer, init must not be */
 };
 
 /* The text, the caller's. -EINVAL: a path or name that the format cannot carry. */
@@ -22,5 +23,5 @@ int px_lxc_config(const struct px_container *c, const struct px_lxc_host *host, 
 const char *px_lxc_seccomp(bool nesting);
 
 /* Whether going from one configuration text to the other needs a restart: a line differs that
- * px_lxc_apply_limits() does not change live. Pure. */
+ * px_limits_apply() does not change live. Pure. */
 bool px_lxc_config_needs_restart(const char *running, const char *wanted);

@@ -28,7 +28,7 @@ static bool apparmor_enabled(void) {
            text[0] == 'Y';
 }
 
-int px_lxc_host_read(const struct px_container *c, struct px_lxc_host *ret, struct px_error *err) {
+int px_lxc_host_read(struct px_lxc_host *ret, struct px_error *err) {
     *ret = (struct px_lxc_host){0};
     int r = px_cg_layout(&ret->cgroups, err);
     if (r < 0)

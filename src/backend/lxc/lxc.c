@@ -4,7 +4,9 @@
 #include "backend/lxc/config.h"
 #include "backend/lxc/disk.h"
 #include "backend/lxc/helper.h"
+#include "backend/lxc/cpus.h"
 #include "backend/lxc/host.h"
+#include "backend/lxc/limits.h"
 #include "backend/lxc/monitor.h"
 #include "backend/lxc/paths.h"
 #include "base/alloc.h"
@@ -52,20 +54,16 @@ static int write_if_changed(const char *path, const char *text, struct px_error 
     return px_file_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, err);
 }
 
-int px_lxc_write_config(const struct px_container *c, char **ret_text, struct px_error *err) {
-    struct px_lxc_host host;
-    px_cleanup_free char *text = NULL, *dir = NULL, *config = px_lxc_config_path(c);
+int px_lxc_write_config(const struct px_container *c, const struct px_lxc_host *host,
+                        struct px_error *err) {
+    px_cleanup_free char *text = NULL, *dir = px_lxc_path(c, ""), *config = px_lxc_config_path(c);
     px_cleanup_free char *seccomp = px_lxc_path(c, "seccomp");
-    dir = px_lxc_path(c, "");
-    int r = px_lxc_host_read(c, &host, err);
-    if (r < 0 || (r = px_lxc_config(c, &host, &text, err)) < 0 ||
-        (r = px_mkdir_p(AT_FDCWD, dir, 0700, err)) < 0 ||
-        (r = write_if_changed(seccomp, px_lxc_seccomp(c->nesting), err)) < 0 ||
-        (r = write_if_changed(config, text, err)) < 0)
-        return r;
-    if (ret_text)
-        *ret_text = px_take_ptr(text);
-    return 0;
+    int r = px_lxc_config(c, host, &text, err);
+    if (r == 0)
+        r = px_mkdir_p(AT_FDCWD, dir, 0700, err);
+    if (r == 0)
+        r = write_if_changed(seccomp, px_lxc_seccomp(c->nesting), err);
+    return r < 0 ? r : write_if_changed(config, text, err);
 }
 
 /* Once: the mark is written when all of it is done. */
@@ -80,11 +78,14 @@ static int seed(const struct px_container *c, struct px_error *err) {
 }
 
 int px_lxc_create(const struct px_container *c, struct px_error *err) {
-    int r = px_disk_create(c, err);
+    struct px_lxc_host host;
+    int r = px_lxc_host_read(&host, err);
+    if (r == 0)
+        r = px_disk_create(c, err);
     if (r == 0)
         r = px_step("lxc.create.disk", err);
     if (r == 0)
-        r = px_lxc_write_config(c, NULL, err);
+        r = px_lxc_write_config(c, &host, err);
     if (r == 0)
         r = px_step("lxc.create.config", err);
     if (r == 0)
@@ -115,6 +116,7 @@ int px_lxc_clean(const struct px_container *c, struct px_error *err) {
         (r = px_cg_remove(&layout, monitor, err)) < 0)
         return px_wrap(err, r, "container '%s'", c->name);
     remove_cgroup_parents(&layout);
+    px_cpus_release(c);
     px_cleanup_free char *run = px_lxc_run_path(c);
     return px_rm_rf(AT_FDCWD, run, err);
 }
@@ -160,37 +162,39 @@ int px_lxc_destroy(const struct px_container *c, struct px_error *err) {
     return r < 0 ? px_wrap(err, r, "container '%s'", c->name) : 0;
 }
 
-int px_lxc_update(const struct px_container *c, bool *ret_restart_needed, struct px_error *err) {
-    return px_fail(err, -ENOSYS, "not yet");
+/* Against the configuration of the last start, not of the last update: what needed a restart then
+ * still does. */
+static int update_running(const struct px_container *c, struct px_lxc_host *host, bool *ret_restart,
+                          struct px_error *err) {
+    px_cleanup_free char *running = NULL, *wanted = NULL, *path = px_lxc_running_path(c);
+    int r = px_file_read(AT_FDCWD, path, 1024 * 1024, &running, NULL, err);
+    if (r == 0)
+        r = px_cpus_choose(c, &host->cgroups, true, host->cpus, err);
+    if (r == 0)
+        r = px_lxc_config(c, host, &wanted, err);
+    if (r < 0)
+        return r;
+    *ret_restart = px_lxc_config_needs_restart(running, wanted);
+    return px_limits_apply(c, host, ret_restart, err);
 }
 
-static void fill_usage(const struct px_container *c, struct px_container_info *info) {
-    struct px_cg_layout l;
-    uint64_t n = 0;
-    char text[8192];
-    if (px_cg_layout(&l, NULL) < 0)
-        return;
-    px_cleanup_free char *group = px_lxc_cgroup(c->name);
-    if (px_cg_read(&l, PX_CG_MEMORY, group, "memory.stat", text, sizeof(text), NULL) == 0) {
-        if (px_cg_is_v2(&l, PX_CG_MEMORY)) {
-            info->memory_bytes = px_cg_stat_value(text, "anon") + px_cg_stat_value(text, "shmem") +
-                                 px_cg_stat_value(text, "kernel");
-        } else {
-            info->memory_bytes =
-                px_cg_stat_value(text, "total_rss") + px_cg_stat_value(text, "total_shmem");
-            if (px_cg_read_u64(&l, PX_CG_MEMORY, group, "memory.kmem.usage_in_bytes", &n, NULL) ==
-                0)
-                info->memory_bytes += n;
-        }
-    }
-    if (px_cg_is_v2(&l, PX_CG_CPUACCT)) {
-        if (px_cg_read(&l, PX_CG_CPUACCT, group, "cpu.stat", text, sizeof(text), NULL) == 0)
-            info->cpu_us = px_cg_stat_value(text, "usage_usec");
-    } else if (px_cg_read_u64(&l, PX_CG_CPUACCT, group, "cpuacct.usage", &n, NULL) == 0) {
-        info->cpu_us = n / 1000;
-    }
-    if (px_cg_read_u64(&l, PX_CG_PIDS, group, "pids.current", &n, NULL) == 0)
-        info->pids = (unsigned)n;
+int px_lxc_update(const struct px_container *c, bool *ret_restart_needed, struct px_error *err) {
+    struct px_lxc_host host;
+    struct px_monitor m;
+    bool restart = false, disk_later = false;
+    int r = px_monitor_settle(c, KILL_TIMEOUT_MS, &m, err);
+    if (r == 0)
+        r = px_lxc_host_read(&host, err);
+    if (r == 0)
+        r = px_disk_limit(c, &disk_later, err);
+    if (r == 0 && m.state != PX_CONTAINER_STOPPED)
+        r = update_running(c, &host, &restart, err);
+    if (r == 0)
+        r = px_lxc_write_config(c, &host, err);
+    if (r < 0)
+        return px_wrap(err, r, "container '%s'", c->name);
+    *ret_restart_needed = restart || disk_later;
+    return 0;
 }
 
 int px_lxc_info(const struct px_container *c, bool with_disk, struct px_container_info *ret,
@@ -208,7 +212,7 @@ int px_lxc_info(const struct px_container *c, bool with_disk, struct px_containe
         info.init_pid = m.init_pid;
         info.started_us =
             (int64_t)px_proc_stat(m.init_pid, 22) * (PX_US_PER_S / sysconf(_SC_CLK_TCK));
-        fill_usage(c, &info);
+        px_limits_usage(c, &info);
     }
     if (with_disk && (r = px_disk_used(c, &info.disk_bytes, err)) < 0)
         return r;

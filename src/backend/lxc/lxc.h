@@ -28,5 +28,7 @@ int px_lxc_in_tree(const struct px_container *c, px_backend_root_fn fn, void *da
 /* Removes what a crashed monitor left: processes, cgroups, run files. Not for running containers.
  */
 int px_lxc_clean(const struct px_container *c, struct px_error *err);
-/* Writes configuration and seccomp policy; *ret_text is the caller's, NULL: not wanted. */
-int px_lxc_write_config(const struct px_container *c, char **ret_text, struct px_error *err);
+/* Writes configuration and seccomp policy as @host would have them. */
+struct px_lxc_host;
+int px_lxc_write_config(const struct px_container *c, const struct px_lxc_host *host,
+                        struct px_error *err);

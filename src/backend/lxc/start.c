@@ -5,7 +5,11 @@
  * namespace, and thereby the mounts, for as long as the container runs, in-container reboots
  * included. Nobody else sees them, so nobody has to remove them. */
 #include "backend/lxc/cgroup.h"
+#include "backend/lxc/config.h"
+#include "backend/lxc/cpus.h"
 #include "backend/lxc/helper.h"
+#include "backend/lxc/host.h"
+#include "backend/lxc/limits.h"
 #include "backend/lxc/lxc.h"
 #include "backend/lxc/monitor.h"
 #include "backend/lxc/paths.h"
@@ -116,8 +120,17 @@ static int run_child(struct work *w, struct px_error *err) {
 }
 
 static int write_running(const struct px_container *c, struct px_error *err) {
+    struct px_lxc_host host;
     px_cleanup_free char *text = NULL, *path = px_lxc_running_path(c);
-    int r = px_lxc_write_config(c, &text, err);
+    int r = px_lxc_host_read(&host, err);
+    if (r == 0)
+        r = px_cpus_choose(c, &host.cgroups, false, host.cpus, err);
+    if (r == 0)
+        r = px_lxc_write_config(c, &host, err);
+    if (r == 0)
+        r = px_limits_write_online(c, host.cpus, err);
+    if (r == 0)
+        r = px_lxc_config(c, &host, &text, err);
     return r < 0 ? r : px_file_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, err);
 }
 
