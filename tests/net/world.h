@@ -46,6 +46,8 @@ void sh(const struct world *w, int ns, const char *fmt, ...) __attribute__((form
 char *out_of(const struct world *w, const char *command);
 /* Everything px_net may change on a host, as text; the caller's. */
 char *world_dump(const struct world *w);
+/* Says where the two part instead of printing both. */
+void assert_same_text(const char *a, const char *b);
 
 /* ---- TCP ---- */
 int listen_at(const struct world *w, int ns, const char *address, unsigned port);
