@@ -1,0 +1,275 @@
+/* src/host/config.c - what phoenix-host is told */
+#include "host/config.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "proto/session.h"
+#include <jansson.h>
+#include <sodium.h>
+#include <string.h>
+
+#define CONFIG_MAX_BYTES (64 * 1024)
+#define SECRET_MAX_BYTES 4096
+#define PASSWORD_MIN_CHARS 8
+
+static const char *const known_keys[] = {
+    "id",        "display",     "identity_file",      "password_file",   "server",
+    "direct",    "permissions", "require_encryption", "allow_addresses", "totp_secret_file",
+    "audit_log", "encoder",     "tunnel_targets"};
+
+void px_host_config_fini(struct px_host_config *c) {
+    free(c->id);
+    free(c->display);
+    free(c->salt);
+    free(c->server);
+    free(c->server_key);
+    free(c->relay);
+    free(c->audit_log);
+    free(c->encoder);
+    sodium_memzero(c, sizeof(*c));
+}
+
+static int check_keys(const json_t *root, const char *const *known, size_t n,
+                      struct px_error *err) {
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)root, key, value) {
+        size_t i = 0;
+        while (i < n && strcmp(known[i], key) != 0)
+            i++;
+        if (i < n)
+            continue;
+        const char *near = px_suggest(key, known, n);
+        px_fail(err, -EINVAL, "unknown key '%s'", key);
+        return near ? px_hint(err, -EINVAL, "did you mean '%s'?", near) : -EINVAL;
+    }
+    return 0;
+}
+
+/* The string at @key, lent; "" when absent. */
+static int get_text(const json_t *o, const char *key, const char **ret, struct px_error *err) {
+    const json_t *v = json_object_get(o, key);
+    if (v && !json_is_string(v))
+        return px_fail(err, -EINVAL, "'%s' is not a text", key);
+    *ret = v ? json_string_value(v) : "";
+    return 0;
+}
+
+static int get_bool(const json_t *o, const char *key, bool *ret, struct px_error *err) {
+    const json_t *v = json_object_get(o, key);
+    if (v && !json_is_boolean(v))
+        return px_fail(err, -EINVAL, "'%s' is neither true nor false", key);
+    if (v)
+        *ret = json_is_true(v);
+    return 0;
+}
+
+/* A secret file's first line; the caller wipes and frees. */
+static int read_secret(const char *path, char **ret, struct px_error *err) {
+    const int r = px_file_read(AT_FDCWD, path, SECRET_MAX_BYTES, ret, NULL, err);
+    if (r >= 0)
+        (*ret)[strcspn(*ret, "\r\n")] = '\0';
+    return r;
+}
+
+static void free_secret(char *s) {
+    sodium_memzero(s, strlen(s));
+    free(s);
+}
+
+static int take_identity(struct px_host_config *c, const char *path, struct px_error *err) {
+    char *text = NULL;
+    int r = read_secret(path, &text, err);
+    if (r < 0)
+        return px_wrap(err, r, "identity");
+    size_t n = 0;
+    r = sodium_base642bin(c->identity, sizeof(c->identity), text, strlen(text), NULL, &n, NULL,
+                          sodium_base64_VARIANT_ORIGINAL);
+    free_secret(text);
+    uint8_t sk[PX_SIGN_SK_BYTES];
+    if (r == 0 && n == sizeof(c->identity))
+        crypto_sign_seed_keypair(c->identity_pk, sk, c->identity);
+    if (r != 0 || n != sizeof(c->identity) || sodium_memcmp(sk, c->identity, sizeof(sk)) != 0)
+        return px_fail(err, -EINVAL, "'%s' does not hold a 64-byte Ed25519 key in base64", path);
+    sodium_memzero(sk, sizeof(sk));
+    return 0;
+}
+
+/* Clients remember SHA256(password, salt), so the salt must be the same after a restart; made from
+ * the identity, it is, without a file of its own. */
+static void make_salt(struct px_host_config *c) {
+    static const char label[] = "phoenix login salt";
+    uint8_t h[32];
+    c->salt = px_calloc(1, 33);
+    crypto_generichash(h, sizeof(h), (const uint8_t *)label, sizeof(label) - 1, c->identity_pk,
+                       sizeof(c->identity_pk));
+    for (int i = 0; i < 32; i++)
+        c->salt[i] = "abcdefghijkmnpqrstuvwxyz23456789"[h[i] % 32];
+}
+
+static int take_password(struct px_host_config *c, const char *path, struct px_error *err) {
+    char *text = NULL;
+    int r = read_secret(path, &text, err);
+    if (r < 0)
+        return px_wrap(err, r, "password");
+    /* The proof can be guessed off line by whoever watched a plain login. */
+    if (strlen(text) < PASSWORD_MIN_CHARS)
+        r = px_fail(err, -EINVAL, "the password in '%s' is shorter than %d characters", path,
+                    PASSWORD_MIN_CHARS);
+    else
+        px_login_h1(text, c->salt, c->password_h1);
+    free_secret(text);
+    return r;
+}
+
+static int take_secrets(struct px_host_config *c, const json_t *root, struct px_error *err) {
+    const char *identity = NULL, *password = NULL, *totp = NULL;
+    int r = get_text(root, "identity_file", &identity, err);
+    if (r >= 0)
+        r = get_text(root, "password_file", &password, err);
+    if (r >= 0)
+        r = get_text(root, "totp_secret_file", &totp, err);
+    if (r >= 0)
+        r = take_identity(c, identity, err);
+    if (r < 0)
+        return r;
+    make_salt(c);
+    r = take_password(c, password, err);
+    if (r < 0 || !*totp)
+        return r;
+    char *text = NULL;
+    r = read_secret(totp, &text, err);
+    if (r < 0)
+        return px_wrap(err, r, "totp secret");
+    if (sodium_hex2bin(c->totp, sizeof(c->totp), text, strlen(text), NULL, &c->totp_size, NULL) !=
+            0 ||
+        c->totp_size < 16)
+        r = px_fail(err, -EINVAL, "'%s' does not hold at least 16 bytes in hexadecimal", totp);
+    free_secret(text);
+    return r;
+}
+
+static int take_server(struct px_host_config *c, const json_t *root, struct px_error *err) {
+    static const char *const keys[] = {"address", "key", "relay"};
+    const char *address = NULL, *key = NULL, *relay = NULL;
+    const json_t *server = json_object_get(root, "server");
+    if (!server)
+        return 0;
+    int r = json_is_object(server) ? check_keys(server, keys, PX_N_ELEMENTS(keys), err)
+                                   : px_fail(err, -EINVAL, "'server' is not an object");
+    if (r >= 0)
+        r = get_text(server, "address", &address, err);
+    if (r >= 0)
+        r = get_text(server, "key", &key, err);
+    if (r >= 0)
+        r = get_text(server, "relay", &relay, err);
+    if (r < 0)
+        return r;
+    c->server = *address ? px_strdup(address) : NULL;
+    c->server_key = px_strdup(key);
+    c->relay = px_strdup(relay);
+    return 0;
+}
+
+static int take_permissions(struct px_host_config *c, const json_t *root, struct px_error *err) {
+    const struct {
+        const char *key;
+        bool *to;
+    } all[] = {{"keyboard", &c->permissions.keyboard}, {"clipboard", &c->permissions.clipboard},
+               {"audio", &c->permissions.audio},       {"file", &c->permissions.file},
+               {"tunnel", &c->permissions.tunnel},     {"terminal", &c->permissions.terminal}};
+    const char *keys[PX_N_ELEMENTS(all)];
+    for (size_t i = 0; i < PX_N_ELEMENTS(all); i++) {
+        *all[i].to = true;
+        keys[i] = all[i].key;
+    }
+    const json_t *p = json_object_get(root, "permissions");
+    int r = !p                  ? 0
+            : json_is_object(p) ? check_keys(p, keys, PX_N_ELEMENTS(keys), err)
+                                : px_fail(err, -EINVAL, "'permissions' is not an object");
+    for (size_t i = 0; p && r >= 0 && i < PX_N_ELEMENTS(all); i++)
+        r = get_bool(p, all[i].key, all[i].to, err);
+    return r;
+}
+
+static int take_addresses(struct px_host_config *c, const json_t *root, struct px_error *err) {
+    const json_t *direct = json_object_get(root, "direct");
+    const json_t *allow = json_object_get(root, "allow_addresses");
+    const json_t *targets = json_object_get(root, "tunnel_targets");
+    if ((direct && !json_is_array(direct)) || (allow && !json_is_array(allow)) ||
+        (targets && !json_is_array(targets)))
+        return px_fail(err, -EINVAL, "'direct', 'allow_addresses' and 'tunnel_targets' are lists");
+    if (json_array_size(direct) > PX_HOST_DIRECT_MAX || json_array_size(allow) > PX_HOST_ALLOW_MAX)
+        return px_fail(err, -EINVAL, "too many addresses");
+    size_t i;
+    json_t *v;
+    json_array_foreach((json_t *)direct, i, v) {
+        const char *text = json_string_value(v);
+        const int r = px_addr_parse(text ? text : "", 21118, &c->direct[c->n_direct++], err);
+        if (r < 0)
+            return px_wrap(err, r, "direct[%zu]", i);
+    }
+    json_array_foreach((json_t *)allow, i, v) {
+        const char *text = json_string_value(v);
+        const int r = px_addr_block_parse(text ? text : "", &c->allow[c->n_allow++], err);
+        if (r < 0)
+            return px_wrap(err, r, "allow_addresses[%zu]", i);
+    }
+    json_array_foreach((json_t *)targets, i, v) c->tunnel_anywhere |=
+        json_is_string(v) && strcmp(json_string_value(v), "*") == 0;
+    return 0;
+}
+
+static int take_texts(struct px_host_config *c, const json_t *root, struct px_error *err) {
+    const char *id = NULL, *display = NULL, *audit = NULL, *encoder = NULL;
+    int r = get_text(root, "id", &id, err);
+    if (r >= 0)
+        r = get_text(root, "display", &display, err);
+    if (r >= 0)
+        r = get_text(root, "audit_log", &audit, err);
+    if (r >= 0)
+        r = get_text(root, "encoder", &encoder, err);
+    if (r < 0)
+        return r;
+    if (strlen(id) < 6 || strlen(id) > 16)
+        return px_fail(err, -EINVAL, "id '%s' is not 6 to 16 characters long", id);
+    c->id = px_strdup(id);
+    c->display = px_strdup(display);
+    c->audit_log = *audit ? px_strdup(audit) : NULL;
+    c->encoder = px_strdup(encoder);
+    c->require_encryption = true;
+    return get_bool(root, "require_encryption", &c->require_encryption, err);
+}
+
+int px_host_config_load(const char *path, struct px_host_config *ret, struct px_error *err) {
+    px_cleanup_free char *text = NULL;
+    size_t size = 0;
+    int r = px_file_read(AT_FDCWD, path, CONFIG_MAX_BYTES, &text, &size, err);
+    if (r < 0)
+        return r;
+    json_error_t je;
+    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &je);
+    if (!json_is_object(root)) {
+        json_decref(root);
+        return px_fail(err, -EINVAL, "%s:%d: %s", path, je.line, root ? "no object" : je.text);
+    }
+    struct px_host_config c = {0};
+    r = check_keys(root, known_keys, PX_N_ELEMENTS(known_keys), err);
+    if (r >= 0)
+        r = take_texts(&c, root, err);
+    if (r >= 0)
+        r = take_secrets(&c, root, err);
+    if (r >= 0)
+        r = take_server(&c, root, err);
+    if (r >= 0)
+        r = take_permissions(&c, root, err);
+    if (r >= 0)
+        r = take_addresses(&c, root, err);
+    json_decref(root);
+    if (r < 0) {
+        px_host_config_fini(&c);
+        return px_wrap(err, r, "%s", path);
+    }
+    *ret = c;
+    return 0;
+}

@@ -1,0 +1,55 @@
+/* src/host/config.h - what phoenix-host is told
+ *
+ * One JSON file; unknown keys are errors. Secrets lie in files of their own, named there, so that
+ * the configuration can be read by anybody:
+ *
+ *     {"id": "123456789", "display": ":0",
+ *      "identity_file": "/run/phoenix/identity",       64 bytes in base64
+ *      "password_file": "/run/phoenix/password",       one line
+ *      "server": {"address": "10.0.0.1:21116", "key": "base64", "relay": ""},
+ *      "direct": ["127.0.0.1:21118"],                  absent: no direct port
+ *      "permissions": {"keyboard": true, "clipboard": true, "audio": true, "file": true,
+ *                      "tunnel": true, "terminal": true},
+ *      "require_encryption": true, "allow_addresses": ["10.0.0.0/8"],
+ *      "totp_secret_file": "", "audit_log": "/var/log/phoenix/sessions.log",
+ *      "encoder": "", "tunnel_targets": ["127.0.0.1"]}  */
+#pragma once
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "proto/addr.h"
+#include "proto/secure.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PX_HOST_DIRECT_MAX 8
+#define PX_HOST_ALLOW_MAX 64
+
+struct px_permissions {
+    bool keyboard, clipboard, audio, file, tunnel, terminal;
+};
+
+struct px_host_config {
+    char *id;
+    char *display;
+    uint8_t identity[PX_SIGN_SK_BYTES];
+    uint8_t identity_pk[PX_SIGN_PK_BYTES];
+    char *salt; /* stable: made from the identity */
+    uint8_t password_h1[32];
+    char *server;     /* "host[:port]"; NULL: none */
+    char *server_key; /* base64, as clients have it; "" : none */
+    char *relay;      /* ours; "": what the server names */
+    struct px_addr direct[PX_HOST_DIRECT_MAX];
+    size_t n_direct;
+    struct px_permissions permissions;
+    bool require_encryption; /* of connections that came through the server */
+    struct px_addr_block allow[PX_HOST_ALLOW_MAX];
+    size_t n_allow; /* 0: from anywhere */
+    uint8_t totp[64];
+    size_t totp_size;     /* 0: no second factor */
+    char *audit_log;      /* NULL: only the log */
+    char *encoder;        /* "": best */
+    bool tunnel_anywhere; /* else only to this desktop itself */
+};
+
+int px_host_config_load(const char *path, struct px_host_config *ret, struct px_error *err);
+void px_host_config_fini(struct px_host_config *c);

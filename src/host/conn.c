@@ -1,0 +1,327 @@
+/* src/host/conn.c - one TCP connection that carries frames */
+#include "host/conn.h"
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "proto/frame.h"
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define READ_BYTES (256 * 1024)
+/* More unsent than this and a write counts as still queued: a few segments keep the line busy, more
+ * would only grow old. */
+#define NOTSENT_LOWAT_BYTES (16 * 1024)
+#define FLUSH_LIMIT_MS 1000
+
+struct px_conn {
+    struct px_conn_opts opts;
+    uv_tcp_t tcp;
+    uv_timer_t flush_timer;
+    uv_connect_t connect_req;
+    void (*on_connect)(void *data, int status);
+    struct px_buf in;
+    struct px_secure secure;
+    bool encrypted, raw, closing, flushing, in_input, reading, paused;
+    int n_open; /* handles whose close callback is due */
+    size_t queued;
+    unsigned n_writes;
+    int64_t last_read_us, write_since_us;
+};
+
+struct write {
+    uv_write_t req;
+    struct px_conn *conn;
+    size_t size;
+    uint8_t bytes[];
+};
+
+struct px_conn *px_conn_new(const struct px_conn_opts *opts) {
+    struct px_conn *c = px_new0(struct px_conn, 1);
+    c->opts = *opts;
+    uv_tcp_init(opts->loop, &c->tcp);
+    uv_timer_init(opts->loop, &c->flush_timer);
+    c->tcp.data = c->flush_timer.data = c;
+    c->n_open = 2;
+    c->last_read_us = px_now_us();
+    return c;
+}
+
+static void tune(struct px_conn *c) {
+    uv_os_fd_t fd;
+    uv_tcp_nodelay(&c->tcp, 1);
+    const int lowat = NOTSENT_LOWAT_BYTES;
+    if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
+}
+
+int px_conn_accept(struct px_conn *c, uv_stream_t *listener, struct px_error *err) {
+    const int r = uv_accept(listener, (uv_stream_t *)&c->tcp);
+    if (r < 0)
+        return px_fail_sys(err, r, "cannot accept a connection");
+    tune(c);
+    return 0;
+}
+
+int px_conn_open_fd(struct px_conn *c, int fd, struct px_error *err) {
+    const int r = uv_tcp_open(&c->tcp, fd);
+    if (r < 0) {
+        close(fd);
+        return px_fail_sys(err, r, "cannot use a socket");
+    }
+    tune(c);
+    return 0;
+}
+
+static void on_connected(uv_connect_t *req, int status) {
+    struct px_conn *c = px_container_of(req, struct px_conn, connect_req);
+    if (c->closing)
+        return;
+    if (status == 0)
+        tune(c);
+    c->on_connect(c->opts.data, status);
+}
+
+int px_conn_connect(struct px_conn *c, const struct px_addr *to,
+                    void (*on_connect)(void *data, int status), struct px_error *err) {
+    struct sockaddr_storage ss;
+    px_addr_to_sockaddr(to, !px_addr_is_v4(to), &ss);
+    c->on_connect = on_connect;
+    const int r = uv_tcp_connect(&c->connect_req, &c->tcp, (struct sockaddr *)&ss, on_connected);
+    return r < 0 ? px_fail_sys(err, r, "cannot connect") : 0;
+}
+
+static void lost(struct px_conn *c, const struct px_error *why) {
+    if (c->closing)
+        return;
+    px_conn_close(c, false);
+    c->opts.ops->on_lost(c->opts.data, why);
+}
+
+/* One frame off the front of @c->in. 1: delivered, 0: incomplete, negative: broken. */
+static int next_frame(struct px_conn *c, size_t *at, struct px_error *err) {
+    uint8_t *data = (uint8_t *)c->in.data + *at;
+    const size_t size = c->in.size - *at;
+    uint32_t body = 0;
+    int r = px_frame_parse(data, size, &body, err);
+    if (r < 0 || r == PX_PARSE_MORE)
+        return r;
+    if (body > c->opts.max_body_bytes)
+        return px_fail(err, -EMSGSIZE, "a frame of %u bytes, at most %u are taken", body,
+                       c->opts.max_body_bytes);
+    const size_t prefix = px_frame_prefix_size(data[0]);
+    if (size - prefix < body)
+        return 0;
+    uint8_t *plain = data + prefix;
+    int n = (int)body;
+    if (c->encrypted)
+        n = px_secure_open(&c->secure, (struct px_bytes){plain, body}, plain, err);
+    if (n < 0)
+        return n;
+    *at += prefix + body;
+    c->opts.ops->on_frame(c->opts.data, plain, (size_t)n);
+    return 1;
+}
+
+/* The callback may send, switch to raw, or close; it must not read on its own. */
+static void take_input(struct px_conn *c) {
+    struct px_error err = {0};
+    size_t at = 0;
+    int r = 1;
+    c->in_input = true;
+    while (r > 0 && !c->closing && !c->flushing && !c->raw)
+        r = next_frame(c, &at, &err);
+    if (c->raw && !c->closing && !c->flushing && at < c->in.size) {
+        const size_t from = at;
+        at = c->in.size;
+        c->opts.ops->on_raw(c->opts.data, (uint8_t *)c->in.data + from, c->in.size - from);
+    }
+    c->in_input = false;
+    px_buf_drop(&c->in, at);
+    if (r < 0)
+        lost(c, &err);
+}
+
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf) {
+    struct px_conn *c = h->data;
+    *buf = uv_buf_init(px_buf_reserve(&c->in, READ_BYTES), READ_BYTES);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
+    struct px_conn *c = stream->data;
+    if (n == 0 || c->closing)
+        return;
+    if (n < 0) {
+        struct px_error err = {0};
+        if (n != UV_EOF)
+            px_fail_sys(&err, (int)n, "cannot read");
+        lost(c, n == UV_EOF ? NULL : &err);
+        return;
+    }
+    c->last_read_us = px_now_us();
+    c->in.size += (size_t)n;
+    if (c->flushing)
+        px_buf_reset(&c->in);
+    else
+        take_input(c);
+    /* A large frame must not hold its memory for the rest of an idle session. */
+    if (!c->closing && c->in.size == 0 && c->in.cap > 2 * READ_BYTES)
+        px_buf_fini(&c->in);
+}
+
+int px_conn_start(struct px_conn *c, struct px_error *err) {
+    const int r = uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+    c->reading = r == 0;
+    return r < 0 ? px_fail_sys(err, r, "cannot read") : 0;
+}
+
+void px_conn_pause(struct px_conn *c, bool paused) {
+    if (c->closing || paused == c->paused)
+        return;
+    c->paused = paused;
+    if (paused)
+        uv_read_stop((uv_stream_t *)&c->tcp);
+    else
+        uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+}
+
+static void on_shutdown_written(struct px_conn *c) {
+    if (c->n_writes == 0 && c->flushing)
+        px_conn_close(c, false);
+}
+
+static void on_written(uv_write_t *req, int status) {
+    struct write *w = px_container_of(req, struct write, req);
+    struct px_conn *c = w->conn;
+    c->queued -= w->size;
+    c->n_writes--;
+    c->write_since_us = c->n_writes ? px_now_us() : 0;
+    free(w);
+    if (c->closing)
+        return;
+    if (status < 0) {
+        struct px_error err = {0};
+        px_fail_sys(&err, status, "cannot write");
+        lost(c, &err);
+        return;
+    }
+    if (c->flushing)
+        on_shutdown_written(c);
+    else if (c->n_writes == 0 && c->opts.ops->on_dry)
+        c->opts.ops->on_dry(c->opts.data);
+}
+
+static void submit(struct px_conn *c, struct write *w) {
+    uv_buf_t buf = uv_buf_init((char *)w->bytes, (unsigned)w->size);
+    w->conn = c;
+    c->queued += w->size;
+    if (c->n_writes++ == 0)
+        c->write_since_us = px_now_us();
+    const int r = uv_write(&w->req, (uv_stream_t *)&c->tcp, &buf, 1, on_written);
+    if (r < 0) { /* no callback comes */
+        c->queued -= w->size;
+        c->n_writes--;
+        free(w);
+    }
+}
+
+void px_conn_send(struct px_conn *c, const void *body, size_t size) {
+    if (c->closing || c->flushing || size > PX_FRAME_MAX_BYTES)
+        return;
+    struct write *w = px_calloc(1, sizeof(*w) + PX_FRAME_PREFIX_MAX_BYTES + size + PX_SEAL_BYTES);
+    const size_t sealed = c->encrypted && size > 1 ? size + PX_SEAL_BYTES : size;
+    w->size = px_frame_print((uint32_t)sealed, w->bytes);
+    if (c->encrypted)
+        px_secure_seal(&c->secure, (struct px_bytes){body, size}, w->bytes + w->size);
+    else if (size > 0)
+        memcpy(w->bytes + w->size, body, size);
+    w->size += sealed;
+    submit(c, w);
+}
+
+void px_conn_send_raw(struct px_conn *c, const void *bytes, size_t size) {
+    if (c->closing || c->flushing || size == 0)
+        return;
+    struct write *w = px_calloc(1, sizeof(*w) + size);
+    memcpy(w->bytes, bytes, size);
+    w->size = size;
+    submit(c, w);
+}
+
+size_t px_conn_queued_bytes(const struct px_conn *c) {
+    return c->queued;
+}
+
+void px_conn_set_secure(struct px_conn *c, const struct px_secure *s) {
+    c->secure = *s;
+    c->encrypted = true;
+}
+
+bool px_conn_is_secure(const struct px_conn *c) {
+    return c->encrypted;
+}
+
+void px_conn_set_max_body(struct px_conn *c, uint32_t max_body_bytes) {
+    c->opts.max_body_bytes = max_body_bytes;
+}
+
+void px_conn_set_raw(struct px_conn *c) {
+    c->raw = true;
+    c->encrypted = false;
+    if (!c->in_input && c->in.size > 0)
+        take_input(c);
+}
+
+void px_conn_peer(const struct px_conn *c, struct px_addr *ret) {
+    struct sockaddr_storage ss = {0};
+    int len = sizeof(ss);
+    *ret = (struct px_addr){0};
+    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&ss, &len) == 0)
+        (void)px_addr_from_sockaddr((struct sockaddr *)&ss, ret);
+}
+
+int64_t px_conn_last_read_us(const struct px_conn *c) {
+    return c->last_read_us;
+}
+
+int64_t px_conn_blocked_since_us(const struct px_conn *c) {
+    return c->write_since_us;
+}
+
+void px_conn_link(const struct px_conn *c, struct px_link_info *ret) {
+    uv_os_fd_t fd;
+    *ret = (struct px_link_info){0};
+    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) == 0)
+        px_link_read(fd, ret);
+}
+
+static void on_handle_closed(uv_handle_t *h) {
+    struct px_conn *c = h->data;
+    if (--c->n_open > 0)
+        return;
+    const struct px_conn_ops *ops = c->opts.ops;
+    void *data = c->opts.data;
+    px_buf_fini(&c->in);
+    explicit_bzero(&c->secure, sizeof(c->secure));
+    free(c);
+    ops->on_closed(data);
+}
+
+static void on_flush_timeout(uv_timer_t *t) {
+    px_conn_close(t->data, false);
+}
+
+void px_conn_close(struct px_conn *c, bool flush) {
+    if (c->closing)
+        return;
+    if (flush && c->n_writes > 0) {
+        c->flushing = true;
+        uv_timer_start(&c->flush_timer, on_flush_timeout, FLUSH_LIMIT_MS, 0);
+        return;
+    }
+    c->closing = true;
+    uv_close((uv_handle_t *)&c->tcp, on_handle_closed);
+    uv_close((uv_handle_t *)&c->flush_timer, on_handle_closed);
+}

@@ -1,0 +1,311 @@
+/* src/host/desk.c - a remote desktop session: input, options, displays */
+#include "base/clock.h"
+#include "base/log.h"
+#include "host/audio/audio.h"
+#include "host/capture/resize.h"
+#include "host/clipboard/xclip.h"
+#include "host/session.h"
+#include <string.h>
+
+#define OWN_MOVE_US (300 * PX_US_PER_MS)
+
+bool px_desk_may_input(const struct px_session *s) {
+    return s->host->config->permissions.keyboard && !s->options.no_input && s->host->input_ready;
+}
+
+static bool wants_cursor(const struct px_session *s) {
+    return (s->host->config->permissions.keyboard && !s->options.no_input) ||
+           s->options.show_cursor;
+}
+
+void px_desk_send_cursor(struct px_session *s) {
+    const struct px_cursor *c = &s->host->cursor;
+    if (!c->id || c->id == s->cursor_shown || !wants_cursor(s))
+        return;
+    s->cursor_shown = c->id;
+    for (unsigned i = 0; i < PX_KNOWN_CURSORS; i++)
+        if (s->cursors[i] == c->id) {
+            Pxs__Message m = PXS__MESSAGE__INIT;
+            m.item_case = PXS__MESSAGE__ITEM_CURSOR_ID;
+            m.cursor_id = c->id;
+            px_session_send(s, &m);
+            return;
+        }
+    s->cursors[s->n_cursors++ % PX_KNOWN_CURSORS] = c->id;
+    px_conn_send(s->conn, c->body.data, c->body.size);
+}
+
+void px_desk_send_pointer(struct px_session *s) {
+    const struct px_host *h = s->host;
+    if (!s->options.show_cursor && !s->options.follow_cursor)
+        return;
+    if (h->last_mover == s && px_now_us() - h->last_move_us < OWN_MOVE_US)
+        return;
+    Pxs__CursorPosition p = PXS__CURSOR_POSITION__INIT;
+    p.x = h->pointer_x;
+    p.y = h->pointer_y;
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    m.item_case = PXS__MESSAGE__ITEM_CURSOR_POSITION;
+    m.cursor_position = &p;
+    px_session_send(s, &m);
+}
+
+void px_desk_send_switch_display(struct px_session *s) {
+    Pxs__Resolution now = PXS__RESOLUTION__INIT, original = PXS__RESOLUTION__INIT;
+    Pxs__Resolution *modes[] = {&now};
+    Pxs__SupportedResolutions list = PXS__SUPPORTED_RESOLUTIONS__INIT;
+    Pxs__SwitchDisplay d = PXS__SWITCH_DISPLAY__INIT;
+    now.width = d.width = s->host->width;
+    now.height = d.height = s->host->height;
+    list.n_resolutions = 1;
+    list.resolutions = modes;
+    d.resolutions = &list;
+    d.original_resolution = &original;
+    Pxs__Misc misc = PXS__MISC__INIT;
+    misc.item_case = PXS__MISC__ITEM_SWITCH_DISPLAY;
+    misc.switch_display = &d;
+    px_session_send_misc(s, &misc);
+}
+
+static void set_audio(struct px_session *s) {
+    const bool on = s->host->audio && s->host->config->permissions.audio && !s->options.no_audio;
+    if (on == s->audio_on)
+        return;
+    s->audio_on = on;
+    if (on)
+        px_audio_send_format(s);
+    if (s->host->audio)
+        px_audio_update(s->host->audio);
+}
+
+void px_desk_start(struct px_session *s) {
+    set_audio(s);
+    px_desk_send_cursor(s);
+    px_login_send_displays(s);
+    px_viewer_join(s);
+    px_host_watch_pointer(s->host);
+}
+
+static bool last_desktop(const struct px_session *leaving) {
+    for (const struct px_session *s = leaving->host->sessions; s; s = s->next)
+        if (s != leaving && px_session_is_desktop(s))
+            return false;
+    return true;
+}
+
+void px_desk_stop(struct px_session *s) {
+    struct px_host *h = s->host;
+    px_viewer_leave(s);
+    if (s->kind != PX_KIND_DESKTOP || s->state != PX_SESSION_ACTIVE)
+        return;
+    if (px_held_any(&s->held) && h->input_ready)
+        px_keyboard_release(&h->keyboard, &s->held);
+    s->audio_on = false;
+    if (h->audio)
+        px_audio_update(h->audio);
+    if (h->original_width && h->x && last_desktop(s)) {
+        (void)px_resize_screen(h->x, h->original_width, h->original_height, NULL);
+        h->original_width = h->original_height = 0;
+    }
+}
+
+void px_desk_options(struct px_session *s, const Pxs__OptionMessage *m) {
+    px_options_merge(&s->options, m);
+    if (s->options.no_input && px_held_any(&s->held) && s->host->input_ready)
+        px_keyboard_release(&s->host->keyboard, &s->held);
+    set_audio(s);
+    px_desk_send_cursor(s);
+    px_viewer_join(s);
+    px_host_watch_pointer(s->host);
+    if (m->block_input == PX_OPTION_YES || m->block_input == PX_OPTION_NO) {
+        Pxs__BackNotification n = PXS__BACK_NOTIFICATION__INIT;
+        n.state_case = PXS__BACK_NOTIFICATION__STATE_BLOCK_INPUT_STATE;
+        n.block_input_state = m->block_input == PX_OPTION_YES ? 3 : 4; /* failed; off */
+        Pxs__Misc misc = PXS__MISC__INIT;
+        misc.item_case = PXS__MISC__ITEM_BACK_NOTIFICATION;
+        misc.back_notification = &n;
+        px_session_send_misc(s, &misc);
+    }
+}
+
+static void change_resolution(struct px_session *s, const Pxs__Resolution *r) {
+    struct px_host *h = s->host;
+    struct px_error err = {0};
+    if (!r || !h->config->permissions.keyboard || !h->x || r->width <= 0 || r->height <= 0)
+        return;
+    int width = r->width, height = r->height;
+    px_resize_clamp(&width, &height);
+    if (width == h->width && height == h->height)
+        return;
+    const int old_width = h->width, old_height = h->height;
+    if (px_resize_screen(h->x, width, height, &err) < 0) {
+        px_info("screen: stays %dx%d: %s", h->width, h->height, err.msg);
+        return;
+    }
+    if (!h->original_width) {
+        h->original_width = old_width;
+        h->original_height = old_height;
+    }
+    /* The clients hear of it when the video thread has seen the new size. */
+}
+
+static void toggle_privacy(struct px_session *s, const Pxs__TogglePrivacyMode *t) {
+    Pxs__BackNotification n = PXS__BACK_NOTIFICATION__INIT;
+    n.state_case = PXS__BACK_NOTIFICATION__STATE_PRIVACY_MODE_STATE;
+    n.privacy_mode_state = t->on ? 3 : 8; /* not supported; off */
+    n.impl_key = t->impl_key;
+    Pxs__Misc misc = PXS__MISC__INIT;
+    misc.item_case = PXS__MISC__ITEM_BACK_NOTIFICATION;
+    misc.back_notification = &n;
+    px_session_send_misc(s, &misc);
+}
+
+static bool names_display_0(const int32_t *list, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (list[i] == 0)
+            return true;
+    return false;
+}
+
+/* One display: it can be watched or not. */
+static void capture_displays(struct px_session *s, const Pxs__CaptureDisplays *c) {
+    if (c->n_add) {
+        if (names_display_0(c->add, c->n_add) && !s->viewer.share)
+            px_viewer_join(s);
+    } else if (c->n_sub) {
+        if (names_display_0(c->sub, c->n_sub))
+            px_viewer_leave(s);
+    } else if (names_display_0(c->set, c->n_set) && !s->viewer.share)
+        px_viewer_join(s);
+}
+
+static void switch_display(struct px_session *s, const Pxs__SwitchDisplay *d) {
+    if (d->display != 0)
+        return;
+    if (d->width > 0 && d->height > 0) {
+        Pxs__Resolution r = PXS__RESOLUTION__INIT;
+        r.width = d->width;
+        r.height = d->height;
+        change_resolution(s, &r);
+    }
+    px_viewer_refresh(s);
+}
+
+static void take_misc(struct px_session *s, const Pxs__Misc *m) {
+    switch (m->item_case) {
+    case PXS__MISC__ITEM_OPTION:
+        px_desk_options(s, m->option);
+        break;
+    case PXS__MISC__ITEM_REFRESH_VIDEO:
+        px_viewer_refresh(s);
+        break;
+    case PXS__MISC__ITEM_REFRESH_VIDEO_DISPLAY:
+        if (m->refresh_video_display == 0)
+            px_viewer_refresh(s);
+        break;
+    case PXS__MISC__ITEM_VIDEO_RECEIVED:
+        px_viewer_acked(s);
+        break;
+    case PXS__MISC__ITEM_SWITCH_DISPLAY:
+        switch_display(s, m->switch_display);
+        break;
+    case PXS__MISC__ITEM_CAPTURE_DISPLAYS:
+        capture_displays(s, m->capture_displays);
+        break;
+    case PXS__MISC__ITEM_MESSAGE_QUERY:
+        if (m->message_query->query_case == PXS__MESSAGE_QUERY__QUERY_SWITCH_DISPLAY &&
+            m->message_query->switch_display == 0)
+            px_desk_send_switch_display(s);
+        break;
+    case PXS__MISC__ITEM_CHANGE_RESOLUTION:
+        change_resolution(s, m->change_resolution);
+        break;
+    case PXS__MISC__ITEM_CHANGE_DISPLAY_RESOLUTION:
+        if (m->change_display_resolution->display == 0)
+            change_resolution(s, m->change_display_resolution->resolution);
+        break;
+    case PXS__MISC__ITEM_TOGGLE_PRIVACY_MODE:
+        toggle_privacy(s, m->toggle_privacy_mode);
+        break;
+    case PXS__MISC__ITEM_CLIENT_RECORD_STATUS:
+        s->options.recording = m->client_record_status;
+        px_viewer_join(s);
+        px_viewer_refresh(s);
+        break;
+    case PXS__MISC__ITEM_AUTO_ADJUST_FPS:
+        if (m->auto_adjust_fps > 0 && m->auto_adjust_fps <= 120) {
+            s->options.fps = m->auto_adjust_fps;
+            px_viewer_join(s);
+        }
+        break;
+    default: /* what a Linux desktop has nothing to say to */
+        break;
+    }
+}
+
+static void decline_call(struct px_session *s, const Pxs__VoiceCallRequest *r) {
+    if (!r->is_connect)
+        return;
+    Pxs__VoiceCallResponse a = PXS__VOICE_CALL_RESPONSE__INIT;
+    a.req_timestamp = r->req_timestamp;
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    m.item_case = PXS__MESSAGE__ITEM_VOICE_CALL_RESPONSE;
+    m.voice_call_response = &a;
+    px_session_send(s, &m);
+}
+
+static void decline_screenshot(struct px_session *s, const Pxs__ScreenshotRequest *r) {
+    Pxs__ScreenshotResponse a = PXS__SCREENSHOT_RESPONSE__INIT;
+    a.sid = r->sid;
+    a.msg = (char *)"This desktop makes no screenshots for clients";
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    m.item_case = PXS__MESSAGE__ITEM_SCREENSHOT_RESPONSE;
+    m.screenshot_response = &a;
+    px_session_send(s, &m);
+}
+
+static void take_mouse(struct px_session *s, const Pxs__MouseEvent *e) {
+    struct px_host *h = s->host;
+    if (!px_desk_may_input(s))
+        return;
+    if ((e->mask & 7) == PX_MOUSE_MOVE || (e->mask & 7) == PX_MOUSE_RELATIVE) {
+        h->last_mover = s;
+        h->last_move_us = px_now_us();
+    }
+    px_keyboard_mouse(&h->keyboard, &s->held, e);
+}
+
+void px_desk_message(struct px_session *s, const Pxs__Message *m) {
+    struct px_host *h = s->host;
+    switch (m->item_case) {
+    case PXS__MESSAGE__ITEM_MOUSE_EVENT:
+        take_mouse(s, m->mouse_event);
+        break;
+    case PXS__MESSAGE__ITEM_KEY_EVENT:
+        if (px_desk_may_input(s))
+            px_keyboard_key(&h->keyboard, &s->held, m->key_event);
+        break;
+    case PXS__MESSAGE__ITEM_POINTER_DEVICE_EVENT:
+        if (px_desk_may_input(s))
+            px_keyboard_touch(&h->keyboard, &s->held, m->pointer_device_event);
+        break;
+    case PXS__MESSAGE__ITEM_MISC:
+        take_misc(s, m->misc);
+        break;
+    case PXS__MESSAGE__ITEM_CLIPBOARD:
+        px_xclip_from_client(h->clip, s, &m->clipboard, 1);
+        break;
+    case PXS__MESSAGE__ITEM_MULTI_CLIPBOARDS:
+        px_xclip_from_client(h->clip, s, m->multi_clipboards->clipboards,
+                             m->multi_clipboards->n_clipboards);
+        break;
+    case PXS__MESSAGE__ITEM_VOICE_CALL_REQUEST:
+        decline_call(s, m->voice_call_request);
+        break;
+    case PXS__MESSAGE__ITEM_SCREENSHOT_REQUEST:
+        decline_screenshot(s, m->screenshot_request);
+        break;
+    default: /* not for a remote desktop */
+        break;
+    }
+}

@@ -1,0 +1,192 @@
+/* src/host/encode/avcodec.c - H.264, H.265 and AV1 by libavcodec, NVENC where there is one
+ *
+ * What libavcodec was built with is looked up by name at run time; whether a card is there shows
+ * when a small encoder opens. */
+#include "host/encode/encoder.h"
+#include "base/alloc.h"
+#include <libavcodec/avcodec.h>
+#include <libavutil/log.h>
+#include <libavutil/opt.h>
+#include <string.h>
+
+struct av {
+    struct px_encoder base;
+    AVCodecContext *ctx;
+    AVFrame *frame;
+    AVPacket *packet;
+    int64_t last_pts_ms;
+    bool started;
+};
+
+static bool named(const AVCodec *c, const char *part) {
+    return strstr(c->name, part) != NULL;
+}
+
+static void set(AVCodecContext *c, const char *key, const char *value) {
+    (void)av_opt_set(c->priv_data, key, value, 0); /* not all versions know all of them */
+}
+
+static void tune(AVCodecContext *c, const struct px_encoder_opts *o) {
+    if (named(c->codec, "nvenc")) {
+        set(c, "preset", "p2");
+        set(c, "tune", "ull");
+        set(c, "rc", "cbr");
+        set(c, "zerolatency", "1");
+        set(c, "delay", "0");
+        set(c, "forced-idr", "1");
+    } else if (named(c->codec, "libx264")) {
+        set(c, "preset", "ultrafast");
+        set(c, "tune", "zerolatency");
+        /* Open to stock decoders: constrained baseline features plus CABAC cost nothing to them. */
+        set(c, "x264-params",
+            "scenecut=0:keyint=infinite:sliced-threads=1:rc-lookahead=0:"
+            "sync-lookahead=0:repeat-headers=1:force-cfr=0");
+        set(c, "forced-idr", "1");
+    } else if (named(c->codec, "libsvtav1")) {
+        set(c, "preset", "12");
+        set(c, "svtav1-params", "pred-struct=1:lookahead=0:scm=1:rc=2");
+    } else if (named(c->codec, "libaom")) {
+        set(c, "usage", "realtime");
+        set(c, "cpu-used", "10");
+        set(c, "row-mt", "1");
+        set(c, "lag-in-frames", "0");
+        set(c, "aom-params", "tune-content=screen:enable-palette=1:enable-intrabc=0:aq-mode=3");
+    }
+}
+
+static int quantizer_max(const AVCodec *c) {
+    return named(c, "av1") ? (named(c, "nvenc") ? 255 : 63) : 51;
+}
+
+static void set_bounds(AVCodecContext *c, unsigned rate_kbps, unsigned min_q, unsigned max_q) {
+    c->bit_rate = (int64_t)rate_kbps * 1000;
+    c->rc_max_rate = c->bit_rate;
+    c->rc_buffer_size = (int)(rate_kbps > 2000000 ? 2000000000 : rate_kbps * 500);
+    c->qmin = (int)min_q * quantizer_max(c->codec) / 100;
+    c->qmax = (int)max_q * quantizer_max(c->codec) / 100;
+}
+
+static int open_ctx(const char *name, const struct px_encoder_opts *o, AVCodecContext **ret,
+                    struct px_error *err) {
+    const AVCodec *codec = avcodec_find_encoder_by_name(name);
+    if (!codec)
+        return px_fail(err, -ENOTSUP, "libavcodec was built without %s", name);
+    AVCodecContext *c = avcodec_alloc_context3(codec);
+    c->width = o->width;
+    c->height = o->height;
+    c->time_base = (AVRational){1, 1000};
+    c->framerate = (AVRational){60, 1};
+    c->pix_fmt = o->i444 ? AV_PIX_FMT_YUV444P : AV_PIX_FMT_YUV420P;
+    c->color_range = AVCOL_RANGE_MPEG;
+    c->colorspace = AVCOL_SPC_SMPTE170M;
+    c->color_primaries = AVCOL_PRI_SMPTE170M;
+    c->color_trc = AVCOL_TRC_SMPTE170M;
+    c->gop_size = named(codec, "nvenc") ? 1 << 30 : 100000;
+    c->max_b_frames = 0;
+    c->has_b_frames = 0;
+    c->thread_count = (int)o->threads;
+    c->flags |= AV_CODEC_FLAG_LOW_DELAY;
+    set_bounds(c, o->rate_kbps, o->min_quality, o->max_quality);
+    tune(c, o);
+    const int r = avcodec_open2(c, codec, NULL);
+    if (r < 0) {
+        avcodec_free_context(&c);
+        return px_fail(err, -ENOTSUP, "%s at %dx%d: %s", name, o->width, o->height, av_err2str(r));
+    }
+    *ret = c;
+    return 0;
+}
+
+static int probe(const struct px_encoder_ops *ops, struct px_error *err) {
+    const struct px_encoder_opts o = {.codec = ops->codec,
+                                      .width = 640,
+                                      .height = 480,
+                                      .rate_kbps = 1000,
+                                      .max_quality = 100,
+                                      .threads = 1};
+    AVCodecContext *c = NULL;
+    const int level = av_log_get_level();
+    av_log_set_level(AV_LOG_QUIET); /* "no NVENC" is an answer here, not trouble */
+    const int r = open_ctx(ops->name, &o, &c, err);
+    av_log_set_level(level > AV_LOG_ERROR ? AV_LOG_ERROR : level);
+    avcodec_free_context(&c);
+    return r;
+}
+
+static void av_close(struct px_encoder *enc) {
+    struct av *a = px_container_of(enc, struct av, base);
+    avcodec_free_context(&a->ctx);
+    av_frame_free(&a->frame);
+    av_packet_free(&a->packet);
+    free(a);
+}
+
+static int av_open(const struct px_encoder_ops *ops, const struct px_encoder_opts *o,
+                   struct px_encoder **ret, struct px_error *err) {
+    if (o->i444 && (o->codec == PX_CODEC_H264 || o->codec == PX_CODEC_H265))
+        return px_fail(err, -ENOTSUP, "clients take %s in 4:2:0 only", px_codec_name(o->codec));
+    if (!o->i444 && (o->width % 2 || o->height % 2) && o->codec != PX_CODEC_AV1)
+        return px_fail(err, -ENOTSUP, "%s wants even sizes", px_codec_name(o->codec));
+    struct av *a = px_new0(struct av, 1);
+    const int r = open_ctx(ops->name, o, &a->ctx, err);
+    if (r < 0) {
+        free(a);
+        return r;
+    }
+    a->frame = av_frame_alloc();
+    a->packet = av_packet_alloc();
+    *ret = &a->base;
+    return 0;
+}
+
+static int av_push(struct px_encoder *enc, const struct px_picture *pic,
+                   const struct px_region *changed, int64_t pts_ms, bool key, struct px_packet *ret,
+                   struct px_error *err) {
+    struct av *a = px_container_of(enc, struct av, base);
+    AVFrame *f = a->frame;
+    if (a->started && pts_ms <= a->last_pts_ms)
+        pts_ms = a->last_pts_ms + 1;
+    a->last_pts_ms = pts_ms;
+    key = key || !a->started;
+    a->started = true;
+    f->format = a->ctx->pix_fmt;
+    f->width = pic->width;
+    f->height = pic->height;
+    f->pts = pts_ms;
+    f->pict_type = key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+    f->color_range = AVCOL_RANGE_MPEG;
+    f->colorspace = AVCOL_SPC_SMPTE170M;
+    for (int i = 0; i < 3; i++) {
+        f->data[i] = pic->planes[i];
+        f->linesize[i] = pic->strides[i];
+    }
+    int r = avcodec_send_frame(a->ctx, f);
+    if (r >= 0) {
+        av_packet_unref(a->packet);
+        r = avcodec_receive_packet(a->ctx, a->packet);
+    }
+    if (r == AVERROR(EAGAIN))
+        return 0;
+    if (r < 0)
+        return px_fail(err, -EIO, "%s: %s", enc->ops->name, av_err2str(r));
+    *ret = (struct px_packet){.data = a->packet->data,
+                              .size = (size_t)a->packet->size,
+                              .key = a->packet->flags & AV_PKT_FLAG_KEY};
+    return 1;
+}
+
+static void av_set_rate(struct px_encoder *enc, unsigned rate_kbps, unsigned min_quality,
+                        unsigned max_quality) {
+    struct av *a = px_container_of(enc, struct av, base);
+    /* x264 and NVENC take these over at the next picture. */
+    set_bounds(a->ctx, rate_kbps, min_quality, max_quality);
+}
+
+#define AV(NAME, CODEC, HARDWARE)                                                                  \
+    { NAME, PX_CODEC_##CODEC, HARDWARE, probe, av_open, av_push, av_set_rate, av_close }
+
+/* Software H.265 is left out: it is slower than everything else here for no gain in the picture. */
+const struct px_encoder_ops px_encoders_avcodec[] = {
+    AV("h264_nvenc", H264, true), AV("hevc_nvenc", H265, true), AV("av1_nvenc", AV1, true),
+    AV("libx264", H264, false),   AV("libaom-av1", AV1, false), {0},
+};

@@ -1,0 +1,78 @@
+/* src/host/encode/encoder.h - pictures to packets
+ *
+ * One packet per picture, at once: no look-ahead, no reordering. An encoder belongs to one thread.
+ * Colours are BT.601 limited range and the streams say so. */
+#pragma once
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "host/capture/picture.h"
+#include "host/capture/region.h"
+#include <stddef.h>
+
+enum px_codec { PX_CODEC_VP8, PX_CODEC_VP9, PX_CODEC_AV1, PX_CODEC_H264, PX_CODEC_H265 };
+#define PX_N_CODECS 5
+const char *px_codec_name(enum px_codec codec); /* "vp9" */
+
+struct px_encoder_opts {
+    enum px_codec codec;
+    int width, height;
+    bool i444;
+    unsigned rate_kbps;                /* what the line takes; at least 1 */
+    unsigned min_quality, max_quality; /* bounds of the quantizer's scale, 0 best .. 100 worst */
+    unsigned threads;                  /* at least 1 */
+};
+
+struct px_packet {
+    const uint8_t *data; /* the encoder's, until the next push */
+    size_t size;
+    bool key;
+};
+
+struct px_encoder;
+
+struct px_encoder_ops {
+    const char *name; /* for --encoder and logs: "libvpx", "h264_nvenc" */
+    enum px_codec codec;
+    bool hardware;
+    /* 0: runs here. Leaves nothing open. Any thread. */
+    int (*probe)(const struct px_encoder_ops *ops, struct px_error *err);
+    /* -ENOTSUP: not this size or chroma. */
+    int (*open)(const struct px_encoder_ops *ops, const struct px_encoder_opts *opts,
+                struct px_encoder **ret, struct px_error *err);
+    /* Encodes @pic, lent for the call. @changed tells what differs from the last push (a hint; the
+     * first push and key frames take everything). 1: *ret is set; 0: the encoder kept nothing. */
+    int (*push)(struct px_encoder *enc, const struct px_picture *pic,
+                const struct px_region *changed, int64_t pts_ms, bool key, struct px_packet *ret,
+                struct px_error *err);
+    /* New rate and quality bounds, from the next push on. */
+    void (*set_rate)(struct px_encoder *enc, unsigned rate_kbps, unsigned min_quality,
+                     unsigned max_quality);
+    void (*close)(struct px_encoder *enc);
+};
+
+struct px_encoder {
+    const struct px_encoder_ops *ops;
+    struct px_encoder_opts opts;
+};
+
+/* The encoders that run on this machine, best first per codec, found out once. Thread-safe. */
+struct px_encoders;
+/* @only: name of the one encoder to use ("" or NULL: all). */
+int px_encoders_new(const char *only, struct px_encoders **ret, struct px_error *err);
+void px_encoders_free(struct px_encoders *e);
+bool px_encoders_can(const struct px_encoders *e, enum px_codec codec);
+bool px_encoders_hardware(const struct px_encoders *e, enum px_codec codec);
+
+/* The first that opens. -ENOTSUP: none does. */
+int px_encoder_open(struct px_encoders *e, const struct px_encoder_opts *opts,
+                    struct px_encoder **ret, struct px_error *err);
+int px_encoder_push(struct px_encoder *enc, const struct px_picture *pic,
+                    const struct px_region *changed, int64_t pts_ms, bool key,
+                    struct px_packet *ret, struct px_error *err);
+void px_encoder_set_rate(struct px_encoder *enc, unsigned rate_kbps, unsigned min_quality,
+                         unsigned max_quality);
+void px_encoder_close(struct px_encoder *enc);
+PX_DEFINE_CLEANUP(struct px_encoder *, px_encoder_close)
+
+/* vpx.c, avcodec.c: tables ended by a NULL name. */
+extern const struct px_encoder_ops px_encoders_vpx[], px_encoders_avcodec[];

@@ -1,0 +1,272 @@
+/* src/host/host.c - the host: what is started, and the X server coming and going */
+#include "host/host.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "host/audio/audio.h"
+#include "host/clipboard/xclip.h"
+#include "host/input/xtest.h"
+#include "host/rendezvous.h"
+#include "host/session.h"
+#include "host/terminal/terminal.h"
+#include <fcntl.h>
+#include <pwd.h>
+#include <string.h>
+#include <time.h>
+#include <xcb/xfixes.h>
+
+#define TICK_MS 250
+#define X_RETRY_MS 500
+#define POINTER_MS 33
+#define BACKLOG 64
+
+void px_host_audit(struct px_host *h, const char *fmt, ...) {
+    char line[1024], stamp[32];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    px_info("%s", line);
+    if (h->audit_fd < 0)
+        return;
+    const time_t now = time(NULL);
+    struct tm tm;
+    strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+    dprintf(h->audit_fd, "%s %s\n", stamp, line);
+}
+
+/* ---- the X server ---- */
+
+static void try_x(struct px_host *h);
+
+static void on_retry(uv_timer_t *t) {
+    try_x(t->data);
+}
+
+static void on_x_closed(void *data) {
+    free(data);
+}
+
+static void drop_x(struct px_host *h) {
+    if (!h->x)
+        return;
+    h->input_ready = false;
+    px_xclip_stop(h->clip);
+    px_keymap_fini(&h->keyboard.map);
+    px_cursor_fini(&h->cursor);
+    h->x->data = h->x; /* the struct outlives the host's interest in it */
+    px_xdisplay_close(h->x, on_x_closed);
+    h->x = NULL;
+    for (struct px_session *s = h->sessions; s; s = s->next)
+        s->held = (struct px_held){0};
+}
+
+static void on_x_lost(void *data) {
+    struct px_host *h = data;
+    drop_x(h);
+    if (!h->closing)
+        uv_timer_start(&h->x_retry, on_retry, X_RETRY_MS, 0);
+}
+
+static void read_cursor(struct px_host *h) {
+    if (px_cursor_read(h->x, &h->cursor, NULL) <= 0)
+        return;
+    for (struct px_session *s = h->sessions; s; s = s->next)
+        if (px_session_is_desktop(s))
+            px_desk_send_cursor(s);
+}
+
+static void on_x_event(void *data, const xcb_generic_event_t *e) {
+    struct px_host *h = data;
+    if (px_cursor_is_event(h->x, e))
+        read_cursor(h);
+    else if ((e->response_type & 0x7f) == XCB_MAPPING_NOTIFY && h->input_ready)
+        px_xtest_reload(h->x, &h->keyboard);
+    else
+        px_xclip_event(h->clip, e);
+}
+
+static const struct px_xdisplay_ops x_ops = {.on_event = on_x_event, .on_lost = on_x_lost};
+
+static void try_x(struct px_host *h) {
+    struct px_error err = {0};
+    struct px_xdisplay *d = px_new0(struct px_xdisplay, 1);
+    if (px_xdisplay_open(d, h->loop, h->config->display, &x_ops, h, &err) < 0) {
+        free(d);
+        uv_timer_start(&h->x_retry, on_retry, X_RETRY_MS, 0);
+        return;
+    }
+    h->x = d;
+    if (px_xtest_start(d, &h->keyboard, &err) < 0)
+        px_warning("input: off: %s", err.msg);
+    else
+        h->input_ready = true;
+    if (px_cursor_start(d, &err) >= 0)
+        read_cursor(h);
+    px_xclip_start(h->clip, d);
+}
+
+/* ---- the pointer's position, only while somebody wants to see it ---- */
+
+bool px_host_wants_pointer(const struct px_host *h) {
+    for (const struct px_session *s = h->sessions; s; s = s->next)
+        if (px_session_is_desktop(s) && (s->options.show_cursor || s->options.follow_cursor))
+            return true;
+    return false;
+}
+
+static void on_pointer(uv_timer_t *t) {
+    struct px_host *h = t->data;
+    if (!px_host_wants_pointer(h)) {
+        uv_timer_stop(t);
+        return;
+    }
+    if (!h->x)
+        return;
+    xcb_query_pointer_reply_t *r =
+        xcb_query_pointer_reply(h->x->x, xcb_query_pointer(h->x->x, h->x->root), NULL);
+    if (!r)
+        return;
+    const bool moved = r->root_x != h->pointer_x || r->root_y != h->pointer_y;
+    h->pointer_x = r->root_x;
+    h->pointer_y = r->root_y;
+    free(r);
+    for (struct px_session *s = h->sessions; moved && s; s = s->next)
+        if (px_session_is_desktop(s))
+            px_desk_send_pointer(s);
+}
+
+void px_host_watch_pointer(struct px_host *h) {
+    if (px_host_wants_pointer(h) && !uv_is_active((uv_handle_t *)&h->pointer_timer)) {
+        h->pointer_x = h->pointer_y = -1; /* tells where it is at once */
+        uv_timer_start(&h->pointer_timer, on_pointer, 0, POINTER_MS);
+    }
+}
+
+/* ---- start and stop ---- */
+
+static void on_tick(uv_timer_t *t) {
+    struct px_host *h = t->data;
+    const int64_t now = px_now_us();
+    for (struct px_session *s = h->sessions, *next; s; s = next) {
+        next = s->next;
+        px_session_tick(s, now);
+    }
+}
+
+static void on_connection(uv_stream_t *listener, int status) {
+    struct px_host *h = listener->data;
+    struct px_error err = {0};
+    if (status == 0 && px_session_accept(h, listener, &err) < 0)
+        px_info("direct: %s", err.msg);
+}
+
+static int listen_on(struct px_host *h, const struct px_addr *a, struct px_error *err) {
+    struct sockaddr_storage ss;
+    char text[PX_ADDR_TEXT_MAX];
+    uv_tcp_t *l = &h->listeners[h->n_listeners];
+    uv_tcp_init(h->loop, l);
+    l->data = h;
+    h->n_listeners++;
+    px_addr_to_sockaddr(a, !px_addr_is_v4(a), &ss);
+    int r = uv_tcp_bind(l, (struct sockaddr *)&ss, 0);
+    if (r == 0)
+        r = uv_listen((uv_stream_t *)l, BACKLOG, on_connection);
+    return r < 0 ? px_fail_sys(err, r, "cannot listen on %s", px_addr_text(a, text)) : 0;
+}
+
+int px_host_port(const struct px_host *h, size_t i) {
+    struct sockaddr_storage ss;
+    struct px_addr a = {0};
+    int len = sizeof(ss);
+    if (i < h->n_listeners &&
+        uv_tcp_getsockname(&h->listeners[i], (struct sockaddr *)&ss, &len) == 0)
+        (void)px_addr_from_sockaddr((struct sockaddr *)&ss, &a);
+    return a.port;
+}
+
+static void find_names(struct px_host *h) {
+    const struct passwd *pw = getpwuid(getuid());
+    snprintf(h->user, sizeof(h->user), "%s", pw ? pw->pw_name : "user");
+    if (gethostname(h->hostname, sizeof(h->hostname) - 1) < 0 || !h->hostname[0])
+        snprintf(h->hostname, sizeof(h->hostname), "desktop");
+}
+
+static int opeaudit_fd(struct px_host *h, struct px_error *err) {
+    h->audit_fd = -1;
+    if (!h->config->audit_log)
+        return 0;
+    h->audit_fd = open(h->config->audit_log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    return h->audit_fd < 0 ? px_fail_sys(err, -errno, "cannot open '%s'", h->config->audit_log) : 0;
+}
+
+static int start_video(struct px_host *h, struct px_error *err) {
+    int r = px_encoders_new(h->config->encoder, &h->encoders, err);
+    if (r < 0)
+        return r;
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const struct px_video_opts o = {.loop = h->loop,
+                                    .display = h->config->display,
+                                    .encoders = h->encoders,
+                                    .threads = cores > 8   ? 4
+                                               : cores > 1 ? 2
+                                                           : 1,
+                                    .ops = &px_viewer_video_ops,
+                                    .data = h};
+    return px_video_new(&o, &h->video, err);
+}
+
+int px_host_start(struct px_host *h, struct px_error *err) {
+    find_names(h);
+    int r = opeaudit_fd(h, err);
+    if (r < 0)
+        return r;
+    uv_timer_init(h->loop, &h->tick);
+    uv_timer_init(h->loop, &h->x_retry);
+    uv_timer_init(h->loop, &h->pointer_timer);
+    h->tick.data = h->x_retry.data = h->pointer_timer.data = h;
+    h->clip = px_xclip_new(h);
+    h->terminals = px_terminals_new(h);
+    h->audio = h->config->permissions.audio ? px_audio_new(h) : NULL;
+    r = start_video(h, err);
+    for (size_t i = 0; r >= 0 && i < h->config->n_direct; i++)
+        r = listen_on(h, &h->config->direct[i], err);
+    if (r < 0) {
+        px_host_stop(h);
+        return r;
+    }
+    try_x(h);
+    if (h->config->server)
+        h->rendezvous = px_rendezvous_new(h);
+    uv_timer_start(&h->tick, on_tick, TICK_MS, TICK_MS);
+    return 0;
+}
+
+void px_host_stop(struct px_host *h) {
+    if (h->closing)
+        return;
+    h->closing = true;
+    for (struct px_session *s = h->sessions, *next; s; s = next) {
+        next = s->next;
+        px_session_end(s, "Reset by the peer");
+    }
+    px_rendezvous_close(h->rendezvous);
+    px_terminals_close(h->terminals);
+    px_audio_close(h->audio);
+    h->audio = NULL;
+    drop_x(h);
+    px_xclip_free(h->clip);
+    if (h->video)
+        px_video_close(h->video, NULL);
+    h->video = NULL;
+    px_encoders_free(h->encoders);
+    h->encoders = NULL;
+    for (size_t i = 0; i < h->n_listeners; i++)
+        uv_close((uv_handle_t *)&h->listeners[i], NULL);
+    uv_close((uv_handle_t *)&h->tick, NULL);
+    uv_close((uv_handle_t *)&h->x_retry, NULL);
+    uv_close((uv_handle_t *)&h->pointer_timer, NULL);
+    if (h->audit_fd >= 0)
+        close(h->audit_fd);
+    h->audit_fd = -1;
+}

@@ -1,0 +1,76 @@
+/* src/host/host.h - the host: one desktop's screen, keyboard, sound and files for its viewers
+ *
+ * Everything here lives on one loop; the video thread (video.h) and the audio thread work beside
+ * it.
+ *
+ *     clients --TCP--> conn --frames--> session --+--> keyboard, pointer (X)
+ *                                                 +--> viewer --> video thread (X, encoders)
+ *                                                 +--> clipboard, audio, files, terminal, tunnel
+ *
+ * The X server may come and go; sessions stay. */
+#pragma once
+#include "host/capture/cursor.h"
+#include "host/config.h"
+#include "host/guard.h"
+#include "host/input/keyboard.h"
+#include "host/video.h"
+#include "host/xdisplay.h"
+#include <uv.h>
+
+struct px_session;
+struct px_share;
+struct px_rendezvous;
+struct px_xclip;
+struct px_audio;
+struct px_terminals;
+
+#define PX_SESSIONS_MAX 64
+#define PX_STRANGERS_MAX 16 /* connections that are not logged in */
+#define PX_STRANGERS_PER_ADDRESS 4
+
+struct px_host {
+    uv_loop_t *loop;
+    struct px_host_config *config; /* lent */
+    char user[64], hostname[128];
+    struct px_encoders *encoders;
+    struct px_video *video;
+    bool screen_there;
+    int width, height;
+    int audit_fd; /* fd of the audit log, -1: none */
+
+    struct px_xdisplay *x; /* NULL while there is no X server */
+    struct px_keyboard keyboard;
+    bool input_ready;
+    struct px_cursor cursor;
+    struct px_xclip *clip;
+    struct px_audio *audio;
+    struct px_terminals *terminals;
+    int original_width, original_height; /* before a client changed it; 0: unchanged */
+    struct px_session *last_mover;       /* whose mouse moved the pointer last */
+    int64_t last_move_us;
+    int pointer_x, pointer_y;
+
+    uv_tcp_t listeners[PX_HOST_DIRECT_MAX];
+    size_t n_listeners;
+    uv_timer_t tick, x_retry, pointer_timer;
+    struct px_session *sessions;
+    struct px_share *shares;
+    unsigned n_sessions;
+    struct px_guard guard, guard_2fa;
+    struct px_rendezvous *rendezvous;
+    bool closing;
+};
+
+/* @h zeroed, @loop and @config set. On failure nothing runs. */
+int px_host_start(struct px_host *h, struct px_error *err);
+/* Ends all sessions and handles; uv_run() returns when it is done. */
+void px_host_stop(struct px_host *h);
+
+/* For the parts of the host. */
+
+/* A line of the audit log: subject and fields, no newline. */
+void px_host_audit(struct px_host *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool px_host_wants_pointer(const struct px_host *h);
+void px_host_watch_pointer(struct px_host *h);
+/* Ports that listen, for tests that ask for port 0. */
+int px_host_port(const struct px_host *h, size_t i);

@@ -1,0 +1,382 @@
+/* src/host/session.c - one client's connection, from its first byte to its last */
+#include "host/session.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "host/files/files.h"
+#include "host/terminal/terminal.h"
+#include "host/tunnel/tunnel.h"
+#include <string.h>
+
+#define BODY_MAX_STRANGER (64 * 1024)
+#define BODY_MAX_CLIPBOARD (64u * 1024 * 1024)
+#define BODY_MAX_OTHER (4u * 1024 * 1024)
+#define SILENT_US (30 * PX_US_PER_S)
+#define HANDSHAKE_US (18 * PX_US_PER_S)
+#define LOGIN_US (300 * PX_US_PER_S)
+#define WRITE_US_DESKTOP (12 * PX_US_PER_S)
+#define WRITE_US_OTHER (120 * PX_US_PER_S)
+#define TUNNEL_IDLE_US (3600 * PX_US_PER_S)
+
+void px_session_send(struct px_session *s, const Pxs__Message *m) {
+    px_cleanup(px_buf_fini) struct px_buf body = {0};
+    if (s->ended)
+        return;
+    px_message_print(&m->base, &body);
+    px_conn_send(s->conn, body.data, body.size);
+}
+
+void px_session_send_misc(struct px_session *s, const Pxs__Misc *misc) {
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    m.item_case = PXS__MESSAGE__ITEM_MISC;
+    m.misc = (Pxs__Misc *)misc;
+    px_session_send(s, &m);
+}
+
+bool px_session_is_desktop(const struct px_session *s) {
+    return s->state == PX_SESSION_ACTIVE && s->kind == PX_KIND_DESKTOP && !s->ended;
+}
+
+/* What the session holds of the host goes back; once. */
+static void let_go(struct px_session *s) {
+    if (s->lost)
+        return;
+    s->lost = s->ended = true;
+    if (s->state >= PX_SESSION_ACTIVE) {
+        char text[PX_PEER_TEXT_MAX];
+        px_host_audit(s->host, "session %s ended: seconds=%lld packets=%llu",
+                      px_peer_text(s->my_id, text),
+                      (long long)((px_now_us() - s->start_us) / PX_US_PER_S),
+                      (unsigned long long)s->viewer.n_packets);
+    }
+    px_desk_stop(s);
+    px_files_free(s->files);
+    s->files = NULL;
+    px_tunnel_close(s->tunnel);
+    s->tunnel = NULL;
+    if (s->kind == PX_KIND_TERMINAL)
+        px_terminals_detach(s->host->terminals, s);
+}
+
+void px_session_end(struct px_session *s, const char *reason) {
+    if (s->ended)
+        return;
+    if (reason && s->state != PX_SESSION_HANDSHAKE && s->state != PX_SESSION_RAW) {
+        Pxs__Misc misc = PXS__MISC__INIT;
+        misc.item_case = PXS__MISC__ITEM_CLOSE_REASON;
+        misc.close_reason = (char *)reason;
+        px_session_send_misc(s, &misc);
+    }
+    let_go(s);
+    px_conn_close(s->conn, true);
+}
+
+/* ---- probes ---- */
+
+static void send_probe(struct px_session *s, int64_t now) {
+    Pxs__TestDelay t = PXS__TEST_DELAY__INIT;
+    t.last_delay = s->last_delay_ms;
+    t.target_bitrate = px_viewer_rate_kbps(s);
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    m.item_case = PXS__MESSAGE__ITEM_TEST_DELAY;
+    m.test_delay = &t;
+    s->probe_us = now;
+    s->next_probe_us = now + PX_US_PER_S;
+    px_session_send(s, &m);
+}
+
+static void take_probe(struct px_session *s, const Pxs__TestDelay *t, const uint8_t *body,
+                       size_t size) {
+    if (t->from_client) {
+        px_conn_send(s->conn, body, size); /* byte for byte */
+        return;
+    }
+    if (!s->probe_us)
+        return;
+    const int64_t ms = (px_now_us() - s->probe_us) / PX_US_PER_MS;
+    s->probe_us = 0;
+    s->last_delay_ms = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+    if (s->min_delay_ms == 0 || s->last_delay_ms < s->min_delay_ms)
+        s->min_delay_ms = s->last_delay_ms ? s->last_delay_ms : 1;
+    if (s->state == PX_SESSION_CONNECTING)
+        px_tunnel_probe_answered(s);
+}
+
+static const char *expired(const struct px_session *s, int64_t now) {
+    const int64_t silent = now - px_conn_last_read_us(s->conn);
+    const int64_t blocked = px_conn_blocked_since_us(s->conn);
+    switch (s->state) {
+    case PX_SESSION_HANDSHAKE:
+        return now - s->start_us > HANDSHAKE_US ? "no handshake" : NULL;
+    case PX_SESSION_LOGIN:
+    case PX_SESSION_TWO_FACTOR:
+    case PX_SESSION_CONNECTING:
+        return silent > SILENT_US || now - s->start_us > LOGIN_US ? "no login" : NULL;
+    case PX_SESSION_RAW:
+        return silent > TUNNEL_IDLE_US ? "idle" : NULL;
+    case PX_SESSION_ACTIVE:
+        break;
+    }
+    if (silent > SILENT_US)
+        return "silent";
+    if (blocked && now - blocked > (s->kind == PX_KIND_DESKTOP ? WRITE_US_DESKTOP : WRITE_US_OTHER))
+        return "does not read";
+    return NULL;
+}
+
+void px_session_tick(struct px_session *s, int64_t now) {
+    const char *why = s->ended ? NULL : expired(s, now);
+    char addr[PX_ADDR_TEXT_MAX];
+    if (why) {
+        px_info("session %s: closed: reason='%s'", px_addr_text(&s->peer, addr), why);
+        px_session_end(s, s->state == PX_SESSION_ACTIVE ? "Timeout" : NULL);
+    }
+    if (s->ended)
+        return;
+    const bool probes = s->state == PX_SESSION_LOGIN || s->state == PX_SESSION_TWO_FACTOR ||
+                        s->state == PX_SESSION_ACTIVE;
+    if (probes && !s->probe_us && now >= s->next_probe_us)
+        send_probe(s, now);
+    if (px_session_is_desktop(s))
+        px_viewer_tick(s, now);
+    if (s->files)
+        px_files_tick(s->files);
+}
+
+/* ---- dispatch ---- */
+
+static void start_login(struct px_session *s) {
+    s->state = PX_SESSION_LOGIN;
+    px_login_start(s);
+    if (!s->ended)
+        send_probe(s, px_now_us());
+}
+
+static void take_handshake(struct px_session *s, const uint8_t *body, size_t size) {
+    struct px_secure secure;
+    struct px_error err = {0};
+    char addr[PX_ADDR_TEXT_MAX];
+    const int r = px_handshake_accept(&s->handshake, body, size, &secure, &err);
+    px_handshake_wipe(&s->handshake);
+    if (r == PX_HANDSHAKE_ENCRYPTED) {
+        px_conn_set_secure(s->conn, &secure);
+        explicit_bzero(&secure, sizeof(secure));
+        start_login(s);
+        return;
+    }
+    if (r >= 0 && !s->host->config->require_encryption) {
+        start_login(s);
+        return;
+    }
+    px_info("session %s: refused: %s", px_addr_text(&s->peer, addr),
+            r < 0 ? err.msg : "the client does not encrypt");
+    px_session_end(s, NULL);
+}
+
+static void take_active(struct px_session *s, const Pxs__Message *m) {
+    switch (s->kind) {
+    case PX_KIND_DESKTOP:
+        px_desk_message(s, m);
+        break;
+    case PX_KIND_FILES:
+        px_files_message(s->files, m);
+        break;
+    case PX_KIND_TERMINAL:
+        px_terminals_message(s->host->terminals, s, m);
+        break;
+    case PX_KIND_TUNNEL:
+    case PX_KIND_CAMERA:
+        break;
+    }
+}
+
+static void take_message(struct px_session *s, const Pxs__Message *m, const uint8_t *body,
+                         size_t size) {
+    if (m->item_case == PXS__MESSAGE__ITEM_TEST_DELAY)
+        take_probe(s, m->test_delay, body, size);
+    else if (m->item_case == PXS__MESSAGE__ITEM_MISC &&
+             m->misc->item_case == PXS__MISC__ITEM_CLOSE_REASON)
+        px_session_end(s, NULL);
+    else if (s->state == PX_SESSION_ACTIVE)
+        take_active(s, m);
+    else if (m->item_case == PXS__MESSAGE__ITEM_LOGIN_REQUEST && s->state != PX_SESSION_CONNECTING)
+        px_login_request(s, m->login_request);
+    else if (m->item_case == PXS__MESSAGE__ITEM_AUTH_2FA && s->state == PX_SESSION_TWO_FACTOR)
+        px_login_2fa(s, m->auth_2fa);
+}
+
+static void on_frame(void *data, const uint8_t *body, size_t size) {
+    struct px_session *s = data;
+    struct px_error err = {0};
+    char addr[PX_ADDR_TEXT_MAX];
+    if (s->ended)
+        return;
+    if (s->state == PX_SESSION_HANDSHAKE) {
+        take_handshake(s, body, size);
+        return;
+    }
+    if (size == 0)
+        return;
+    px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+    if (px_message_parse(body, size, &m, &err) < 0) {
+        px_info("session %s: closed: %s", px_addr_text(&s->peer, addr), err.msg);
+        px_session_end(s, NULL);
+        return;
+    }
+    take_message(s, m, body, size);
+}
+
+static void on_raw(void *data, const uint8_t *bytes, size_t size) {
+    struct px_session *s = data;
+    if (!s->ended && s->tunnel)
+        px_tunnel_send(s->tunnel, bytes, size);
+}
+
+static void on_dry(void *data) {
+    struct px_session *s = data;
+    if (s->ended)
+        return;
+    if (s->viewer.share)
+        px_viewer_dry(s);
+    if (s->files)
+        px_files_dry(s->files);
+    if (s->tunnel)
+        px_tunnel_dry(s->tunnel);
+    if (s->kind == PX_KIND_TERMINAL && s->state == PX_SESSION_ACTIVE)
+        px_terminals_dry(s->host->terminals, s);
+}
+
+static void on_lost(void *data, const struct px_error *why) {
+    struct px_session *s = data;
+    char addr[PX_ADDR_TEXT_MAX];
+    if (why)
+        px_info("session %s: lost: %s", px_addr_text(&s->peer, addr), why->msg);
+    let_go(s);
+}
+
+static void on_closed(void *data) {
+    struct px_session *s = data;
+    struct px_host *h = s->host;
+    let_go(s);
+    struct px_session **at = &h->sessions;
+    while (*at != s)
+        at = &(*at)->next;
+    *at = s->next;
+    h->n_sessions--;
+    if (h->last_mover == s)
+        h->last_mover = NULL;
+    explicit_bzero(s, sizeof(*s));
+    free(s);
+}
+
+static const struct px_conn_ops conn_ops = {.on_frame = on_frame,
+                                            .on_raw = on_raw,
+                                            .on_dry = on_dry,
+                                            .on_lost = on_lost,
+                                            .on_closed = on_closed};
+
+struct px_session *px_session_new(struct px_host *h, bool relayed, bool secure) {
+    struct px_session *s = px_new0(struct px_session, 1);
+    s->host = h;
+    s->relayed = relayed;
+    s->secure_wanted = secure;
+    s->start_us = px_now_us();
+    s->viewer.session = s;
+    px_options_init(&s->options);
+    const struct px_conn_opts o = {
+        .loop = h->loop, .ops = &conn_ops, .data = s, .max_body_bytes = BODY_MAX_STRANGER};
+    s->conn = px_conn_new(&o);
+    s->next = h->sessions;
+    h->sessions = s;
+    h->n_sessions++;
+    return s;
+}
+
+/* Strangers are cheap to make and must stay cheap to hold. */
+static bool too_many(const struct px_session *fresh) {
+    const struct px_host *h = fresh->host;
+    unsigned strangers = 0, same = 0;
+    for (const struct px_session *s = h->sessions; s; s = s->next)
+        if (s->state < PX_SESSION_ACTIVE && !s->ended) {
+            strangers++;
+            same += px_addr_same_ip(&s->peer, &fresh->peer);
+        }
+    /* Through the relay all clients have one address: there only the total counts. */
+    return strangers > PX_STRANGERS_MAX || h->n_sessions > PX_SESSIONS_MAX ||
+           (!fresh->relayed && !px_addr_is_loopback(&fresh->peer) &&
+            same > PX_STRANGERS_PER_ADDRESS);
+}
+
+static bool allowed(const struct px_session *s) {
+    const struct px_host_config *c = s->host->config;
+    for (size_t i = 0; i < c->n_allow; i++)
+        if (px_addr_in_block(&s->peer, &c->allow[i]))
+            return true;
+    return c->n_allow == 0;
+}
+
+void px_session_begin(struct px_session *s) {
+    struct px_error err = {0};
+    char addr[PX_ADDR_TEXT_MAX];
+    if (!s->relayed)
+        px_conn_peer(s->conn, &s->peer);
+    if (too_many(s)) {
+        px_warning("session %s: refused: too many connections", px_addr_text(&s->peer, addr));
+        px_session_end(s, NULL);
+        return;
+    }
+    if (px_conn_start(s->conn, &err) < 0) {
+        px_session_end(s, NULL);
+        return;
+    }
+    if (s->relayed && s->secure_wanted) {
+        px_cleanup(px_buf_fini) struct px_buf body = {0};
+        px_handshake_new(s->host->config->identity, s->host->config->id, &s->handshake, &body);
+        px_conn_send(s->conn, body.data, body.size);
+        return;
+    }
+    if (!allowed(s)) {
+        px_login_error(s, "Your ip is blocked by the peer");
+        px_session_end(s, NULL);
+        return;
+    }
+    if (s->relayed && s->host->config->require_encryption) {
+        px_session_end(s, NULL);
+        return;
+    }
+    start_login(s);
+}
+
+int px_session_accept(struct px_host *h, uv_stream_t *listener, struct px_error *err) {
+    struct px_session *s = px_session_new(h, false, false);
+    const int r = px_conn_accept(s->conn, listener, err);
+    if (r < 0)
+        px_session_end(s, NULL);
+    else
+        px_session_begin(s);
+    return r;
+}
+
+void px_session_authorised(struct px_session *s) {
+    struct px_host *h = s->host;
+    char id[PX_PEER_TEXT_MAX], name[PX_PEER_TEXT_MAX], addr[PX_ADDR_TEXT_MAX];
+    static const char *const kinds[] = {"desktop", "files", "tunnel", "terminal", "camera"};
+    px_host_audit(h, "session %s began: kind=%s from=%s name='%s' platform='%s' encrypted=%s",
+                  px_peer_text(s->my_id, id), kinds[s->kind], px_addr_text(&s->peer, addr),
+                  px_peer_text(s->my_name, name), s->platform,
+                  px_conn_is_secure(s->conn) ? "yes" : "no");
+    if (s->kind == PX_KIND_TUNNEL) {
+        s->state = PX_SESSION_CONNECTING;
+        px_tunnel_start(s);
+        return;
+    }
+    s->state = PX_SESSION_ACTIVE;
+    px_conn_set_max_body(s->conn, s->kind == PX_KIND_DESKTOP ? BODY_MAX_CLIPBOARD : BODY_MAX_OTHER);
+    px_login_send_peer_info(s);
+    if (s->kind == PX_KIND_DESKTOP)
+        px_desk_start(s);
+    else if (s->kind == PX_KIND_FILES)
+        s->files = px_files_new(s);
+    else if (s->kind == PX_KIND_TERMINAL)
+        px_terminals_attach(h->terminals, s);
+}

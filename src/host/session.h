@@ -1,0 +1,133 @@
+/* src/host/session.h - one client's connection, from its first byte to its last
+ *
+ *     HANDSHAKE -> LOGIN -> (TWO_FACTOR) -> (CONNECTING, a tunnel's target) -> ACTIVE | RAW -> gone
+ *
+ * Each connection has one purpose, told by its first login request, and takes only that purpose's
+ * messages. Loop thread. */
+#pragma once
+#include "host/conn.h"
+#include "host/host.h"
+#include "host/options.h"
+#include "proto/handshake.h"
+
+enum px_session_state {
+    PX_SESSION_HANDSHAKE,
+    PX_SESSION_LOGIN,
+    PX_SESSION_TWO_FACTOR,
+    PX_SESSION_CONNECTING,
+    PX_SESSION_ACTIVE,
+    PX_SESSION_RAW,
+};
+
+enum px_session_kind {
+    PX_KIND_DESKTOP,
+    PX_KIND_FILES,
+    PX_KIND_TUNNEL,
+    PX_KIND_TERMINAL,
+    PX_KIND_CAMERA,
+};
+
+#define PX_KNOWN_CURSORS 64
+
+/* A desktop session's part in the video. */
+struct px_viewer {
+    struct px_share *share; /* NULL: not watching */
+    struct px_viewer *next;
+    struct px_session *session;
+    bool wants_key; /* takes nothing until a key frame */
+    bool dry;       /* the last packet is with the kernel */
+    bool alone;     /* slow: has a stream of its own */
+    unsigned unacked;
+    int64_t sent_us, alone_us, slow_us;
+    uint64_t line_kbps; /* what the line is believed to take; 0: nothing known */
+    uint64_t n_packets, n_bytes;
+};
+
+struct px_files;
+struct px_tunnel;
+
+struct px_session {
+    struct px_session *next;
+    struct px_host *host;
+    struct px_conn *conn;
+    struct px_addr peer;
+    enum px_session_state state;
+    enum px_session_kind kind;
+    bool relayed, secure_wanted, ended, lost;
+    int64_t start_us;
+    struct px_handshake handshake;
+    char challenge[33];
+
+    /* from the first login request */
+    bool scope_fixed;
+    uint64_t scope_hash;
+    char my_id[64], my_name[64], platform[32];
+    int64_t version;
+    bool wants_acks;
+    uint8_t hwid[64];
+    size_t hwid_size;
+
+    int64_t probe_us; /* when the outstanding probe left; 0: none */
+    int64_t next_probe_us;
+    uint32_t last_delay_ms, min_delay_ms;
+
+    struct px_options options;
+    struct px_held held;
+    struct px_viewer viewer;
+    uint64_t cursors[PX_KNOWN_CURSORS]; /* shapes that the client holds, oldest overwritten */
+    unsigned n_cursors;
+    uint64_t cursor_shown;
+    bool audio_on;
+
+    struct px_files *files;
+    struct px_tunnel *tunnel;
+    char tunnel_host[256];
+    int tunnel_port;
+    char files_dir[1024];
+    bool files_hidden;
+    char service_id[64];
+};
+
+/* @relayed: came through the server, so it starts with a signed identity when @secure. */
+int px_session_accept(struct px_host *h, uv_stream_t *listener, struct px_error *err);
+struct px_session *px_session_new(struct px_host *h, bool relayed, bool secure);
+/* Its conn is connected: the first bytes go out. */
+void px_session_begin(struct px_session *s);
+void px_session_tick(struct px_session *s, int64_t now_us);
+/* Sends a message; NULL-safe towards sessions that are ending. */
+void px_session_send(struct px_session *s, const Pxs__Message *m);
+void px_session_send_misc(struct px_session *s, const Pxs__Misc *misc);
+/* Ends it; @reason (may be NULL) is told to the client. */
+void px_session_end(struct px_session *s, const char *reason);
+/* The login is complete: what the session is for begins. */
+void px_session_authorised(struct px_session *s);
+bool px_session_is_desktop(const struct px_session *s); /* and active */
+
+/* login.c */
+void px_login_start(struct px_session *s);
+void px_login_request(struct px_session *s, const Pxs__LoginRequest *r);
+void px_login_2fa(struct px_session *s, const Pxs__Auth2FA *a);
+void px_login_error(struct px_session *s, const char *text);
+void px_login_send_peer_info(struct px_session *s);
+/* The displays, as PeerInfo after login (Message.peer_info). */
+void px_login_send_displays(struct px_session *s);
+
+/* desk.c: a remote desktop */
+void px_desk_start(struct px_session *s);
+void px_desk_stop(struct px_session *s);
+void px_desk_message(struct px_session *s, const Pxs__Message *m);
+void px_desk_options(struct px_session *s, const Pxs__OptionMessage *m);
+void px_desk_send_cursor(struct px_session *s);
+void px_desk_send_switch_display(struct px_session *s);
+void px_desk_send_pointer(struct px_session *s);
+bool px_desk_may_input(const struct px_session *s);
+
+/* viewer.c: packets to sessions */
+void px_viewer_join(struct px_session *s); /* or join again, after an option changed */
+void px_viewer_leave(struct px_session *s);
+void px_viewer_dry(struct px_session *s);
+void px_viewer_acked(struct px_session *s);
+void px_viewer_refresh(struct px_session *s);
+void px_viewer_tick(struct px_session *s, int64_t now_us);
+unsigned px_viewer_rate_kbps(const struct px_session *s);
+extern const struct px_video_ops px_viewer_video_ops; /* data: struct px_host */

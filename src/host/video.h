@@ -1,0 +1,68 @@
+/* src/host/video.h - the screen as streams of packets
+ *
+ * One thread reads the screen and encodes; the loop opens streams and gets their packets. A stream
+ * makes one packet each time it is told that there is room (px_vstream_ready), as soon as something
+ * has changed, from the newest picture: never on a timer, never more than one ahead. When the
+ * screen rests, what was coded coarsely is coded once more, finer. Viewers that want the same share
+ * a stream.
+ *
+ * The X server may come and go: while it is away a stream shows a dark picture.
+ * All functions and callbacks run on the loop's thread. */
+#pragma once
+#include "base/error.h"
+#include "host/encode/encoder.h"
+#include "base/buf.h"
+#include <stdint.h>
+#include <uv.h>
+
+struct px_video;
+struct px_vstream;
+
+struct px_vstream_opts {
+    enum px_codec codec;
+    bool i444;
+    unsigned fps; /* at most; at least 1 */
+    unsigned rate_kbps;
+    unsigned min_quality, max_quality; /* see struct px_encoder_opts */
+    unsigned key_every; /* 0: on request only (else: at least one in so many pictures) */
+};
+
+struct px_video_packet {
+    const uint8_t *body; /* an encoded Message.video_frame, display 0 */
+    size_t size;
+    bool key;
+    enum px_codec codec;
+    int64_t damage_us, grab_us, convert_us, encode_us,
+        done_us; /* when each stage began; done: the last ended */
+};
+
+struct px_video_ops {
+    /* @stream_data as given to px_vstream_open; @p is lent. */
+    void (*on_packet)(void *data, void *stream_data, const struct px_video_packet *p);
+    /* Before the first packet of the new size; also once at the start. */
+    void (*on_size)(void *data, int width, int height);
+    void (*on_screen)(void *data, bool there, const struct px_error *why);
+    /* The stream makes no more packets: no encoder takes these options. */
+    void (*on_stream_failed)(void *data, void *stream_data, const struct px_error *why);
+};
+
+struct px_video_opts {
+    uv_loop_t *loop;
+    const char *display;            /* lent */
+    struct px_encoders *encoders;   /* lent */
+    unsigned threads;               /* per encoder */
+    const struct px_video_ops *ops; /* lent */
+    void *data;
+};
+
+int px_video_new(const struct px_video_opts *opts, struct px_video **ret, struct px_error *err);
+/* Stops the thread; @on_closed runs when the loop is free of it. Streams must be closed before. */
+void px_video_close(struct px_video *v, void (*on_closed)(void *data));
+
+struct px_vstream *px_vstream_open(struct px_video *v, const struct px_vstream_opts *opts,
+                                   void *data);
+void px_vstream_update(struct px_vstream *s, const struct px_vstream_opts *opts);
+void px_vstream_ready(struct px_vstream *s);
+void px_vstream_keyframe(
+    struct px_vstream *s);                   /* the next packet is one, and comes without damage */
+void px_vstream_close(struct px_vstream *s); /* no callback for it afterwards */

@@ -1,0 +1,336 @@
+/* src/host/viewer.c - packets of the video thread to the sessions that watch
+ *
+ * Sessions that want the same share one stream. A stream makes its next packet when all of its
+ * viewers have passed the last one on; one that holds up the others for long gets a stream of its
+ * own (it starts with a key frame there) and comes back when its line has been quick for a while.
+ */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "host/session.h"
+#include <string.h>
+
+#define PATIENCE_MS 60 /* how long the quick wait for the slow, once */
+#define BACK_US (10 * PX_US_PER_S)
+#define ACKS_MAX 2
+#define ACK_US (3 * PX_US_PER_S)
+
+struct px_share {
+    struct px_share *next;
+    struct px_host *host;
+    struct px_vstream *stream;
+    struct px_vstream_opts opts;
+    bool alone, failed;
+    struct px_viewer *viewers;
+    uv_timer_t patience;
+    bool waiting;
+};
+
+static bool has_room(const struct px_viewer *v, int64_t now) {
+    return v->dry && (v->unacked < ACKS_MAX || now - v->sent_us > ACK_US);
+}
+
+unsigned px_viewer_rate_kbps(const struct px_session *s) {
+    return s->viewer.share ? s->viewer.share->opts.rate_kbps : 0;
+}
+
+/* ---- shares ---- */
+
+static unsigned rate_for(const struct px_viewer *v) {
+    const struct px_host *h = v->session->host;
+    const unsigned wish = px_options_rate(&v->session->options, h->width, h->height);
+    if (v->line_kbps == 0)
+        return wish;
+    const uint64_t line = v->line_kbps * 8 / 10; /* room for what else is sent */
+    return line >= wish ? wish : line < 150 ? 150 : (unsigned)line;
+}
+
+static unsigned share_rate(const struct px_share *sh) {
+    unsigned least = 0;
+    for (const struct px_viewer *v = sh->viewers; v; v = v->next) {
+        const unsigned r = rate_for(v);
+        if (!least || r < least)
+            least = r;
+    }
+    return least ? least : 2000;
+}
+
+static void update_rate(struct px_share *sh) {
+    const unsigned now = share_rate(sh), was = sh->opts.rate_kbps;
+    if (now == was || (now > was && now - was < was / 10) || (now < was && was - now < was / 20))
+        return;
+    sh->opts.rate_kbps = now;
+    px_vstream_update(sh->stream, &sh->opts);
+}
+
+static void on_patience_closed(uv_handle_t *h) {
+    struct px_share *sh = px_container_of((uv_timer_t *)h, struct px_share, patience);
+    free(sh);
+}
+
+static void close_share(struct px_share *sh) {
+    struct px_share **at = &sh->host->shares;
+    while (*at != sh)
+        at = &(*at)->next;
+    *at = sh->next;
+    px_vstream_close(sh->stream);
+    uv_close((uv_handle_t *)&sh->patience, on_patience_closed);
+}
+
+static bool same(const struct px_vstream_opts *a, const struct px_vstream_opts *b) {
+    return a->codec == b->codec && a->i444 == b->i444 && a->fps == b->fps &&
+           a->min_quality == b->min_quality && a->max_quality == b->max_quality &&
+           a->key_every == b->key_every;
+}
+
+static struct px_share *find_share(struct px_host *h, const struct px_vstream_opts *o) {
+    for (struct px_share *sh = h->shares; sh; sh = sh->next)
+        if (!sh->alone && !sh->failed && same(&sh->opts, o))
+            return sh;
+    return NULL;
+}
+
+static struct px_share *open_share(struct px_host *h, const struct px_vstream_opts *o, bool alone) {
+    struct px_share *sh = px_new0(struct px_share, 1);
+    sh->host = h;
+    sh->opts = *o;
+    sh->alone = alone;
+    sh->stream = px_vstream_open(h->video, o, sh);
+    uv_timer_init(h->loop, &sh->patience);
+    sh->next = h->shares;
+    h->shares = sh;
+    return sh;
+}
+
+static void check_ready(struct px_share *sh);
+
+static void leave(struct px_viewer *v) {
+    struct px_share *sh = v->share;
+    if (!sh)
+        return;
+    struct px_viewer **at = &sh->viewers;
+    while (*at != v)
+        at = &(*at)->next;
+    *at = v->next;
+    v->share = NULL;
+    if (!sh->viewers)
+        close_share(sh);
+    else
+        check_ready(sh);
+}
+
+static void join(struct px_viewer *v, struct px_share *sh) {
+    v->next = sh->viewers;
+    sh->viewers = v;
+    v->share = sh;
+    v->wants_key = true;
+    v->dry = px_conn_queued_bytes(v->session->conn) == 0;
+    v->unacked = 0;
+    px_vstream_keyframe(sh->stream);
+    update_rate(sh);
+    check_ready(sh);
+}
+
+void px_viewer_join(struct px_session *s) {
+    struct px_viewer *v = &s->viewer;
+    struct px_vstream_opts o;
+    if (!px_session_is_desktop(s) || s->host->width == 0)
+        return;
+    px_options_stream(&s->options, s->host->encoders, &o);
+    o.rate_kbps = rate_for(v);
+    if (v->share && same(&v->share->opts, &o)) {
+        update_rate(v->share);
+        return;
+    }
+    leave(v);
+    struct px_share *sh = v->alone ? NULL : find_share(s->host, &o);
+    join(v, sh ? sh : open_share(s->host, &o, v->alone));
+}
+
+void px_viewer_leave(struct px_session *s) {
+    leave(&s->viewer);
+}
+
+/* ---- pace ---- */
+
+static void split(struct px_share *sh) {
+    const int64_t now = px_now_us();
+    char addr[PX_ADDR_TEXT_MAX];
+    for (struct px_viewer *v = sh->viewers, *next; v; v = next) {
+        next = v->next;
+        if (has_room(v, now))
+            continue;
+        px_debug("session %s: slow: a stream of its own", px_addr_text(&v->session->peer, addr));
+        struct px_vstream_opts o = sh->opts;
+        struct px_share *own = open_share(sh->host, &o, true);
+        const bool last = !sh->viewers->next;
+        leave(v);
+        v->alone = true;
+        v->alone_us = v->slow_us = now;
+        join(v, own);
+        if (last)
+            return; /* @sh is gone */
+    }
+    check_ready(sh);
+}
+
+static void on_patience(uv_timer_t *t) {
+    struct px_share *sh = px_container_of(t, struct px_share, patience);
+    sh->waiting = false;
+    split(sh);
+}
+
+static void check_ready(struct px_share *sh) {
+    const int64_t now = px_now_us();
+    unsigned ready = 0, all = 0;
+    for (const struct px_viewer *v = sh->viewers; v; v = v->next) {
+        all++;
+        ready += has_room(v, now);
+    }
+    if (ready == all) {
+        if (sh->waiting)
+            uv_timer_stop(&sh->patience);
+        sh->waiting = false;
+        px_vstream_ready(sh->stream);
+    } else if (ready > 0 && !sh->waiting) {
+        sh->waiting = true;
+        uv_timer_start(&sh->patience, on_patience, PATIENCE_MS, 0);
+    }
+}
+
+/* What the line takes, from how the last packet went. */
+static void sense(struct px_viewer *v, int64_t now) {
+    struct px_link_info link;
+    const int64_t took = now - v->sent_us;
+    if (took < 8 * PX_US_PER_MS) { /* no waiting: there is room for more */
+        if (v->line_kbps)
+            v->line_kbps += v->line_kbps / 16 + 50;
+        return;
+    }
+    v->slow_us = took > 40 * PX_US_PER_MS ? now : v->slow_us;
+    px_conn_link(v->session->conn, &link);
+    if (link.delivered_bytes_per_s == 0)
+        return;
+    const uint64_t kbps = link.delivered_bytes_per_s * 8 / 1000;
+    v->line_kbps = v->line_kbps ? (v->line_kbps * 3 + kbps) / 4 : kbps;
+}
+
+void px_viewer_dry(struct px_session *s) {
+    struct px_viewer *v = &s->viewer;
+    if (v->dry)
+        return;
+    v->dry = true;
+    if (v->share) {
+        sense(v, px_now_us());
+        update_rate(v->share);
+        check_ready(v->share);
+    }
+}
+
+void px_viewer_acked(struct px_session *s) {
+    if (s->viewer.unacked > 0)
+        s->viewer.unacked--;
+    if (s->viewer.share)
+        check_ready(s->viewer.share);
+}
+
+void px_viewer_refresh(struct px_session *s) {
+    if (!s->viewer.share)
+        return;
+    s->viewer.wants_key = true;
+    px_vstream_keyframe(s->viewer.share->stream);
+}
+
+void px_viewer_tick(struct px_session *s, int64_t now) {
+    struct px_viewer *v = &s->viewer;
+    if (!v->share)
+        return;
+    /* The probe waits behind what is queued in the network: a long one means that we fill it. */
+    if (v->line_kbps && s->last_delay_ms > s->min_delay_ms + 200) {
+        v->line_kbps = v->line_kbps * 8 / 10;
+        update_rate(v->share);
+    }
+    if (v->alone && now - v->alone_us > BACK_US && now - v->slow_us > BACK_US) {
+        v->alone = false;
+        leave(v);
+        px_viewer_join(s);
+        return;
+    }
+    check_ready(v->share); /* an acknowledgement that never came */
+}
+
+/* ---- from the video thread ---- */
+
+static void on_packet(void *data, void *stream_data, const struct px_video_packet *p) {
+    struct px_share *sh = stream_data;
+    const int64_t now = px_now_us();
+    for (struct px_viewer *v = sh->viewers; v; v = v->next) {
+        if (v->wants_key && !p->key)
+            continue;
+        v->wants_key = false;
+        v->dry = false;
+        v->sent_us = now;
+        v->n_packets++;
+        v->n_bytes += p->size;
+        if (v->session->wants_acks)
+            v->unacked = v->unacked >= ACKS_MAX ? 1 : v->unacked + 1; /* full: they were given up */
+        px_conn_send(v->session->conn, p->body, p->size);
+    }
+    check_ready(sh);
+}
+
+static void on_size(void *data, int width, int height) {
+    struct px_host *h = data;
+    const bool first = h->width == 0;
+    h->width = h->keyboard.width = width;
+    h->height = h->keyboard.height = height;
+    for (struct px_session *s = h->sessions; s; s = s->next) {
+        if (!px_session_is_desktop(s))
+            continue;
+        if (first) {
+            px_login_send_displays(s);
+            px_viewer_join(s);
+            continue;
+        }
+        px_desk_send_switch_display(s);
+        px_login_send_displays(s);
+        s->viewer.wants_key = true;
+    }
+}
+
+static void on_screen(void *data, bool there, const struct px_error *why) {
+    struct px_host *h = data;
+    if (there != h->screen_there || why)
+        px_info("screen: %s%s%s", there ? "there" : "away", why ? ": " : "", why ? why->msg : "");
+    h->screen_there = there;
+}
+
+/* An encoder that gives up takes its codec with it, for these viewers; VP9 remains. */
+static void on_stream_failed(void *data, void *stream_data, const struct px_error *why) {
+    struct px_share *sh = stream_data;
+    px_warning("video: %s fails: %s", px_codec_name(sh->opts.codec), why->msg);
+    sh->failed = true;
+    struct px_viewer *v;
+    const bool last_resort = sh->opts.codec == PX_CODEC_VP9 && !sh->opts.i444;
+    if (last_resort)
+        return;
+    while ((v = sh->viewers)) {
+        struct px_options *o = &v->session->options;
+        const bool last = !v->next;
+        if (sh->opts.i444)
+            o->want_i444 = false;
+        else {
+            o->can &= ~(1u << sh->opts.codec);
+            o->can |= 1u << PX_CODEC_VP9;
+        }
+        leave(v);
+        px_viewer_join(v->session);
+        if (last)
+            return;
+    }
+}
+
+const struct px_video_ops px_viewer_video_ops = {.on_packet = on_packet,
+                                                 .on_size = on_size,
+                                                 .on_screen = on_screen,
+                                                 .on_stream_failed = on_stream_failed};

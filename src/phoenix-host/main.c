@@ -1,0 +1,94 @@
+/* src/phoenix-host/main.c - the host program: options and wiring */
+#include "base/log.h"
+#include "host/host.h"
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+struct program {
+    uv_loop_t loop;
+    struct px_host_config config;
+    struct px_host host;
+    uv_signal_t term, interrupt;
+};
+
+static void usage(FILE *to) {
+    fputs("usage: phoenix-host --config FILE [--log-level LEVEL] [--print-ports]\n"
+          "Shows this desktop to RustDesk clients. See phoenix-host(1).\n",
+          to);
+}
+
+static void on_signal(uv_signal_t *s, int signum) {
+    struct program *p = s->data;
+    uv_close((uv_handle_t *)&p->term, NULL);
+    uv_close((uv_handle_t *)&p->interrupt, NULL);
+    px_host_stop(&p->host);
+}
+
+static void catch_signals(struct program *p) {
+    signal(SIGPIPE, SIG_IGN);
+    uv_signal_init(&p->loop, &p->term);
+    uv_signal_init(&p->loop, &p->interrupt);
+    p->term.data = p->interrupt.data = p;
+    uv_signal_start(&p->term, on_signal, SIGTERM);
+    uv_signal_start(&p->interrupt, on_signal, SIGINT);
+}
+
+static int serve(struct program *p, bool print_ports, struct px_error *err) {
+    p->host.loop = &p->loop;
+    p->host.config = &p->config;
+    uv_loop_init(&p->loop);
+    int r = px_host_start(&p->host, err);
+    if (r >= 0) {
+        catch_signals(p);
+        for (size_t i = 0; print_ports && i < p->host.n_listeners; i++)
+            printf("%d\n", px_host_port(&p->host, i));
+        fflush(stdout);
+    }
+    uv_run(&p->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&p->loop);
+    return r;
+}
+
+int main(int argc, char **argv) {
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"log-level", required_argument, NULL, 'l'},
+        {"print-ports", no_argument, NULL, 'p'},  {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},      {0}};
+    static struct program p;
+    struct px_error err = {0};
+    enum px_log_level level = PX_LOG_INFO;
+    const char *config = NULL;
+    bool print_ports = false;
+    int o;
+    while ((o = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+        if (o == 'c')
+            config = optarg;
+        else if (o == 'p')
+            print_ports = true;
+        else if (o == 'V')
+            return puts("phoenix-host " PX_VERSION), 0;
+        else if (o == 'h')
+            return usage(stdout), 0;
+        else if (o != 'l')
+            return usage(stderr), 2;
+        else if (px_log_parse_level(optarg, &level, &err) < 0) {
+            fprintf(stderr, "phoenix-host: %s\n", err.msg);
+            return 2;
+        }
+    }
+    if (!config || optind < argc)
+        return usage(stderr), 2;
+    px_log_set_level(level);
+    int r = px_secure_init(&err);
+    if (r >= 0)
+        r = px_host_config_load(config, &p.config, &err);
+    if (r >= 0)
+        r = serve(&p, print_ports, &err);
+    px_host_config_fini(&p.config);
+    if (r < 0)
+        fprintf(stderr, "phoenix-host: %s%s%s%s\n", err.msg, *err.hint ? " (hint: " : "", err.hint,
+                *err.hint ? ")" : "");
+    return r < 0;
+}

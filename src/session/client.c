@@ -1,0 +1,390 @@
+/* src/session/client.c - the client's side of a session, blocking */
+#include "session/client.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "proto/frame.h"
+#include "proto/handshake.h"
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define READ_BYTES (256 * 1024)
+#define WRITE_LIMIT_US (20 * PX_US_PER_S)
+
+struct px_client *px_client_adopt(int fd) {
+    struct px_client *c = px_new0(struct px_client, 1);
+    const int one = 1;
+    c->fd = fd;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    return c;
+}
+
+void px_client_close(struct px_client *c) {
+    if (!c)
+        return;
+    if (c->fd >= 0)
+        close(c->fd);
+    px_buf_fini(&c->in);
+    free(c->salt);
+    free(c->challenge);
+    explicit_bzero(&c->secure, sizeof(c->secure));
+    free(c);
+}
+
+/* 1: ready; 0: not until then. */
+static int wait_fd(int fd, short events, int64_t until_us) {
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = events};
+        const int64_t left = until_us - px_now_us();
+        const struct timespec ts = {left > 0 ? left / PX_US_PER_S : 0,
+                                    left > 0 ? left % PX_US_PER_S * 1000 : 0};
+        const int n = ppoll(&p, 1, &ts, NULL);
+        if (n > 0)
+            return 1;
+        if (n == 0 || errno != EINTR)
+            return 0;
+    }
+}
+
+int px_client_connect(const struct px_addr *to, int64_t timeout_us, struct px_client **ret,
+                      struct px_error *err) {
+    struct sockaddr_storage ss;
+    char text[PX_ADDR_TEXT_MAX];
+    const socklen_t len = px_addr_to_sockaddr(to, !px_addr_is_v4(to), &ss);
+    px_cleanup_close int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return px_fail_sys(err, -errno, "cannot make a socket");
+    int e = connect(fd, (struct sockaddr *)&ss, len) < 0 ? errno : 0;
+    if (e == EINPROGRESS) {
+        socklen_t size = sizeof(e);
+        if (!wait_fd(fd, POLLOUT, px_now_us() + timeout_us))
+            return px_fail_sys(err, -ETIMEDOUT, "cannot connect to %s", px_addr_text(to, text));
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &size);
+    }
+    if (e != 0)
+        return px_fail_sys(err, -e, "cannot connect to %s", px_addr_text(to, text));
+    *ret = px_client_adopt(px_take_fd(&fd));
+    return 0;
+}
+
+/* ---- out ---- */
+
+int px_client_send_raw(struct px_client *c, const void *bytes, size_t size, struct px_error *err) {
+    const char *p = bytes;
+    const int64_t until = px_now_us() + WRITE_LIMIT_US;
+    while (size > 0) {
+        const ssize_t n = send(c->fd, p, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0) {
+            p += n;
+            size -= (size_t)n;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            if (!wait_fd(c->fd, POLLOUT, until))
+                return px_fail_sys(err, -ETIMEDOUT, "cannot send");
+        } else if (errno != EINTR)
+            return px_fail_sys(err, -errno, "cannot send");
+    }
+    return 0;
+}
+
+int px_client_send_body(struct px_client *c, const void *body, size_t size, struct px_error *err) {
+    px_cleanup(px_buf_fini) struct px_buf out = {0};
+    uint8_t *at = px_buf_reserve(&out, PX_FRAME_PREFIX_MAX_BYTES + size + PX_SEAL_BYTES);
+    const size_t sealed = c->encrypted && size > 1 ? size + PX_SEAL_BYTES : size;
+    const size_t prefix = px_frame_print((uint32_t)sealed, at);
+    if (c->encrypted)
+        px_secure_seal(&c->secure, (struct px_bytes){body, size}, at + prefix);
+    else if (size > 0)
+        memcpy(at + prefix, body, size);
+    return px_client_send_raw(c, at, prefix + sealed, err);
+}
+
+int px_client_send(struct px_client *c, const Pxs__Message *m, struct px_error *err) {
+    px_cleanup(px_buf_fini) struct px_buf body = {0};
+    px_message_print(&m->base, &body);
+    return px_client_send_body(c, body.data, body.size, err);
+}
+
+int px_client_send_misc(struct px_client *c, const Pxs__Misc *misc, struct px_error *err) {
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    m.item_case = PXS__MESSAGE__ITEM_MISC;
+    m.misc = (Pxs__Misc *)misc;
+    return px_client_send(c, &m, err);
+}
+
+/* ---- in ---- */
+
+static int read_more(struct px_client *c, int64_t until_us, struct px_error *err) {
+    if (!wait_fd(c->fd, POLLIN, until_us))
+        return 0;
+    void *at = px_buf_reserve(&c->in, READ_BYTES);
+    const ssize_t n = recv(c->fd, at, READ_BYTES, MSG_DONTWAIT);
+    if (n == 0)
+        return px_fail(err, -EPIPE, "the host closed the connection");
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? 1 : px_fail_sys(err, -EPIPE, "cannot receive");
+    c->in.size += (size_t)n;
+    return 1;
+}
+
+static void drop_taken(struct px_client *c) {
+    px_buf_drop(&c->in, c->taken);
+    c->taken = 0;
+}
+
+int px_client_recv_body(struct px_client *c, int64_t until_us, const uint8_t **ret,
+                        size_t *ret_size, struct px_error *err) {
+    drop_taken(c);
+    for (;;) {
+        uint8_t *data = (uint8_t *)c->in.data;
+        uint32_t body = 0;
+        int r = c->in.size ? px_frame_parse(data, c->in.size, &body, err) : PX_PARSE_MORE;
+        if (r < 0)
+            return r;
+        const size_t prefix = r == PX_PARSE_DONE ? px_frame_prefix_size(data[0]) : 0;
+        if (r == PX_PARSE_DONE && c->in.size - prefix >= body) {
+            int n = (int)body;
+            if (c->encrypted)
+                n = px_secure_open(&c->secure, (struct px_bytes){data + prefix, body},
+                                   data + prefix, err);
+            if (n < 0)
+                return n;
+            *ret = data + prefix;
+            *ret_size = (size_t)n;
+            c->taken = prefix + body;
+            return 1;
+        }
+        r = read_more(c, until_us, err);
+        if (r <= 0)
+            return r;
+    }
+}
+
+/* Answers a probe; 1 when @m was one. */
+static int echo_probe(struct px_client *c, const Pxs__Message *m, const uint8_t *body, size_t size,
+                      struct px_error *err) {
+    if (m->item_case != PXS__MESSAGE__ITEM_TEST_DELAY || m->test_delay->from_client)
+        return 0;
+    c->n_probes++;
+    c->last_delay_ms = m->test_delay->last_delay;
+    c->target_kbps = m->test_delay->target_bitrate;
+    const int r = c->no_echo ? 0 : px_client_send_body(c, body, size, err);
+    return r < 0 ? r : 1;
+}
+
+int px_client_recv(struct px_client *c, int64_t until_us, Pxs__Message **ret,
+                   struct px_error *err) {
+    for (;;) {
+        const uint8_t *body;
+        size_t size;
+        px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+        int r = px_client_recv_body(c, until_us, &body, &size, err);
+        if (r <= 0)
+            return r;
+        if (size == 0)
+            continue;
+        r = px_message_parse(body, size, &m, err);
+        if (r >= 0)
+            r = echo_probe(c, m, body, size, err);
+        if (r < 0)
+            return r;
+        if (r == 0) {
+            *ret = px_take_ptr(m);
+            return 1;
+        }
+    }
+}
+
+int px_client_recv_raw(struct px_client *c, int64_t until_us, void *to, size_t cap,
+                       struct px_error *err) {
+    drop_taken(c);
+    while (c->in.size == 0) {
+        const int r = read_more(c, until_us, err);
+        if (r <= 0)
+            return r;
+    }
+    const size_t n = c->in.size < cap ? c->in.size : cap;
+    memcpy(to, c->in.data, n);
+    px_buf_drop(&c->in, n);
+    return (int)n;
+}
+
+/* ---- login ---- */
+
+int px_client_handshake(struct px_client *c, const uint8_t identity_pk[PX_SIGN_PK_BYTES],
+                        const char *id, int64_t timeout_us, struct px_error *err) {
+    const uint8_t *body;
+    size_t size;
+    struct px_secure s;
+    px_cleanup(px_buf_fini) struct px_buf answer = {0};
+    int r = px_client_recv_body(c, px_now_us() + timeout_us, &body, &size, err);
+    if (r == 0)
+        return px_fail(err, -ETIMEDOUT, "the host does not start the handshake");
+    if (r > 0)
+        r = px_handshake_answer(identity_pk, id, body, size, &s, &answer, err);
+    if (r >= 0)
+        r = px_client_send_body(c, answer.data, answer.size, err);
+    if (r < 0)
+        return r;
+    c->secure = s;
+    c->encrypted = true;
+    return 0;
+}
+
+int px_client_wait_hash(struct px_client *c, int64_t timeout_us, struct px_error *err) {
+    const int64_t until = px_now_us() + timeout_us;
+    while (!c->challenge) {
+        px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+        const int r = px_client_recv(c, until, &m, err);
+        if (r <= 0)
+            return r < 0 ? r : px_fail(err, -ETIMEDOUT, "the host sends no challenge");
+        if (m->item_case == PXS__MESSAGE__ITEM_HASH) {
+            c->salt = px_strdup(m->hash->salt);
+            c->challenge = px_strdup(m->hash->challenge);
+        } else if (m->item_case == PXS__MESSAGE__ITEM_LOGIN_RESPONSE &&
+                   m->login_response->answer_case == PXS__LOGIN_RESPONSE__ANSWER_ERROR)
+            return px_fail(err, -EACCES, "%s", m->login_response->error);
+    }
+    return 0;
+}
+
+static void set_kind(const struct px_client_login *l, Pxs__LoginRequest *r,
+                     Pxs__FileTransferLogin *files, Pxs__PortForwardLogin *tunnel,
+                     Pxs__TerminalLogin *terminal) {
+    if (l->files_dir) {
+        files->dir = (ProtobufCBinaryData){strlen(l->files_dir), (uint8_t *)l->files_dir};
+        r->kind_case = PXS__LOGIN_REQUEST__KIND_FILE_TRANSFER;
+        r->file_transfer = files;
+    } else if (l->tunnel_host) {
+        tunnel->host = (char *)l->tunnel_host;
+        tunnel->port = l->tunnel_port;
+        r->kind_case = PXS__LOGIN_REQUEST__KIND_PORT_FORWARD;
+        r->port_forward = tunnel;
+    } else if (l->terminal_service) {
+        terminal->service_id = (char *)l->terminal_service;
+        r->kind_case = PXS__LOGIN_REQUEST__KIND_TERMINAL;
+        r->terminal = terminal;
+    }
+}
+
+int px_client_send_login(struct px_client *c, const struct px_client_login *l,
+                         struct px_error *err) {
+    uint8_t h1[PX_PROOF_BYTES], proof[PX_PROOF_BYTES];
+    Pxs__FileTransferLogin files = PXS__FILE_TRANSFER_LOGIN__INIT;
+    Pxs__PortForwardLogin tunnel = PXS__PORT_FORWARD_LOGIN__INIT;
+    Pxs__TerminalLogin terminal = PXS__TERMINAL_LOGIN__INIT;
+    Pxs__LoginRequest r = PXS__LOGIN_REQUEST__INIT;
+    r.username = (char *)l->username;
+    r.my_id = (char *)(l->my_id ? l->my_id : "phoenix-probe");
+    r.my_name = (char *)(l->my_name ? l->my_name : "phoenix");
+    r.version = (char *)(l->version ? l->version : PX_PROTOCOL_VERSION);
+    r.my_platform = (char *)(l->platform ? l->platform : "Linux");
+    r.video_ack_required = l->wants_acks;
+    r.option = (Pxs__OptionMessage *)l->option;
+    if (l->password && *l->password) {
+        px_login_h1(l->password, c->salt, h1);
+        px_login_proof(h1, c->challenge, proof);
+        r.password = (ProtobufCBinaryData){sizeof(proof), proof};
+    }
+    set_kind(l, &r, &files, &tunnel, &terminal);
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    m.item_case = PXS__MESSAGE__ITEM_LOGIN_REQUEST;
+    m.login_request = &r;
+    return px_client_send(c, &m, err);
+}
+
+static int send_code(struct px_client *c, const char *code, struct px_error *err) {
+    Pxs__Auth2FA a = PXS__AUTH2_FA__INIT;
+    a.code = (char *)code;
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    m.item_case = PXS__MESSAGE__ITEM_AUTH_2FA;
+    m.auth_2fa = &a;
+    return px_client_send(c, &m, err);
+}
+
+int px_client_login(struct px_client *c, const struct px_client_login *l, int64_t timeout_us,
+                    Pxs__Message **ret, struct px_error *err) {
+    const int64_t until = px_now_us() + timeout_us;
+    int r = px_client_wait_hash(c, timeout_us, err);
+    if (r >= 0)
+        r = px_client_send_login(c, l, err);
+    if (r < 0)
+        return r;
+    for (;;) {
+        px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+        r = px_client_recv(c, until, &m, err);
+        if (r <= 0)
+            return r < 0 ? r : px_fail(err, -ETIMEDOUT, "the host does not answer the login");
+        if (m->item_case != PXS__MESSAGE__ITEM_LOGIN_RESPONSE)
+            continue;
+        const Pxs__LoginResponse *a = m->login_response;
+        if (a->answer_case == PXS__LOGIN_RESPONSE__ANSWER_PEER_INFO) {
+            c->raw = l->tunnel_host != NULL;
+            *ret = px_take_ptr(m);
+            return 0;
+        }
+        if (!l->code || strcmp(a->error, "2FA Required") != 0)
+            return px_fail(err, -EACCES, "%s", a->error);
+        r = send_code(c, l->code, err);
+        if (r < 0)
+            return r;
+    }
+}
+
+/* ---- the usual messages ---- */
+
+int px_client_mouse(struct px_client *c, int mask, int x, int y, struct px_error *err) {
+    Pxs__MouseEvent e = PXS__MOUSE_EVENT__INIT;
+    e.mask = mask;
+    e.x = x;
+    e.y = y;
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    m.item_case = PXS__MESSAGE__ITEM_MOUSE_EVENT;
+    m.mouse_event = &e;
+    return px_client_send(c, &m, err);
+}
+
+int px_client_click(struct px_client *c, int x, int y, struct px_error *err) {
+    int r = px_client_mouse(c, PX_MOUSE_MOVE, x, y, err);
+    if (r >= 0)
+        r = px_client_mouse(c, PX_BUTTON_LEFT << 3 | PX_MOUSE_DOWN, x, y, err);
+    return r < 0 ? r : px_client_mouse(c, PX_BUTTON_LEFT << 3 | PX_MOUSE_UP, x, y, err);
+}
+
+static int send_key(struct px_client *c, Pxs__KeyEvent *e, struct px_error *err) {
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    m.item_case = PXS__MESSAGE__ITEM_KEY_EVENT;
+    m.key_event = e;
+    return px_client_send(c, &m, err);
+}
+
+int px_client_type(struct px_client *c, const char *utf8, struct px_error *err) {
+    Pxs__KeyEvent e = PXS__KEY_EVENT__INIT;
+    e.key_case = PXS__KEY_EVENT__KEY_SEQ;
+    e.seq = (ProtobufCBinaryData){strlen(utf8), (uint8_t *)utf8};
+    return send_key(c, &e, err);
+}
+
+int px_client_key(struct px_client *c, unsigned keycode, bool down, struct px_error *err) {
+    Pxs__KeyEvent e = PXS__KEY_EVENT__INIT;
+    e.down = down;
+    e.key_case = PXS__KEY_EVENT__KEY_CHR;
+    e.chr = keycode;
+    e.mode = PX_KEY_MAP;
+    return send_key(c, &e, err);
+}
+
+int px_client_control_key(struct px_client *c, int control_key, struct px_error *err) {
+    Pxs__KeyEvent e = PXS__KEY_EVENT__INIT;
+    e.press = true;
+    e.key_case = PXS__KEY_EVENT__KEY_CONTROL_KEY;
+    e.control_key = control_key;
+    return send_key(c, &e, err);
+}
+
+int px_client_refresh(struct px_client *c, struct px_error *err) {
+    Pxs__Misc misc = PXS__MISC__INIT;
+    misc.item_case = PXS__MISC__ITEM_REFRESH_VIDEO_DISPLAY;
+    return px_client_send_misc(c, &misc, err);
+}
