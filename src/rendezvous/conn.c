@@ -26,8 +26,9 @@ void conn_send(struct conn *c, const struct px_rdv_msg *msg) {
     struct px_error err = {0};
     int n = px_rdv_encode(msg, raw, sizeof(raw), &err);
     if (n < 0)
-        return px_warning("id: answer dropped: %s", err.msg);
-    px_stream_send(&c->stream, (struct px_bytes){raw, (size_t)n});
+        px_warning("id: answer dropped: %s", err.msg);
+    else
+        px_stream_send(&c->stream, (struct px_bytes){raw, (size_t)n});
 }
 
 /* Makes answers that name this client's address come here. Behind a proxy, clients share an

@@ -5,6 +5,7 @@
  * list stays as it was. Thread-safe. */
 #pragma once
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "proto/wire.h"
 
 #define PX_RELAY_NAME_MAX 256 /* with its NUL */
