@@ -79,20 +79,17 @@ static int open_parent(int dir_fd, const char *path) {
     return openat(dir_fd, dir[0] ? dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-int px_file_write_atomic(int dir_fd, const char *path, const void *data, size_t size, mode_t mode,
-                         struct px_error *err) {
+static int replace(int dir_fd, const char *path, const void *data, size_t size, mode_t mode,
+                   bool sync, struct px_error *err) {
     /* The name is unique per process and call; a leftover of a killed process is overwritten by the
      * next holder of that pid and never read. */
     px_cleanup_free char *tmp = px_asprintf("%s.%d.%lx.tmp", path, getpid(), (long)px_now_us());
-    px_cleanup_close int parent = open_parent(dir_fd, path);
-    if (parent < 0)
-        return px_fail_sys(err, -errno, "cannot write '%s'", path);
     px_cleanup_close int fd =
         openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0)
         return px_fail_sys(err, -errno, "cannot write '%s'", path);
     int r = fchmod(fd, mode) < 0 ? -errno : px_fd_write_all(fd, data, size);
-    if (r == 0 && fsync(fd) < 0)
+    if (r == 0 && sync && fsync(fd) < 0)
         r = -errno;
     if (r == 0 && renameat(dir_fd, tmp, dir_fd, path) < 0)
         r = -errno;
@@ -101,8 +98,23 @@ int px_file_write_atomic(int dir_fd, const char *path, const void *data, size_t 
         px_fail_sys(err, r, "cannot write '%s'", path);
         return r == -ENOSPC ? px_hint(err, r, "make room on that file system and run it again") : r;
     }
-    fsync(parent);
     return 0;
+}
+
+int px_file_write_atomic(int dir_fd, const char *path, const void *data, size_t size, mode_t mode,
+                         struct px_error *err) {
+    px_cleanup_close int parent = open_parent(dir_fd, path);
+    if (parent < 0)
+        return px_fail_sys(err, -errno, "cannot write '%s'", path);
+    int r = replace(dir_fd, path, data, size, mode, true, err);
+    if (r == 0)
+        fsync(parent);
+    return r;
+}
+
+int px_file_replace(int dir_fd, const char *path, const void *data, size_t size, mode_t mode,
+                    struct px_error *err) {
+    return replace(dir_fd, path, data, size, mode, false, err);
 }
 
 int px_file_put(int dir_fd, const char *path, const char *text, struct px_error *err) {

@@ -24,6 +24,10 @@ int px_fd_write_all(int fd, const void *data, size_t size);
  * failure. */
 int px_file_write_atomic(int dir_fd, const char *path, const void *data, size_t size, mode_t mode,
                          struct px_error *err);
+/* The same without waiting for the disk (an fsync takes 1 to 20 ms): for what is made again from
+ * other files. A power failure, and only that, may leave it empty. */
+int px_file_replace(int dir_fd, const char *path, const void *data, size_t size, mode_t mode,
+                    struct px_error *err);
 /* Writes a few bytes to a file that exists (sysfs, cgroup, proc). */
 int px_file_put(int dir_fd, const char *path, const char *text, struct px_error *err);
 

@@ -53,7 +53,7 @@ static int put(int dir_fd, const char *name, const char *text, mode_t mode, uid_
     /* In place where it exists: a running desktop has this inode mounted (resolv.conf). */
     px_cleanup_close int fd = now ? openat(dir_fd, name, O_WRONLY | O_TRUNC | O_CLOEXEC) : -1;
     if (fd < 0) {
-        int r = px_file_write_atomic(dir_fd, name, text, strlen(text), mode, err);
+        int r = px_file_replace(dir_fd, name, text, strlen(text), mode, err);
         if (r < 0)
             return r;
     } else {
@@ -76,7 +76,9 @@ static int put_random(int dir_fd, const char *name, size_t n_bytes, const char *
         return put(dir_fd, name, now, mode, owner, err);
     px_cleanup_free char *hex = random_hex(n_bytes);
     px_cleanup_free char *text = px_asprintf("%s%s", hex, end);
-    return put(dir_fd, name, text, mode, owner, err);
+    /* On the disk before anybody uses it: it must not change after a power failure. */
+    int r = px_file_write_atomic(dir_fd, name, text, strlen(text), mode, err);
+    return r < 0 ? r : put(dir_fd, name, text, mode, owner, err);
 }
 
 static int open_files(const struct px_desktop *d, struct px_error *err) {

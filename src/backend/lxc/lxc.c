@@ -51,7 +51,7 @@ static int write_if_changed(const char *path, const char *text, struct px_error 
     px_cleanup_free char *old = NULL;
     if (px_file_read(AT_FDCWD, path, 1024 * 1024, &old, NULL, NULL) == 0 && strcmp(old, text) == 0)
         return 0;
-    return px_file_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, err);
+    return px_file_replace(AT_FDCWD, path, text, strlen(text), 0600, err);
 }
 
 int px_lxc_write_config(const struct px_container *c, const struct px_lxc_host *host,
@@ -74,7 +74,7 @@ static int seed(const struct px_container *c, struct px_error *err) {
     int r = px_lxc_in_tree(c, c->seed, c->seed_data, err);
     if (r < 0 || (r = px_step("lxc.create.seeded", err)) < 0)
         return r;
-    return px_file_write_atomic(AT_FDCWD, mark, "", 0, 0600, err);
+    return px_file_replace(AT_FDCWD, mark, "", 0, 0600, err);
 }
 
 int px_lxc_create(const struct px_container *c, struct px_error *err) {
