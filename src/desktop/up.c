@@ -82,8 +82,14 @@ static int update(const struct px_task *t, const struct px_plan *plan,
     say(events, t->name, PX_EVENT_STEP, "updating");
     bool restart = false;
     int r = px_one_update(t->fleet, t->name, item->spec, plan->source, &restart, err);
-    if (r < 0 || (!restart && item->action != PX_PLAN_RESTART))
+    if (r < 0)
         return r;
+    if (item->action != PX_PLAN_RESTART) {
+        /* What was planned as harmless stays so: nobody's work is interrupted unannounced. */
+        if (restart)
+            say(events, t->name, PX_EVENT_NOTE, "a part of the change waits for the next start");
+        return 0;
+    }
     return px_one_stop(t->fleet, t->name, false, t->opts, NULL, err);
 }
 
