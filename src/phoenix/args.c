@@ -191,12 +191,13 @@ static int check_words(const struct parse *p, struct px_error *err) {
     char path[128];
     for (size_t i = args->n_words; i < n; i++)
         if (!verb->positionals[i].optional) {
-            px_fail(err, -EINVAL, "%s: %s is missing", said_path(p, path),
-                    verb->positionals[i].name);
+            px_fail(err, -EINVAL, "%s is missing after '%s'", verb->positionals[i].name,
+                    said_path(p, path));
             return px_hint(err, -EINVAL, "'%s --help' explains it", path);
         }
     if (args->n_words > n && !open_end) {
-        px_fail(err, -EINVAL, "%s: '%s' is one word too many", said_path(p, path), args->words[n]);
+        px_fail(err, -EINVAL, "'%s' is one word too many for '%s'", args->words[n],
+                said_path(p, path));
         return px_hint(err, -EINVAL, "'%s --help' explains it", path);
     }
     for (size_t i = 0; i < args->n_words && n > 0; i++) {
@@ -222,7 +223,7 @@ int px_args_parse(const struct px_verb *program, int argc, char *const *argv, st
         return 0;
     if (!ret->verb->run) {
         char path[128];
-        px_fail(err, -EINVAL, "%s: a command is missing", said_path(&p, path));
+        px_fail(err, -EINVAL, "a command is missing after '%s'", said_path(&p, path));
         return px_hint(err, -EINVAL, "'%s --help' lists the commands", path);
     }
     return check_words(&p, err);

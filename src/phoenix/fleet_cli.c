@@ -28,7 +28,7 @@ static void on_event(void *data, const struct px_event *e) {
     px_cleanup_free char *text = NULL;
     switch (e->kind) {
     case PX_EVENT_STEP:
-        px_progress_set(p, key, -1, e->text);
+        px_progress_set(p, key, -1, e->text, NULL);
         break;
     case PX_EVENT_DONE:
         text = px_asprintf("%s (%.1f s)", e->text, (double)e->elapsed_us / PX_US_PER_S);

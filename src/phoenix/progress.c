@@ -12,7 +12,7 @@
 #define BAR_WIDTH 20
 
 struct item {
-    char *key, *text;
+    char *key, *text, *detail; /* detail may be NULL */
     double fraction;
     int64_t since_us;
 };
@@ -66,6 +66,9 @@ void px_progress_draw(struct px_buf *out, const struct px_progress_line *line, s
     const size_t bar = line->fraction >= 0 ? BAR_WIDTH + 7 : 0;
     px_buf_printf(out, "%s%s%s ", px_colour_on(PX_GOOD, colour),
                   frames[frame % PX_N_ELEMENTS(frames)], px_colour_off(PX_GOOD, colour));
+    px_cleanup_free char *text = line->detail && line->detail[0]
+                                     ? px_asprintf("%s: %s", line->text, line->detail)
+                                     : px_strdup(line->text);
     if (key_width > width / 3)
         key_width = width / 3;
     size_t used = px_text_add(out, line->key, key_width);
@@ -73,11 +76,11 @@ void px_progress_draw(struct px_buf *out, const struct px_progress_line *line, s
     const size_t taken = fixed + key_width;
     if (width <= taken + bar + 8) { /* a very narrow terminal: the text is what matters */
         if (width > taken - 8)
-            px_text_add(out, line->text, width - (taken - 8));
+            px_text_add(out, text, width - (taken - 8));
         return;
     }
     const size_t room = width - taken - bar;
-    used = px_text_add(out, line->text, room);
+    used = px_text_add(out, text, room);
     px_buf_printf(out, "%*s", (int)(room - used), "");
     if (bar) {
         px_buf_puts(out, "  ");
@@ -99,7 +102,8 @@ static void add_block(struct px_progress *p, struct px_buf *out) {
     }
     for (size_t i = 0; i < n; i++) {
         const struct item *it = &p->items[i];
-        const struct px_progress_line line = {it->key, it->text, it->fraction, now - it->since_us};
+        const struct px_progress_line line = {it->key, it->text, it->detail, it->fraction,
+                                              now - it->since_us};
         px_progress_draw(out, &line, key_width, p->frame, p->term.width - 1, p->term.colour);
         px_buf_putc(out, '\n');
     }
@@ -193,6 +197,7 @@ struct px_progress *px_progress_new(const struct px_term *term, bool quiet) {
 static void item_fini(struct item *it) {
     free(it->key);
     free(it->text);
+    free(it->detail);
 }
 
 struct px_progress *px_progress_free(struct px_progress *p) {
@@ -225,7 +230,8 @@ static struct item *find(struct px_progress *p, const char *key) {
     return NULL;
 }
 
-void px_progress_set(struct px_progress *p, const char *key, double fraction, const char *text) {
+void px_progress_set(struct px_progress *p, const char *key, double fraction, const char *text,
+                     const char *detail) {
     pthread_mutex_lock(&p->lock);
     struct item *it = find(p, key);
     if (!it) {
@@ -234,6 +240,8 @@ void px_progress_set(struct px_progress *p, const char *key, double fraction, co
         *it = (struct item){.key = px_strdup(key), .since_us = px_now_us()};
     }
     it->fraction = fraction;
+    free(it->detail);
+    it->detail = px_strdup_null(detail);
     if (!it->text || strcmp(it->text, text) != 0) {
         free(it->text);
         it->text = px_strdup(text);

@@ -22,9 +22,10 @@ struct px_progress *px_progress_new(const struct px_term *term, bool quiet);
 struct px_progress *px_progress_free(struct px_progress *progress);
 PX_DEFINE_CLEANUP(struct px_progress *, px_progress_free)
 
-/* @key is at work on @text; @fraction 0..1, or less than 0 where nobody knows. */
+/* @key is at work on @text; @fraction 0..1, or less than 0 where nobody knows. @detail (a package,
+ * a file; NULL: none) changes often and is shown on a terminal only. */
 void px_progress_set(struct px_progress *progress, const char *key, double fraction,
-                     const char *text);
+                     const char *text, const char *detail);
 /* @key has ended; @text says how ("started in 0.4 s"). */
 void px_progress_done(struct px_progress *progress, const char *key, enum px_progress_end how,
                       const char *text);
@@ -33,8 +34,8 @@ void px_progress_say(struct px_progress *progress, const char *line);
 
 /* The drawing itself, pure: one line, without a newline, at most @width columns. */
 struct px_progress_line {
-    const char *key, *text;
-    double fraction; /* < 0: not known */
+    const char *key, *text, *detail; /* detail may be NULL */
+    double fraction;                 /* < 0: not known */
     int64_t elapsed_us;
 };
 void px_progress_draw(struct px_buf *out, const struct px_progress_line *line, size_t key_width,

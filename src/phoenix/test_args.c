@@ -144,12 +144,12 @@ static void wrong_usage_names_the_word_and_the_near_miss(void **state) {
         {"up f --wait=sytem", "--wait 'sytem' is not one of: system desktop",
          "did you mean 'system'?"},
         {"up f --prune=yes", "option '--prune' takes no value, found 'yes'", ""},
-        {"up", "phoenix up: FILE is missing", "'phoenix up --help' explains it"},
-        {"rm", "phoenix rm: NAME is missing", "'phoenix rm --help' explains it"},
-        {"up a b", "phoenix up: 'b' is one word too many", "'phoenix up --help' explains it"},
-        {"image", "phoenix image: a command is missing",
+        {"up", "FILE is missing after 'phoenix up'", "'phoenix up --help' explains it"},
+        {"rm", "NAME is missing after 'phoenix rm'", "'phoenix rm --help' explains it"},
+        {"up a b", "'b' is one word too many for 'phoenix up'", "'phoenix up --help' explains it"},
+        {"image", "a command is missing after 'phoenix image'",
          "'phoenix image --help' lists the commands"},
-        {"exec a", "phoenix exec: CMD is missing", "'phoenix exec --help' explains it"},
+        {"exec a", "CMD is missing after 'phoenix exec'", "'phoenix exec --help' explains it"},
     };
     for (size_t i = 0; i < PX_N_ELEMENTS(cases); i++) {
         char line[64];

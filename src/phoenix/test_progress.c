@@ -8,7 +8,8 @@
 
 static void a_line_never_exceeds_the_terminal(void **state) {
     const struct px_progress_line line = {.key = "desktop",
-                                          .text = "installing packages of the session",
+                                          .text = "installing packages",
+                                          .detail = "xfce4-session",
                                           .fraction = 0.61,
                                           .elapsed_us = 48 * PX_US_PER_S};
     for (unsigned width = 10; width < 140; width++) {
@@ -54,9 +55,9 @@ static char *written_by(void (*work)(struct px_progress *), bool quiet) {
 }
 
 static void some_work(struct px_progress *p) {
-    px_progress_set(p, "a", -1, "starting");
-    px_progress_set(p, "a", 0.1, "starting");
-    px_progress_set(p, "b", -1, "starting");
+    px_progress_set(p, "a", -1, "starting", NULL);
+    px_progress_set(p, "a", 0.1, "starting", "a detail");
+    px_progress_set(p, "b", -1, "starting", NULL);
     px_log_line(PX_LOG_WARNING, "net: odd");
     px_progress_done(p, "a", PX_PROGRESS_OK, "running");
     px_progress_done(p, "b", PX_PROGRESS_FAILED, "no room");

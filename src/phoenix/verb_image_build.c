@@ -20,11 +20,10 @@ struct work {
 
 static void on_progress(void *data, const struct px_image_progress *p) {
     struct work *w = data;
-    px_cleanup_free char *text =
-        strcmp(p->recipe, w->recipe) == 0
-            ? px_asprintf("%s%s%s", p->stage, p->item[0] ? " " : "", p->item)
-            : px_asprintf("%s: %s%s%s", p->recipe, p->stage, p->item[0] ? " " : "", p->item);
-    px_progress_set(w->progress, w->recipe, p->fraction, text);
+    px_cleanup_free char *text = strcmp(p->recipe, w->recipe) == 0
+                                     ? px_strdup(p->stage)
+                                     : px_asprintf("%s: %s", p->recipe, p->stage);
+    px_progress_set(w->progress, w->recipe, p->fraction, text, p->item);
 }
 
 static void on_log(void *data, const char *path) {

@@ -18,8 +18,7 @@ static int run(struct px_cli *cli, struct px_error *err) {
     const bool at_boot = px_cli_flag(cli, "boot");
     if (at_boot == (cli->args.n_words > 0)) {
         px_fail(err, -EINVAL,
-                at_boot ? "phoenix start: --boot takes no names"
-                        : "phoenix start: NAME is missing");
+                at_boot ? "--boot takes no names" : "NAME is missing after 'phoenix start'");
         return px_cli_bad_input(cli, -EINVAL);
     }
     return at_boot ? boot(cli, err) : px_cli_life(cli, px_start, err);

@@ -18,7 +18,7 @@ static int run(struct px_cli *cli, struct px_error *err) {
     const bool at_boot = px_cli_flag(cli, "boot");
     if (at_boot == (cli->args.n_words > 0)) {
         px_fail(err, -EINVAL,
-                at_boot ? "phoenix stop: --boot takes no names" : "phoenix stop: NAME is missing");
+                at_boot ? "--boot takes no names" : "NAME is missing after 'phoenix stop'");
         return px_cli_bad_input(cli, -EINVAL);
     }
     return at_boot ? boot(cli, err) : px_cli_life(cli, px_stop, err);
