@@ -26,18 +26,21 @@ struct px_table {
     size_t n_cells, cap;
 };
 
+void px_table_column(struct px_table *t, const char *heading) {
+    assert(t->n_columns < COLUMNS_MAX && t->n_cells == 0);
+    struct column *c = &t->columns[t->n_columns++];
+    const size_t n = strlen(heading);
+    c->right = n > 0 && heading[n - 1] == '>';
+    c->shrinks = n > 0 && heading[n - 1] == '~';
+    c->heading = px_strndup(heading, n - (c->right || c->shrinks));
+}
+
 struct px_table *px_table_new(const char *heading, ...) {
     struct px_table *t = px_new0(struct px_table, 1);
     va_list ap;
     va_start(ap, heading);
-    for (; heading; heading = va_arg(ap, const char *)) {
-        assert(t->n_columns < COLUMNS_MAX);
-        struct column *c = &t->columns[t->n_columns++];
-        size_t n = strlen(heading);
-        c->right = n > 0 && heading[n - 1] == '>';
-        c->shrinks = n > 0 && heading[n - 1] == '~';
-        c->heading = px_strndup(heading, n - (c->right || c->shrinks));
-    }
+    for (; heading; heading = va_arg(ap, const char *))
+        px_table_column(t, heading);
     va_end(ap);
     return t;
 }

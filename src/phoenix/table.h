@@ -14,6 +14,8 @@ struct px_table;
 struct px_table *px_table_new(const char *heading, ...) __attribute__((sentinel));
 struct px_table *px_table_free(struct px_table *table);
 PX_DEFINE_CLEANUP(struct px_table *, px_table_free)
+/* One more column, before the first cell. */
+void px_table_column(struct px_table *table, const char *heading);
 
 /* The next cell; an empty one shows as "-". */
 void px_table_cell(struct px_table *table, enum px_colour colour, const char *fmt, ...)

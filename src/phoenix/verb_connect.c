@@ -9,7 +9,8 @@ static int print(struct px_cli *cli, const struct px_status *s, struct px_error 
         return px_hint(err, -ESRCH, "`phoenix start %s` starts it", s->name);
     }
     px_cli_fact(cli, "shell", "phoenix shell %s", s->name);
-    px_cli_fact(cli, "screen", "phoenix screenshot %s", s->name);
+    if (s->has_session)
+        px_cli_fact(cli, "screen", "phoenix screenshot %s", s->name);
     if (s->jupyter_url)
         px_cli_fact(cli, "Jupyter", "%s", s->jupyter_url);
     if (s->address[0])

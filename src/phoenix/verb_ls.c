@@ -4,7 +4,11 @@
 #include "phoenix/span.h"
 #include "phoenix/verbs.h"
 
-static void add_row(struct px_table *t, const struct px_status *s, bool disk) {
+struct columns {
+    bool disk, problem; /* shown only where asked for, where there is any */
+};
+
+static void add_row(struct px_table *t, const struct px_status *s, struct columns columns) {
     char memory[PX_SIZE_TEXT_MAX] = "", written[PX_SIZE_TEXT_MAX] = "", up[PX_SPAN_TEXT_MAX] = "";
     if (s->info.init_pid > 0) {
         px_size_human(s->info.memory_bytes, memory);
@@ -17,20 +21,26 @@ static void add_row(struct px_table *t, const struct px_status *s, bool disk) {
     px_table_cell(t, PX_PLAIN, "%s", s->image);
     px_table_cell(t, PX_PLAIN, "%s", s->gpus);
     px_table_cell(t, PX_PLAIN, "%s", memory);
-    if (disk)
+    if (columns.disk)
         px_table_cell(t, PX_PLAIN, "%s", px_size_human(s->info.disk_bytes, written));
     px_table_cell(t, PX_PLAIN, "%s", up);
-    px_table_cell(t, PX_BAD, "%s", s->problem ? s->problem : "");
+    if (columns.problem)
+        px_table_cell(t, PX_BAD, "%s", s->problem ? s->problem : "");
 }
 
 static void print(struct px_cli *cli, const struct px_status *list, size_t n, bool disk) {
-    px_cleanup(px_table_freep) struct px_table *t =
-        disk ? px_table_new("NAME", "STATE", "ADDRESS", "USER", "IMAGE", "GPUS", "MEMORY>",
-                            "WRITTEN>", "UP>", "PROBLEM~", NULL)
-             : px_table_new("NAME", "STATE", "ADDRESS", "USER", "IMAGE", "GPUS", "MEMORY>", "UP>",
-                            "PROBLEM~", NULL);
+    struct columns columns = {.disk = disk};
     for (size_t i = 0; i < n; i++)
-        add_row(t, &list[i], disk);
+        columns.problem |= list[i].problem != NULL;
+    px_cleanup(px_table_freep) struct px_table *t =
+        px_table_new("NAME", "STATE", "ADDRESS", "USER", "IMAGE", "GPUS", "MEMORY>", NULL);
+    if (columns.disk)
+        px_table_column(t, "WRITTEN>");
+    px_table_column(t, "UP>");
+    if (columns.problem)
+        px_table_column(t, "PROBLEM~");
+    for (size_t i = 0; i < n; i++)
+        add_row(t, &list[i], columns);
     px_table_print(t, &cli->out);
 }
 
