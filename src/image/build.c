@@ -15,8 +15,15 @@ static void take_user(struct px_job *job, const struct px_recipe *recipe) {
     job->uid = recipe->user.uid;
 }
 
-static int make_layers(struct px_job *job, struct px_error *err) {
-    for (size_t i = 0; i < job->chain.n; i++) {
+static void count_units(struct px_job *job, size_t n_recipes) {
+    for (size_t i = 0; i < n_recipes; i++)
+        job->total +=
+            (double)job->parts[i].lock->n_debs + 8 + 100.0 * (double)job->parts[i].recipe->n_pip;
+}
+
+int px_job_make_layers(struct px_job *job, size_t n_recipes, struct px_error *err) {
+    count_units(job, n_recipes);
+    for (size_t i = 0; i < n_recipes; i++) {
         struct px_part *part = &job->parts[i];
         take_user(job, part->recipe);
         int r = i == 0 ? px_job_root(job, part, err) : px_job_packages(job, part, err);
@@ -30,12 +37,6 @@ static int make_layers(struct px_job *job, struct px_error *err) {
             return px_wrap(err, r, "%s: %s", part->recipe->name, job->stage);
     }
     return 0;
-}
-
-static void count_units(struct px_job *job) {
-    for (size_t i = 0; i < job->chain.n; i++)
-        job->total +=
-            (double)job->parts[i].lock->n_debs + 8 + 100.0 * (double)job->parts[i].recipe->n_pip;
 }
 
 static json_t *layers_json(const struct px_job *job) {
@@ -108,7 +109,7 @@ static int put_image(struct px_job *job, struct px_image **ret, struct px_error 
 }
 
 /* A program's "No space left on device" comes out as its own failure: say what it was. */
-static int explain(struct px_job *job, int r, struct px_error *err) {
+int px_job_explain(struct px_job *job, int r, struct px_error *err) {
     if (r == -ENOSPC)
         return px_hint(err, r, "make room in '%s' (phoenix image gc) and run it again",
                        job->store.dir ? job->store.dir : job->opts->state_dir);
@@ -128,14 +129,12 @@ int px_image_build(const struct px_image_opts *opts, struct px_image **ret, stru
     int r = px_job_begin(opts, &job, err);
     if (r == 0)
         r = px_job_resolve(&job, opts->lock, err);
-    if (r == 0) {
-        count_units(&job);
-        r = make_layers(&job, err);
-    }
+    if (r == 0)
+        r = px_job_make_layers(&job, job.chain.n, err);
     if (r == 0)
         r = put_image(&job, ret, err);
     if (r < 0)
-        return px_wrap(err, explain(&job, r, err), "image '%s'",
+        return px_wrap(err, px_job_explain(&job, r, err), "image '%s'",
                        opts->name ? opts->name : opts->recipe);
     return 0;
 }

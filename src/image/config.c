@@ -116,6 +116,7 @@ int px_job_config(struct px_job *job, struct px_part *part, struct px_error *err
     const struct px_recipe *recipe = part->recipe;
     px_cleanup(px_buf_fini) struct px_buf key = {0};
     if (recipe->user.name) {
+        px_buf_puts(&key, user_script);
         px_buf_printf(&key, "user %s %u %s %d\n", recipe->user.name, recipe->user.uid,
                       recipe->user.shell ? recipe->user.shell : "", recipe->user.sudo);
         put_strings(&key, "group", &recipe->user.groups);

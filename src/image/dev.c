@@ -1,6 +1,7 @@
 /* src/image/dev.c - drives the image engine without the command line, for its developers and tests
  *
  *     px-image-dev build STATE RECIPES RECIPE [locked|newest]
+ *     px-image-dev lock STATE RECIPES RECIPE
  *     px-image-dev text TREE             the text that a layer's digest is made of */
 #include "image/build.h"
 #include "image/digest.h"
@@ -33,6 +34,13 @@ static int build(int argc, char **argv, struct px_error *err) {
                                  .on_log = on_log};
     if (argc > 5)
         opts.lock = strcmp(argv[5], "locked") == 0 ? PX_LOCK_REQUIRE : PX_LOCK_IGNORE;
+    unsigned changed = 0;
+    if (strcmp(argv[1], "lock") == 0) {
+        int r = px_image_lock(&opts, &changed, err);
+        if (r == 0)
+            printf("%u changed\n", changed);
+        return r;
+    }
     int r = px_image_build(&opts, &image, err);
     if (r == 0)
         printf("%s %s %zu %" PRIu64 "\n", image->name, image->digest, image->n_layers,
@@ -45,10 +53,10 @@ int main(int argc, char **argv) {
     int r = -EINVAL;
     if (argc == 3 && strcmp(argv[1], "text") == 0)
         r = text(argv[2], &err);
-    else if (argc >= 5 && strcmp(argv[1], "build") == 0)
+    else if (argc >= 5 && (strcmp(argv[1], "build") == 0 || strcmp(argv[1], "lock") == 0))
         r = build(argc, argv, &err);
     else
-        px_fail(&err, r, "usage: px-image-dev build STATE RECIPES RECIPE | text TREE");
+        px_fail(&err, r, "usage: px-image-dev build|lock STATE RECIPES RECIPE | text TREE");
     if (r < 0)
         fprintf(stderr, "px-image-dev: %s%s%s\n", err.msg, err.hint[0] ? ", hint: " : "", err.hint);
     return r < 0 ? 1 : 0;

@@ -217,6 +217,13 @@ static void put_entry(struct px_buf *b, const struct work *work, size_t i) {
     put_xattrs(b, e);
 }
 
+/* In blocks of 4 KiB, counted from the content: what a file system really allocates differs between
+ * machines, and the size is part of an image's manifest. */
+static uint64_t size_of(const struct stat *st) {
+    uint64_t size = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : S_ISDIR(st->st_mode) ? 1 : 0;
+    return (size + 4095) / 4096 * 4096;
+}
+
 int px_tree_digest(const char *tree, unsigned n_threads, int text_fd, struct px_tree_digest *ret,
                    struct px_error *err) {
     px_cleanup(px_walk_fini) struct px_walk walk = {.root_fd = -1};
@@ -235,7 +242,7 @@ int px_tree_digest(const char *tree, unsigned n_threads, int text_fd, struct px_
     for (size_t i = 0; i < walk.n_entries; i++) {
         put_entry(&text, &work, i);
         if (first[i] == i)
-            got.size_bytes += (uint64_t)walk.entries[i].st.st_blocks * 512;
+            got.size_bytes += size_of(&walk.entries[i].st);
     }
     px_digest_bytes(text.data, text.size, got.digest);
     if (text_fd >= 0 && (r = px_fd_write_all(text_fd, text.data, text.size)) < 0)

@@ -12,7 +12,7 @@
 
 struct px_tree_digest {
     char digest[PX_DIGEST_TEXT_MAX]; /* "sha256:..." */
-    uint64_t size_bytes;             /* as stored: allocated blocks */
+    uint64_t size_bytes;             /* files and directories, in blocks of 4 KiB */
     uint64_t n_entries;
 };
 

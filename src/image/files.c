@@ -107,7 +107,6 @@ static int make_dir(const char *path, uint32_t uid, mode_t mode, struct px_error
 /* Missing directories above a file in a home are the user's, too. */
 static int make_parents(const struct item *it, struct px_error *err) {
     px_cleanup_free char *path = px_strdup(it->path);
-    int depth = 0;
     for (char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
         *p = '\0';
         bool in_home = strncmp(path, "/home/", 6) == 0;
@@ -115,7 +114,6 @@ static int make_parents(const struct item *it, struct px_error *err) {
         *p = '/';
         if (r < 0)
             return r;
-        depth++;
     }
     return 0;
 }
@@ -188,7 +186,7 @@ static int make_files(struct px_job *job, struct px_part *part, struct px_sandbo
             r = px_fail_sys(err, -errno, "cannot open '%s'", it->from);
     }
     if (r == 0)
-        r = px_job_fresh_work(job, err);
+        r = px_job_fresh_work(sb, err);
     if (r == 0)
         r = px_sandbox_call(sb, make_inside, &(struct inside){all, fds}, err);
     for (size_t i = 0; i < n; i++)

@@ -83,7 +83,16 @@ int px_job_run(struct px_job *job, struct px_sandbox *sb, const char *const *arg
                const char *const *more_env, struct px_error *err);
 
 /* Before each px_sandbox_call: a volatile overlay's work directory serves once. */
-int px_job_fresh_work(struct px_job *job, struct px_error *err);
+int px_job_fresh_work(const struct px_sandbox *sb, struct px_error *err);
+/* Calls @fn with a tree of the layers so far, whose changes are thrown away. */
+int px_job_scratch(struct px_job *job,
+                   int (*fn)(struct px_job *, struct px_sandbox *, void *, struct px_error *),
+                   void *data, struct px_error *err);
+
+/* build.c: all layers of the lower @n_recipes recipes. */
+int px_job_make_layers(struct px_job *job, size_t n_recipes, struct px_error *err);
+/* Turns what a program's failure was about into an error of ours, with advice; returns its code. */
+int px_job_explain(struct px_job *job, int r, struct px_error *err);
 
 /* One file per kind of layer; each does nothing where the recipe asks for nothing. */
 int px_job_root(struct px_job *job, struct px_part *part, struct px_error *err);

@@ -31,7 +31,8 @@ static void add_layer(struct px_job *job, const struct px_layer_recipe *what, co
 
 struct place { /* paths below the build's directory; absolute and relative to layers/ */
     char *dir, *tree;
-    char *rel_tree, *rel_work, *rel_root, *rel_empty;
+    char *rel_tree, *rel_work, *rel_root;
+    const char *rel_empty;
     const char **lower; /* relative, as the sandbox takes them */
     char **lower_names; /* owned */
     size_t n_lower;
@@ -43,21 +44,21 @@ static void place_fini(struct place *p) {
     free(p->rel_tree);
     free(p->rel_work);
     free(p->rel_root);
-    free(p->rel_empty);
     for (size_t i = 0; p->lower_names && i < p->n_lower; i++)
         free(p->lower_names[i]);
     free(p->lower_names);
     free(p->lower);
 }
 
-static int place_init(const struct px_job *job, struct place *p, struct px_error *err) {
+static int place_init(const struct px_job *job, const char *name, struct place *p,
+                      struct px_error *err) {
     const size_t n = job->n_layers;
-    p->dir = px_asprintf("%s/%zu", job->tmp, n);
+    p->dir = px_asprintf("%s/%s", job->tmp, name);
     p->tree = px_asprintf("%s/tree", p->dir);
-    p->rel_tree = px_asprintf("../tmp/build/%zu/tree", n);
-    p->rel_work = px_asprintf("../tmp/build/%zu.work", n);
-    p->rel_root = px_asprintf("../tmp/build/%zu.root", n);
-    p->rel_empty = px_strdup("../tmp/build/empty");
+    p->rel_tree = px_asprintf("../tmp/build/%s/tree", name);
+    p->rel_work = px_asprintf("../tmp/build/%s.work", name);
+    p->rel_root = px_asprintf("../tmp/build/%s.root", name);
+    p->rel_empty = "../tmp/build/empty";
     p->lower = px_new0(const char *, n + 1);
     p->lower_names = px_new0(char *, n + 1);
     for (size_t i = 0; i < n; i++)
@@ -71,8 +72,8 @@ static int place_init(const struct px_job *job, struct place *p, struct px_error
 }
 
 /* A volatile overlay's work directory serves once. */
-int px_job_fresh_work(struct px_job *job, struct px_error *err) {
-    px_cleanup_free char *work = px_asprintf("%s/%zu.work", job->tmp, job->n_layers);
+int px_job_fresh_work(const struct px_sandbox *sb, struct px_error *err) {
+    px_cleanup_free char *work = px_asprintf("%s/%s", sb->dir, sb->work);
     int r = px_rm_rf(AT_FDCWD, work, err);
     return r < 0 ? r : px_mkdir_p(AT_FDCWD, work, 0700, err);
 }
@@ -97,7 +98,7 @@ int px_job_run(struct px_job *job, struct px_sandbox *sb, const char *const *arg
         if (strcmp(job->chain.items[i]->name, job->recipe) == 0)
             epoch_s = job->parts[i].lock->epoch_s;
     env[n] = epoch = px_asprintf("SOURCE_DATE_EPOCH=%jd", (intmax_t)epoch_s);
-    int r = px_job_fresh_work(job, err);
+    int r = px_job_fresh_work(sb, err);
     if (r < 0)
         return r;
     struct px_proc_opts opts = {
@@ -139,24 +140,44 @@ static int finish(struct px_job *job, const struct px_layer_recipe *what, const 
     return r;
 }
 
+static void sandbox_for(const struct place *p, const char *layers, struct px_sandbox *ret) {
+    *ret = (struct px_sandbox){
+        .dir = layers,
+        .lower = p->n_lower ? p->lower : &p->rel_empty,
+        .n_lower = p->n_lower ? p->n_lower : 1,
+        .upper = p->rel_tree,
+        .work = p->rel_work,
+        .root = p->rel_root,
+    };
+}
+
 static int make(struct px_job *job, const struct px_layer_recipe *what, const char *key,
                 struct px_error *err) {
     px_cleanup(place_fini) struct place p = {0};
     px_cleanup_free char *layers = px_asprintf("%s/layers", job->store.dir);
-    int r = place_init(job, &p, err);
+    px_cleanup_free char *name = px_asprintf("%zu", job->n_layers);
+    struct px_sandbox sb;
+    int r = place_init(job, name, &p, err);
     if (r < 0)
         return r;
-    const char *const empty[] = {p.rel_empty};
-    struct px_sandbox sb = {
-        .dir = layers,
-        .lower = p.n_lower ? p.lower : empty,
-        .n_lower = p.n_lower ? p.n_lower : 1,
-        .upper = p.rel_tree,
-        .work = p.rel_work,
-        .root = p.rel_root,
-    };
+    sandbox_for(&p, layers, &sb);
     r = what->make(job, (struct px_part *)(uintptr_t)what->part, &sb, what->data, err);
     return r < 0 ? r : finish(job, what, &p, key, err);
+}
+
+int px_job_scratch(struct px_job *job,
+                   int (*fn)(struct px_job *, struct px_sandbox *, void *, struct px_error *),
+                   void *data, struct px_error *err) {
+    px_cleanup(place_fini) struct place p = {0};
+    px_cleanup_free char *layers = px_asprintf("%s/layers", job->store.dir);
+    struct px_sandbox sb;
+    int r = place_init(job, "scratch", &p, err);
+    if (r < 0)
+        return r;
+    sandbox_for(&p, layers, &sb);
+    r = fn(job, &sb, data, err);
+    px_rm_rf(AT_FDCWD, p.dir, NULL); /* what stays goes with the whole directory */
+    return r;
 }
 
 int px_job_layer(struct px_job *job, const struct px_layer_recipe *what, struct px_error *err) {

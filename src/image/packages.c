@@ -44,8 +44,11 @@ static void put_strings(struct px_buf *b, const char *key, const struct px_strin
         px_buf_printf(b, "%s %s\n", key, s->items[i]);
 }
 
-static char *key_text(const struct px_part *part) {
+/* What we run is an input, too: a new version of us makes new layers. */
+static char *key_text(const struct px_part *part, const char *scripts) {
     px_cleanup(px_buf_fini) struct px_buf b = {0};
+    px_buf_puts(&b, scripts);
+    px_buf_puts(&b, finish_script);
     put_debs(&b, part->lock);
     put_strings(&b, "component", &part->recipe->components);
     put_strings(&b, "want", &part->recipe->packages);
@@ -203,7 +206,7 @@ static int make_root(struct px_job *job, struct px_part *part, struct px_sandbox
 }
 
 int px_job_root(struct px_job *job, struct px_part *part, struct px_error *err) {
-    px_cleanup_free char *key = key_text(part);
+    px_cleanup_free char *key = key_text(part, sources_script);
     px_cleanup_free char *suite = px_asprintf("suite %s\n%s", part->recipe->suite, key);
     return px_job_layer(job,
                         &(struct px_layer_recipe){.kind = "root",
@@ -277,7 +280,7 @@ static int make_packages(struct px_job *job, struct px_part *part, struct px_san
 int px_job_packages(struct px_job *job, struct px_part *part, struct px_error *err) {
     if (part->lock->n_debs == 0)
         return 0;
-    px_cleanup_free char *key = key_text(part);
+    px_cleanup_free char *key = key_text(part, apt_script);
     return px_job_layer(job,
                         &(struct px_layer_recipe){.kind = "packages",
                                                   .part = part,

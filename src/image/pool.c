@@ -216,6 +216,9 @@ int px_pool_add_wheel(const char *images, const char *path, struct px_error *err
     int r = px_digest_file(AT_FDCWD, path, hex, err);
     if (r < 0)
         return r;
+    px_cleanup_free char *have = px_pool_find_wheel(images, hex);
+    if (have)
+        return 0;
     /* The directory appears whole: find_wheel looks for nothing else. */
     px_cleanup_free char *tmp = px_asprintf("%s/pool/wheel/%s.tmp", images, hex);
     px_cleanup_free char *dir = px_asprintf("%s/pool/wheel/%s", images, hex);
@@ -225,6 +228,6 @@ int px_pool_add_wheel(const char *images, const char *path, struct px_error *err
     if (r < 0)
         return r;
     if (rename(path, to) < 0 || (rename(tmp, dir) < 0 && errno != EEXIST && errno != ENOTEMPTY))
-        return px_fail_sys(err, -errno, "cannot move '%s' into the pool", path);
+        return px_fail_sys(err, -errno, "cannot take '%s' into the pool", path);
     return px_rm_rf(AT_FDCWD, tmp, err);
 }

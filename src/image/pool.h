@@ -48,5 +48,5 @@ int px_pool_repository(const char *images, const struct px_debs *debs, const cha
 
 /* Path of a wheel's directory in the pool when it is there; else NULL. The caller's. */
 char *px_pool_find_wheel(const char *images, const char *sha256);
-/* Moves the wheel at @path in, under its own hash. */
+/* Links the wheel at @path (same file system) into the pool, under its own hash. */
 int px_pool_add_wheel(const char *images, const char *path, struct px_error *err);

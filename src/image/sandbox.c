@@ -113,6 +113,11 @@ static int mount_binds(const struct job *job) {
         snprintf(target, sizeof(target), "%s", b->target + 1);
         if (stat(b->source, &st) < 0)
             return lost(job, b->source);
+        /* Over a file of the tree, where it is one: a link would lead out of the tree from here. */
+        struct stat there;
+        if (strncmp(target, "run/", 4) != 0 &&
+            (lstat(target, &there) < 0 || (there.st_mode & S_IFMT) != (st.st_mode & S_IFMT)))
+            continue;
         if (strncmp(target, "run/", 4) == 0 && make_target(target, S_ISDIR(st.st_mode)) < 0 &&
             errno != EEXIST)
             return lost(job, "cannot make a mount point below /run");

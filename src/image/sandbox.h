@@ -15,7 +15,8 @@
 
 struct px_sandbox_bind {
     const char *source; /* on the host */
-    const char *target; /* inside, absolute; made where missing when it lies below /run */
+    const char *target; /* inside, absolute; made where missing below /run, elsewhere skipped where
+                           the tree has nothing of that kind there */
     bool read_only;
 };
 
