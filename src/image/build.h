@@ -44,5 +44,30 @@ int px_image_build(const struct px_image_opts *opts, struct px_image **ret, stru
  */
 int px_image_lock(const struct px_image_opts *opts, unsigned *ret_changed, struct px_error *err);
 
+struct px_image_gc { /* what was thrown away */
+    unsigned n_images, n_layers;
+    uint64_t bytes;
+};
+
+/* Takes the name @ref (or, for a digest, every name of it) and the image away, with the layers that
+ * no other image has. @in_use: digests of images that desktops run on. -EBUSY: it is one of them.
+ * -ENOENT. *ret may be NULL. */
+int px_image_rm(const char *state_dir, const char *ref, const char *const *in_use, size_t n_in_use,
+                struct px_image_gc *ret, struct px_error *err);
+
+/* Throws away images without a name that are not in use, layers that no image has, what dead builds
+ * left, and logs older than 30 days; with @pool also fetched packages. -EAGAIN: a build runs. */
+int px_image_gc(const char *state_dir, const char *const *in_use, size_t n_in_use, bool pool,
+                struct px_image_gc *ret, struct px_error *err);
+
+/* Reads every byte of the image's layers again. -EBADMSG: one differs from its digest. */
+int px_image_check(const char *state_dir, const char *ref, struct px_error *err);
+
+/* The image's manifest (image/manifest.h) as JSON, for `image show`; the reference is the caller's.
+ */
+struct json_t;
+int px_image_manifest(const char *state_dir, const char *ref, struct json_t **ret,
+                      struct px_error *err);
+
 /* The last @n_lines of a log; the caller's. */
 int px_image_log_tail(const char *path, size_t n_lines, char **ret, struct px_error *err);

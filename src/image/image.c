@@ -1,13 +1,11 @@
 /* src/image/image.c - finding images in the store */
 #include "image/image.h"
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "image/digest.h"
 #include "image/store.h"
 #include <string.h>
-#include <sys/stat.h>
-#include <fcntl.h>
-#include "base/file.h"
 
 #define DIGITS_MIN 6
 
@@ -80,7 +78,7 @@ static int not_found(const char *ref, const struct px_store_names *names, struct
 
 /* "sha256:abc...", "abcdef": the one manifest that begins so. */
 static int find_by_digits(const char *images, const char *digits,
-                          const struct px_store_names *names, struct px_image **ret,
+                          const struct px_store_names *names, char ret_digest[PX_DIGEST_TEXT_MAX],
                           struct px_error *err) {
     px_cleanup(px_store_names_fini) struct px_store_names all = {0};
     int r = px_store_list(images, "manifests", &all, err);
@@ -96,27 +94,39 @@ static int find_by_digits(const char *images, const char *digits,
     }
     if (!digest[0])
         return not_found(digits, names, err);
-    px_cleanup_free char *name = name_of(images, names, digest);
-    return load(images, name, digest, ret, err);
+    strcpy(ret_digest, digest);
+    return 0;
+}
+
+int px_store_resolve(const char *images, const char *ref, char ret_digest[PX_DIGEST_TEXT_MAX],
+                     struct px_error *err) {
+    px_cleanup(px_store_names_fini) struct px_store_names names = {0};
+    int r = px_store_list(images, "names", &names, err);
+    if (r < 0)
+        return r;
+    const bool tagged = strncmp(ref, "sha256:", 7) == 0;
+    const char *digits = tagged ? ref + 7 : ref;
+    if (!tagged && px_store_get_name(images, ref, ret_digest, NULL) == 0)
+        return 0;
+    if (strlen(digits) >= DIGITS_MIN && strlen(digits) <= 64 &&
+        strspn(digits, "0123456789abcdef") == strlen(digits))
+        return find_by_digits(images, digits, &names, ret_digest, err);
+    return not_found(ref, &names, err);
 }
 
 int px_image_find(const char *state_dir, const char *ref, struct px_image **ret,
                   struct px_error *err) {
     px_cleanup_free char *images = px_asprintf("%s/images", state_dir);
     px_cleanup(px_store_names_fini) struct px_store_names names = {0};
-    char digest[PX_DIGEST_TEXT_MAX];
-    int r = px_store_list(images, "names", &names, err);
+    char digest[PX_DIGEST_TEXT_MAX], named[PX_DIGEST_TEXT_MAX];
+    int r = px_store_resolve(images, ref, digest, err);
+    if (r == 0)
+        r = px_store_list(images, "names", &names, err);
     if (r < 0)
         return r;
-    const bool tagged = strncmp(ref, "sha256:", 7) == 0;
-    const char *digits = tagged ? ref + 7 : ref;
-    r = tagged ? -ENOENT : px_store_get_name(images, ref, digest, NULL);
-    if (r == 0)
-        return load(images, ref, digest, ret, err);
-    if (strlen(digits) >= DIGITS_MIN && strlen(digits) <= 64 &&
-        strspn(digits, "0123456789abcdef") == strlen(digits))
-        return find_by_digits(images, digits, &names, ret, err);
-    return not_found(ref, &names, err);
+    const bool by_name = px_store_get_name(images, ref, named, NULL) == 0;
+    px_cleanup_free char *name = by_name ? px_strdup(ref) : name_of(images, &names, digest);
+    return load(images, name, digest, ret, err);
 }
 
 static int by_age(const void *a, const void *b) {
@@ -129,14 +139,13 @@ static int by_age(const void *a, const void *b) {
 int px_image_list(const char *state_dir, struct px_image ***ret, size_t *ret_n,
                   struct px_error *err) {
     px_cleanup_free char *images = px_asprintf("%s/images", state_dir);
-    px_cleanup(px_store_names_fini) struct px_store_names names = {0}, all = {0};
+    px_cleanup(px_store_names_fini) struct px_store_names names = {0};
+    px_cleanup(px_store_names_fini) struct px_store_names all = {0};
     int r = px_store_list(images, "names", &names, err);
     if (r == 0)
         r = px_store_list(images, "manifests", &all, err);
-    if (r < 0) {
-        px_store_names_fini(&all);
+    if (r < 0)
         return r;
-    }
     struct px_image **list = px_new0(struct px_image *, all.n + 1);
     size_t n = 0;
     for (size_t i = 0; i < all.n && r == 0; i++) {
@@ -150,7 +159,6 @@ int px_image_list(const char *state_dir, struct px_image ***ret, size_t *ret_n,
         else if (r == 1 || r == -ENOENT) /* a stranger's file; removed just now */
             r = 0;
     }
-    px_store_names_fini(&all);
     if (r < 0) {
         px_image_list_free(list, n);
         return r;

@@ -110,7 +110,7 @@ static int write_line(const char *path, const char *line, struct px_error *err) 
     return px_file_write_atomic(AT_FDCWD, path, text, strlen(text), 0644, err);
 }
 
-static uint64_t layer_size(const struct px_store *store, const char *digest) {
+uint64_t px_store_layer_size(const struct px_store *store, const char *digest) {
     px_cleanup_free char *name = file_name(digest, "/layer.json");
     px_cleanup_free char *path = in_store(store->dir, "layers", name);
     json_auto_t *json = json_load_file(path, 0, NULL);
@@ -128,7 +128,7 @@ bool px_store_find_layer(const struct px_store *store, const char *key,
     if (!px_exists(AT_FDCWD, tree))
         return false;
     strcpy(ret_digest, digest);
-    *ret_size = layer_size(store, digest);
+    *ret_size = px_store_layer_size(store, digest);
     return true;
 }
 

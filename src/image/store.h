@@ -29,6 +29,8 @@ bool px_store_find_layer(const struct px_store *store, const char *key,
 /* Moves @dir (holds tree/) into its place under @digest, and remembers that @key made it. */
 int px_store_put_layer(const struct px_store *store, const char *dir, const char *digest,
                        const char *key, uint64_t size_bytes, struct px_error *err);
+/* As px_tree_digest counted it; 0: unknown. */
+uint64_t px_store_layer_size(const struct px_store *store, const char *digest);
 /* "sha256-<hex>/tree", the layer's path below layers/; the caller's. */
 char *px_store_layer_name(const char *digest);
 
@@ -50,5 +52,9 @@ void px_store_names_fini(struct px_store_names *names);
 /* What @name stands for. -ENOENT. -EINVAL: not a name. */
 int px_store_get_name(const char *images, const char *name, char ret_digest[PX_DIGEST_TEXT_MAX],
                       struct px_error *err);
+/* The digest that @ref (see px_image_find) means; its layers may be missing. -ENOENT with advice.
+ */
+int px_store_resolve(const char *images, const char *ref, char ret_digest[PX_DIGEST_TEXT_MAX],
+                     struct px_error *err);
 /* A letter or digit, then letters, digits, "._-", at most 64. */
 int px_image_name_check(const char *name, struct px_error *err);
