@@ -11,13 +11,17 @@ build="gcc meson ninja-build pkg-config libc6-dev libcmocka-dev
     lxc-dev libseccomp-dev libcap-dev
     libnftables-dev libnl-3-dev libnl-route-3-dev
     libuv1-dev libsodium-dev libprotobuf-c-dev protobuf-c-compiler
-    libzstd-dev libpng-dev"
+    libzstd-dev libpng-dev
+    libvpx-dev libavcodec-dev libyuv-dev libopus-dev libpulse-dev
+    libxcb1-dev libxcb-shm0-dev libxcb-damage0-dev libxcb-xfixes0-dev libxcb-xtest0-dev
+    libxcb-randr0-dev libxcb-xkb-dev"
 
 # What the program runs: mmdebstrap makes root trees, lxc has liblxc's hooks and seccomp profiles.
 run="lxc mmdebstrap debian-archive-keyring ca-certificates iproute2 zstd tar"
 
 # Only for the tests.
-test="iproute2 nftables python3 python3-jsonschema python3-yaml mandoc bash-completion clang-format socat jq"
+test="iproute2 nftables python3 python3-jsonschema python3-yaml mandoc bash-completion clang-format socat jq
+    xvfb xserver-xorg-core xserver-xorg-video-dummy xterm xclip x11-utils x11-xserver-utils"
 fuzz="clang llvm"
 
 missing() {

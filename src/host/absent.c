@@ -2,9 +2,7 @@
 #include "host/audio/audio.h"
 #include "host/clipboard/xclip.h"
 #include "host/files/files.h"
-#include "host/rendezvous.h"
 #include "host/terminal/terminal.h"
-#include "base/log.h"
 
 struct px_audio *px_audio_new(struct px_host *h) {
     return NULL; /* clients are told that there is no sound */
@@ -53,10 +51,4 @@ void px_terminals_dry(struct px_terminals *t, struct px_session *s) {
 void px_terminals_detach(struct px_terminals *t, struct px_session *s) {
 }
 void px_terminals_close(struct px_terminals *t) {
-}
-struct px_rendezvous *px_rendezvous_new(struct px_host *h) {
-    px_warning("server: registering is not there yet, only the direct port");
-    return NULL;
-}
-void px_rendezvous_close(struct px_rendezvous *r) {
 }

@@ -1,4 +1,5 @@
 /* src/host/session.c - one client's connection, from its first byte to its last */
+#include "host/rendezvous.h"
 #include "host/session.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -258,6 +259,7 @@ static void on_closed(void *data) {
     struct px_session *s = data;
     struct px_host *h = s->host;
     let_go(s);
+    px_leg_free(s->leg);
     struct px_session **at = &h->sessions;
     while (*at != s)
         at = &(*at)->next;

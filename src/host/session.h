@@ -45,6 +45,7 @@ struct px_viewer {
 
 struct px_files;
 struct px_tunnel;
+struct px_leg;
 
 struct px_session {
     struct px_session *next;
@@ -55,6 +56,7 @@ struct px_session {
     enum px_session_kind kind;
     bool relayed, secure_wanted, ended, lost;
     int64_t start_us;
+    struct px_leg *leg; /* on its way to the relay (rendezvous.c) */
     struct px_handshake handshake;
     char challenge[33];
 
