@@ -54,6 +54,18 @@ static void narrow_channels_are_stretched_and_either_byte_order_read(void **stat
     assert_memory_equal(rgb, ((uint8_t[]){255, 0, 0, 0, 255, 255}), 6);
 }
 
+static void screens_with_several_visuals_are_read(void **state) {
+    uint8_t dump[DUMP_BYTES], rgb[6];
+    struct px_xwd xwd;
+    make_dump(dump);
+    put_word(dump, 11, 24);
+    put_word(dump, 13, 5);
+    memcpy(dump + HEADER_BYTES + COLOURS * 12, (uint8_t[]){0, 0, 255, 0, 255, 0}, 6);
+    px_assert_ok(px_xwd_parse(dump, sizeof(dump), &xwd, NULL));
+    px_xwd_row(&xwd, 0, rgb);
+    assert_memory_equal(rgb, ((uint8_t[]){255, 0, 0, 0, 255, 0}), 6);
+}
+
 static void bad_dumps_are_refused(void **state) {
     static const struct {
         unsigned word;
@@ -119,6 +131,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_come_out_as_red_green_blue),
         cmocka_unit_test(narrow_channels_are_stretched_and_either_byte_order_read),
+        cmocka_unit_test(screens_with_several_visuals_are_read),
         cmocka_unit_test(bad_dumps_are_refused),
         cmocka_unit_test(the_png_shows_the_same_pixels),
         cmocka_unit_test(a_bad_dump_leaves_the_buffer_alone),

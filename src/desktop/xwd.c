@@ -26,6 +26,9 @@ enum { /* word numbers in the header */
 #define VERSION_7 7
 #define ZPIXMAP 2
 #define TRUE_COLOUR 4
+/* What xwd says, with 24 bits per pixel, where windows of several visuals are on the screen: the
+ * panel's has an alpha channel. It has brought them all to plain red, green and blue by then. */
+#define DIRECT_COLOUR 5
 
 static uint32_t word(const uint8_t *data, unsigned n) {
     const uint8_t *p = data + (size_t)n * 4;
@@ -44,7 +47,8 @@ static bool channel_of(uint32_t mask, uint32_t bits_per_pixel, struct px_xwd_cha
 
 static int check_kind(const uint8_t *d, struct px_xwd *x, struct px_error *err) {
     const uint32_t bits = word(d, BITS_PER_PIXEL);
-    if (word(d, FORMAT) != ZPIXMAP || word(d, VISUAL) != TRUE_COLOUR)
+    if (word(d, FORMAT) != ZPIXMAP ||
+        (word(d, VISUAL) != TRUE_COLOUR && word(d, VISUAL) != DIRECT_COLOUR))
         return px_fail(err, -ENOTSUP,
                        "screen dump of format %u, visual %u (not ZPixmap, TrueColor)",
                        word(d, FORMAT), word(d, VISUAL));
