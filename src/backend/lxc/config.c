@@ -242,10 +242,14 @@ const char *px_lxc_seccomp(bool nesting) {
 #undef COMMON
 }
 
-/* Limits that a write to the cgroup changes at once. */
+#define SHM_LINE "lxc.mount.entry = tmpfs dev/shm "
+
+/* What px_limits_apply() changes at once. */
 static bool is_live(const char *line) {
     static const char *const keys[] = {".memory.", ".pids.max", ".cpuset.cpus", ".cpu.max",
                                        ".cpu.cfs_quota_us"};
+    if (strncmp(line, SHM_LINE, strlen(SHM_LINE)) == 0)
+        return true;
     if (strncmp(line, "lxc.cgroup", strlen("lxc.cgroup")) != 0)
         return false;
     for (size_t i = 0; i < PX_N_ELEMENTS(keys); i++) {

@@ -1,8 +1,10 @@
 /* src/backend/lxc/limits.c - a running container's limits, and what it uses */
 #include "backend/lxc/limits.h"
 #include "backend/lxc/cgroup.h"
+#include "backend/lxc/lxc.h"
 #include "backend/lxc/paths.h"
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include <string.h>
 
@@ -92,6 +94,28 @@ static int set_cores(struct limits *s, const struct px_container *c, const struc
     return set(s, PX_CG_CPU, "cpu.cfs_quota_us", text, err);
 }
 
+/* By the container's own root, in its own tree: what it has put there is its own business. */
+static int set_shm(struct limits *s, const struct px_container *c, struct px_error *err) {
+    char option[64];
+    if (c->shm_bytes)
+        snprintf(option, sizeof(option), "remount,rw,nosuid,nodev,size=%ju",
+                 (uintmax_t)c->shm_bytes);
+    else
+        snprintf(option, sizeof(option), "remount,rw,nosuid,nodev,size=50%%");
+    /* With a source, or mount(8) adds the options it reads, whose ids are the host's. */
+    const char *const argv[] = {"/bin/mount", "-o", option, "tmpfs", "/dev/shm", NULL};
+    const struct px_backend_exec what = {.argv = argv,
+                                         .cwd = "/",
+                                         .fd_in = -1,
+                                         .fd_out = -1,
+                                         .fd_err = -1,
+                                         .timeout_us = 5 * PX_US_PER_S};
+    int r = px_lxc_exec(c, &what, err);
+    if (r != 0)
+        s->refused = true;
+    return r == -EINTR ? r : 0;
+}
+
 int px_limits_apply(const struct px_container *c, const struct px_lxc_host *host,
                     bool *ret_restart_needed, struct px_error *err) {
     px_cleanup_free char *group = px_lxc_cgroup(c->name);
@@ -103,6 +127,8 @@ int px_limits_apply(const struct px_container *c, const struct px_lxc_host *host
         r = set(&s, PX_CG_PIDS, "pids.max", pids, err);
     if (r == 0)
         r = set_cores(&s, c, host, err);
+    if (r == 0)
+        r = set_shm(&s, c, err);
     if (s.refused)
         *ret_restart_needed = true;
     return r;

@@ -3,9 +3,9 @@
 #include "backend/backend.h"
 #include "backend/lxc/config.h"
 
-/* Sets memory, pids and cores of the running container. *ret_restart_needed becomes true where the
- * kernel does not take a value now: memory below what is in use (which would kill programs on v2),
- * cores that a cgroup inside holds on to (v1). */
+/* Sets memory, pids, cores and the size of /dev/shm of the running container. *ret_restart_needed
+ * becomes true where the kernel does not take a value now: memory below what is in use (which would
+ * kill programs on v2), cores that a cgroup inside holds on to (v1). */
 int px_limits_apply(const struct px_container *c, const struct px_lxc_host *host,
                     bool *ret_restart_needed, struct px_error *err);
 /* Fills in memory, cpu and pids. */
