@@ -9,6 +9,7 @@
 #include "backend/backend.h"
 #include "backend/root.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include <arpa/inet.h>
@@ -48,6 +49,15 @@ static int print_file(void *data, int root_fd, int home_fd, struct px_error *err
     }
     free(text);
     return r;
+}
+
+/* What only its owner would do: a symlink in the place of a directory. */
+static int lay_symlink(void *data, int root_fd, int home_fd, struct px_error *err) {
+    char **argv = data;
+    px_cleanup_close int fd = px_open_in_root(root_fd, argv[1], O_PATH | O_NOFOLLOW, 0, NULL);
+    if (fd >= 0)
+        return px_fail(err, -EEXIST, "'%s' is there", argv[1]);
+    return symlinkat(argv[0], root_fd, argv[1] + 1) < 0 ? px_fail_sys(err, -errno, "symlink") : 0;
 }
 
 static void add_mount(struct tool *t, char *text) {
@@ -149,6 +159,8 @@ static int run(struct tool *t, const struct px_backend_ops *ops, char **argv,
         return ops->wait_ready(c, (t->timeout_ms ? t->timeout_ms : 30000) * PX_US_PER_MS, err);
     if (strcmp(op, "stop") == 0)
         return ops->stop(c, t->timeout_ms, err);
+    if (strcmp(op, "lay-symlink") == 0)
+        return ops->enter(c, lay_symlink, argv + 1, err);
     if (strcmp(op, "reset") == 0)
         return ops->reset(c, err);
     if (strcmp(op, "destroy") == 0)
@@ -179,6 +191,9 @@ int main(int argc, char **argv) {
         .c = {.id_count = 65536, .layers = t.layers, .mounts = t.mounts, .devices = t.devices}};
     const struct px_backend_ops *ops = NULL;
     struct px_error err = {0};
+    enum px_log_level level = PX_LOG_WARNING;
+    if (getenv("PHOENIX_LOG") && px_log_parse_level(getenv("PHOENIX_LOG"), &level, NULL) == 0)
+        px_log_set_level(level);
     int i = 1;
     for (; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i += 2)
         set_option(&t, argv[i] + 2, argv[i + 1]);

@@ -101,9 +101,9 @@ static void put_limits(struct px_buf *b, const struct px_container *c,
     if (host->cpus[0] && px_cg_has(l, PX_CG_CPUSET))
         px_buf_printf(b, "lxc.cgroup%s.cpuset.cpus = %s\n", px_cg_is_v2(l, PX_CG_CPUSET) ? "2" : "",
                       host->cpus);
-    else if (c->cores && px_cg_is_v2(l, PX_CG_CPU))
+    if (c->cores && !px_cg_has(l, PX_CG_CPUSET) && px_cg_is_v2(l, PX_CG_CPU))
         px_buf_printf(b, "lxc.cgroup2.cpu.max = %u 100000\n", c->cores * 100000);
-    else if (c->cores && px_cg_has(l, PX_CG_CPU))
+    else if (c->cores && !px_cg_has(l, PX_CG_CPUSET) && px_cg_has(l, PX_CG_CPU))
         px_buf_printf(b, "lxc.cgroup.cpu.cfs_quota_us = %u\n", c->cores * 100000);
     if (host->memlock_unlimited)
         px_buf_puts(b, "lxc.prlimit.memlock = unlimited\n");

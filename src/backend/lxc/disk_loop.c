@@ -243,8 +243,13 @@ static int limit(const struct px_container *c, struct px_error *err) {
         return px_hint(err, -ENOTSUP, "set disk to at least %jd bytes, or make the desktop anew",
                        (intmax_t)st.st_size);
     }
+    uint64_t have = 0;
     int r = grow_file(c, path, err);
-    px_cleanup_close int dir = r < 0 ? r : open_running(c, err);
+    if (r == 0)
+        r = fs_bytes(path, &have, err);
+    if (r < 0 || have >= wanted_bytes(c))
+        return r;
+    px_cleanup_close int dir = open_running(c, err);
     if (dir == -ESRCH)
         return 0; /* the next start finds the longer file */
     if (dir < 0)

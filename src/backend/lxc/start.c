@@ -141,7 +141,9 @@ int px_lxc_start(const struct px_container *c, struct px_error *err) {
         return r;
     if (m.state == PX_CONTAINER_RUNNING || m.state == PX_CONTAINER_FROZEN)
         return px_fail(err, -EALREADY, "container '%s' runs already", c->name);
-    px_cleanup_free char *helper = NULL, *run = px_lxc_run_path(c);
+    px_cleanup_free char *helper = NULL, *run = px_lxc_run_path(c), *config = px_lxc_config_path(c);
+    if (!px_exists(AT_FDCWD, config))
+        return px_fail(err, -ENOENT, "container '%s' was not created", c->name);
     if ((r = px_lxc_clean(c, err)) < 0 || (r = px_helper_find(&helper, err)) < 0 ||
         (r = px_mkdir_p(AT_FDCWD, run, 0711, err)) < 0 || (r = write_running(c, err)) < 0 ||
         (r = px_step("lxc.start.configured", err)) < 0)
