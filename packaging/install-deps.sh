@@ -10,7 +10,7 @@ build="gcc meson ninja-build pkg-config libc6-dev libcmocka-dev
     libjansson-dev libyaml-dev
     lxc-dev libseccomp-dev libcap-dev
     libnftables-dev libnl-3-dev libnl-route-3-dev
-    libuv1-dev libsodium-dev libprotobuf-c-dev protobuf-c-compiler
+    libuv1-dev libsodium-dev libsqlite3-dev libprotobuf-c-dev protobuf-c-compiler
     libzstd-dev libpng-dev
     libvpx-dev libavcodec-dev libyuv-dev libopus-dev libpulse-dev
     libxcb1-dev libxcb-shm0-dev libxcb-damage0-dev libxcb-xfixes0-dev libxcb-xtest0-dev

@@ -29,6 +29,7 @@ int main(int argc, char **argv) {
         return 0;
     }
     int r = 0;
+    server_block_signals();
     if (s.config.import_dir[0]) {
         r = server_import(&s, &err);
     } else {

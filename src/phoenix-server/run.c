@@ -111,15 +111,24 @@ static void on_signal(struct px_watch *w, uint32_t events) {
     }
 }
 
-static int open_signals(struct server *s, struct px_error *err) {
+static sigset_t our_signals(void) {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGQUIT);
     sigaddset(&set, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &set, NULL); /* before there are threads: they inherit it */
+    return set;
+}
+
+void server_block_signals(void) {
+    const sigset_t set = our_signals();
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+}
+
+static int open_signals(struct server *s, struct px_error *err) {
+    const sigset_t set = our_signals();
     s->signals = (struct px_watch){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
                                    .on_events = on_signal};
     if (s->signals.fd < 0)

@@ -58,6 +58,8 @@ int server_reload_lists(struct server *s, struct px_error *err);
 void server_host(const struct server *s, char *ret, size_t size);
 
 /* run.c */
+/* Before there is any thread: all inherit it, and only the main thread's loop sees signals. */
+void server_block_signals(void);
 int server_run(struct server *s, struct px_error *err);
 
 /* admin.c */

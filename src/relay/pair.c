@@ -16,7 +16,15 @@
 #define LINGER_US (2 * PX_US_PER_S)
 #define TOKENS_AGAIN_US (4 * PX_US_PER_MS)
 
-enum pump { PUMP_READ, PUMP_WRITE, PUMP_TOKENS, PUMP_TURN, PUMP_END, PUMP_BROKEN };
+enum pump {
+    PUMP_READ,   /* waits for data */
+    PUMP_WRITE,  /* waits for room */
+    PUMP_TOKENS, /* waits for its share of a limited bandwidth */
+    PUMP_TURN,   /* had its share of this turn */
+    PUMP_END,    /* the source is through, all was written */
+    PUMP_DEAD,   /* the sink takes nothing any more */
+    PUMP_BROKEN, /* the source does not keep to its protocol */
+};
 
 struct direction {
     struct leg *from, *to;
@@ -183,8 +191,10 @@ static ssize_t copy_some(struct pair *p, struct direction *d, size_t want) {
         return n;
     d->bulk = n == (ssize_t)READ_BYTES;
     ssize_t sent = send(d->to->watch.fd, scratch, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0 && errno != EAGAIN)
+    if (sent < 0 && errno != EAGAIN) {
+        errno = EPIPE;
         return -1;
+    }
     sent = sent < 0 ? 0 : sent;
     wrote(p, d, (size_t)sent);
     if (sent < n)
@@ -256,7 +266,7 @@ static enum pump pump(struct pair *p, struct direction *d) {
             add_pong(d);
         int r = d->piped ? flush_pipe(p, d) : flush_hold(p, d);
         if (r <= 0)
-            return r < 0 ? PUMP_BROKEN : PUMP_WRITE;
+            return r < 0 ? PUMP_DEAD : PUMP_WRITE;
         if (d->eof)
             return PUMP_END;
         if (budget == 0)
@@ -269,15 +279,17 @@ static enum pump pump(struct pair *p, struct direction *d) {
                     : d->bulk ? splice_some(p, d, want)
                               : copy_some(p, d, want);
         rate_give_back(p->worker->relay, &p->bucket, want - (n > 0 ? (size_t)n : 0));
-        if (n < 0 && errno != EAGAIN)
-            return PUMP_BROKEN;
-        if (n < 0)
+        if (n < 0 && errno == EAGAIN)
             return PUMP_READ;
-        if (n == 0)
+        if (n < 0 && errno == EPROTO)
+            return PUMP_BROKEN;
+        if (n < 0 && errno == EPIPE)
+            return PUMP_DEAD;
+        if (n <= 0) /* also a reset: what came before it is passed on */
             d->eof = true;
         else
             p->active_us = px_loop_now_us(p->worker->loop);
-        budget -= (size_t)n < budget ? (size_t)n : budget;
+        budget -= n > 0 && (size_t)n < budget ? (size_t)n : budget;
         /* A short read emptied the socket; the next bytes wake us. */
         if (n > 0 && !d->bulk && !d->from->ended && (size_t)n < READ_BYTES && (size_t)n < want &&
             d->hold.size == 0 && !d->has_pong)
@@ -287,6 +299,7 @@ static enum pump pump(struct pair *p, struct direction *d) {
 
 /* false: the pair is over. */
 static bool run(struct pair *p, struct direction *d) {
+    struct direction *other = d == &p->dirs[0] ? &p->dirs[1] : &p->dirs[0];
     d->state = pump(p, d);
     switch (d->state) {
     case PUMP_READ:
@@ -302,8 +315,14 @@ static bool run(struct pair *p, struct direction *d) {
     case PUMP_END:
         end_gently(p, d);
         return false;
+    case PUMP_DEAD: /* it may have sent something before it left */
+        d->to->ended = true;
+        if (other->state != PUMP_DEAD)
+            return run(p, other);
+        end(p, "reset");
+        return false;
     case PUMP_BROKEN:
-        end(p, "broken");
+        end(p, "protocol");
         return false;
     }
     return false;

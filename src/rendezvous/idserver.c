@@ -56,8 +56,15 @@ static int open_store(struct px_idserver *s, struct px_error *err) {
 
 static void on_change(void *data, const struct px_peer_row *row) {
     struct px_idserver *s = data;
+    struct px_peer_row full = *row;
+    if (row->local_no)
+        full.local = s->locals[row->local_no - 1];
     if (s->store)
-        px_store_push(s->store, row);
+        px_store_push(s->store, &full);
+}
+
+static uint8_t on_local(void *data, const struct px_addr *local) {
+    return local_number(data, local);
 }
 
 int px_idserver_new(const struct px_idserver_opts *opts, struct px_idserver **ret,
@@ -77,6 +84,7 @@ int px_idserver_new(const struct px_idserver_opts *opts, struct px_idserver **re
     s->peers = px_peers_new(&(struct px_peers_opts){.max_peers = opts->max_peers,
                                                     .online_us = opts->online_s * PX_US_PER_S,
                                                     .on_change = on_change,
+                                                    .local_number = on_local,
                                                     .data = s});
     make_config_update(s);
     int r = px_relays_new(opts->relays ? opts->relays : "", opts->relay_port, &s->relays, err);

@@ -238,6 +238,13 @@ static void set_where(struct peer *peer, const struct px_peer_where *w) {
     peer->flags |= HAS_ADDR;
 }
 
+static uint8_t local_of(struct px_peers *p, const struct px_peer_row *row) {
+    static const struct px_addr none;
+    if (!p->opts.local_number || px_addr_same_ip(&row->local, &none))
+        return 0;
+    return p->opts.local_number(p->opts.data, &row->local);
+}
+
 void px_peers_load(struct px_peers *p, const struct px_peer_row *row, int64_t seen_us) {
     const uint64_t h = px_peers_hash(p, row->id);
     if (row->id.size == 0 || row->id.size > PX_PEER_ID_MAX_BYTES ||
@@ -254,7 +261,7 @@ void px_peers_load(struct px_peers *p, const struct px_peer_row *row, int64_t se
         peer->flags = HAS_PK;
         peer->seen_us = seen_us;
         if (!px_addr_same_ip(&row->addr, &none))
-            set_where(peer, &(struct px_peer_where){.addr = row->addr});
+            set_where(peer, &(struct px_peer_where){.addr = row->addr, .local = local_of(p, row)});
     }
     pthread_mutex_unlock(&s->lock);
 }
@@ -278,7 +285,10 @@ bool px_peers_heartbeat(struct px_peers *p, struct px_bytes id, const struct px_
         peer->seen_us = now_us;
         peer->flags &= (uint8_t)~PROBATION;
         if (moved)
-            changed(p, &(struct px_peer_row){.change = PX_PEER_MOVE, .id = id, .addr = from->addr});
+            changed(p, &(struct px_peer_row){.change = PX_PEER_MOVE,
+                                             .id = id,
+                                             .addr = from->addr,
+                                             .local_no = from->local});
     }
     pthread_mutex_unlock(&s->lock);
     *ret_request_pk = !accept;
@@ -325,7 +335,8 @@ static void accept_key(struct px_peers *p, struct peer *peer, bool is_new, const
                                          .id = msg->id,
                                          .uuid = msg->uuid,
                                          .pk = msg->pk,
-                                         .addr = from->addr});
+                                         .addr = from->addr,
+                                         .local_no = from->local});
 }
 
 enum px_register_pk_result px_peers_register(struct px_peers *p,

@@ -36,6 +36,8 @@ struct px_peer_row {
     struct px_bytes old_id;   /* of a rename */
     struct px_bytes uuid, pk; /* of a store */
     struct px_addr addr;      /* of store and move */
+    uint8_t local_no;         /* where.local that belongs to it */
+    struct px_addr local;     /* the address behind that number, all zero: any; set by the owner */
 };
 
 struct px_peers_opts {
@@ -43,6 +45,8 @@ struct px_peers_opts {
     int64_t online_us; /* how long after the last registration a peer counts as online */
     /* Called with a lock held: must be quick and not call back. NULL: none. */
     void (*on_change)(void *data, const struct px_peer_row *row);
+    /* Number of one of our addresses, for px_peers_load(). NULL: always 0. */
+    uint8_t (*local_number)(void *data, const struct px_addr *local);
     void *data;
 };
 

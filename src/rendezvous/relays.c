@@ -83,7 +83,7 @@ static bool answers(const struct addrinfo *ai) {
 
 static bool probe(const char *name, uint16_t default_port) {
     char host[PX_RELAY_NAME_MAX], port[8];
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *list = NULL;
     bool live = false;
     split(name, default_port, host, port);

@@ -17,7 +17,7 @@
 struct change {
     struct change *next;
     int64_t seen_s; /* wall clock */
-    struct px_addr addr;
+    struct px_addr addr, local;
     uint8_t change, id_size, old_size, pk_size;
     uint16_t uuid_size;
     uint8_t data[];
@@ -35,12 +35,12 @@ struct px_store {
     bool stop;
 };
 
-static const char schema[] =
-    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-    "CREATE TABLE IF NOT EXISTS peer ("
-    " id TEXT PRIMARY KEY, uuid BLOB NOT NULL, pk BLOB NOT NULL,"
-    " ip TEXT, port INTEGER, seen INTEGER, created INTEGER NOT NULL DEFAULT (unixepoch())"
-    ") WITHOUT ROWID;";
+static const char schema[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+                             "CREATE TABLE IF NOT EXISTS peer ("
+                             " id TEXT PRIMARY KEY, uuid BLOB NOT NULL, pk BLOB NOT NULL,"
+                             " ip TEXT, port INTEGER, local TEXT, seen INTEGER, created INTEGER "
+                             "NOT NULL DEFAULT (unixepoch())"
+                             ") WITHOUT ROWID;";
 
 static int db_fail(struct px_error *err, sqlite3 *db, const char *what) {
     int code = db ? sqlite3_extended_errcode(db) & 0xff : SQLITE_NOMEM;
@@ -67,6 +67,9 @@ static void take_row(sqlite3_stmt *st, struct px_peers *peers, int64_t now_us, i
         .id = column_bytes(st, 0), .uuid = column_bytes(st, 1), .pk = column_bytes(st, 2)};
     if (ip && px_addr_parse(ip, (uint16_t)sqlite3_column_int(st, 4), &row.addr, NULL) < 0)
         row.addr = (struct px_addr){0};
+    const char *local = (const char *)sqlite3_column_text(st, 6);
+    if (local && px_addr_parse(local, 0, &row.local, NULL) < 0)
+        row.local = (struct px_addr){0};
     int64_t age_s = now_s - sqlite3_column_int64(st, 5);
     if (age_s < 0 || sqlite3_column_type(st, 5) == SQLITE_NULL)
         age_s = INT32_MAX; /* the wall clock went back: better offline than a stale address */
@@ -74,7 +77,7 @@ static void take_row(sqlite3_stmt *st, struct px_peers *peers, int64_t now_us, i
 }
 
 static int load(sqlite3 *db, struct px_peers *peers, struct px_error *err) {
-    static const char sql[] = "SELECT id,uuid,pk,ip,port,seen FROM peer";
+    static const char sql[] = "SELECT id,uuid,pk,ip,port,seen,local FROM peer";
     sqlite3_stmt *st = NULL;
     const int64_t now_us = px_now_us(), now_s = wall_s();
     if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
@@ -114,6 +117,7 @@ static struct change *change_new(const struct px_peer_row *row) {
     c->change = (uint8_t)row->change;
     c->seen_s = wall_s();
     c->addr = row->addr;
+    c->local = row->local;
     c->id_size = (uint8_t)row->id.size;
     c->old_size = (uint8_t)row->old_id.size;
     c->uuid_size = (uint16_t)row->uuid.size;
@@ -146,9 +150,10 @@ struct statements {
 
 static int prepare(sqlite3 *db, struct statements *st) {
     static const char *const sql[] = {
-        "INSERT INTO peer(id,uuid,pk,ip,port,seen) VALUES(?1,?2,?3,?4,?5,?6) ON CONFLICT(id) DO"
-        " UPDATE SET uuid=?2,pk=?3,ip=?4,port=?5,seen=?6",
-        "UPDATE peer SET ip=?2,port=?3,seen=?4 WHERE id=?1",
+        "INSERT INTO peer(id,uuid,pk,ip,port,seen,local) VALUES(?1,?2,?3,?4,?5,?6,?7) ON "
+        "CONFLICT(id)"
+        " DO UPDATE SET uuid=?2,pk=?3,ip=?4,port=?5,seen=?6,local=?7",
+        "UPDATE peer SET ip=?2,port=?3,seen=?4,local=?5 WHERE id=?1",
         "UPDATE peer SET id=?1 WHERE id=?2",
         "DELETE FROM peer WHERE id=?1",
         "DELETE FROM peer WHERE id=?1",
@@ -178,15 +183,21 @@ static int step(sqlite3_stmt *st) {
     return rc == SQLITE_DONE ? 0 : -EIO;
 }
 
+/* Address, port, time, our own address. @text has to live until the statement ran. */
 static void bind_addr(sqlite3_stmt *st, int i, const struct change *c,
-                      char text[PX_ADDR_TEXT_MAX]) {
-    sqlite3_bind_text(st, i, px_addr_ip_text(&c->addr, text), -1, SQLITE_STATIC);
+                      char text[2][PX_ADDR_TEXT_MAX]) {
+    static const struct px_addr none;
+    sqlite3_bind_text(st, i, px_addr_ip_text(&c->addr, text[0]), -1, SQLITE_STATIC);
     sqlite3_bind_int(st, i + 1, c->addr.port);
     sqlite3_bind_int64(st, i + 2, c->seen_s);
+    if (px_addr_same_ip(&c->local, &none))
+        sqlite3_bind_null(st, i + 3);
+    else
+        sqlite3_bind_text(st, i + 3, px_addr_ip_text(&c->local, text[1]), -1, SQLITE_STATIC);
 }
 
 static int write_change(struct statements *st, const struct change *c) {
-    char ip[PX_ADDR_TEXT_MAX];
+    char ip[2][PX_ADDR_TEXT_MAX];
     const uint8_t *old = c->data + c->id_size, *uuid = old + c->old_size;
     switch ((enum px_peer_change)c->change) {
     case PX_PEER_STORE:
