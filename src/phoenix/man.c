@@ -13,9 +13,13 @@ static void add_text(struct px_buf *out, const char *text, size_t size) {
     for (size_t i = 0; i < size; i++) {
         if (line_start && (text[i] == '.' || text[i] == '\''))
             px_buf_puts(out, "\\&");
-        line_start = text[i] == '\n';
+        /* roff wants each sentence on a line of its own, to space it. */
+        const bool sentence_ends = text[i] == ' ' && i > 0 && strchr(".?!", text[i - 1]);
+        line_start = text[i] == '\n' || sentence_ends;
         if (text[i] == '\\')
             px_buf_puts(out, "\\e");
+        else if (sentence_ends)
+            px_buf_putc(out, '\n');
         else if (text[i] == '-')
             px_buf_puts(out, "\\-");
         else
