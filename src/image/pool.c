@@ -227,7 +227,9 @@ int px_pool_add_wheel(const char *images, const char *path, struct px_error *err
     r = px_mkdir_p(AT_FDCWD, tmp, 0755, err);
     if (r < 0)
         return r;
-    if (rename(path, to) < 0 || (rename(tmp, dir) < 0 && errno != EEXIST && errno != ENOTEMPTY))
+    unlink(to); /* a killed call's */
+    /* A second link: whoever fetched the wheel still works with its own. */
+    if (link(path, to) < 0 || (rename(tmp, dir) < 0 && errno != EEXIST && errno != ENOTEMPTY))
         return px_fail_sys(err, -errno, "cannot take '%s' into the pool", path);
     return px_rm_rf(AT_FDCWD, tmp, err);
 }
