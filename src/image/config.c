@@ -28,9 +28,10 @@ static const char user_script[] =
     "cp -rn --preserve=mode /etc/skel/. \"/home/$name/\"\n"
     "chmod 0750 \"/home/$name\"\n"
     "chown -R \"$uid:$uid\" \"/home/$name\"\n"
+    /* By uid: a desktop may give its user another name. */
     "if [ \"$sudo\" = 1 ]; then\n"
     "    install -d -m 0750 /etc/sudoers.d\n"
-    "    echo \"$name ALL=(ALL:ALL) NOPASSWD: ALL\" >/etc/sudoers.d/90-phoenix\n"
+    "    echo \"#$uid ALL=(ALL:ALL) NOPASSWD: ALL\" >/etc/sudoers.d/90-phoenix\n"
     "    chmod 0440 /etc/sudoers.d/90-phoenix\n"
     "fi\n"
     /* ids of users inside users: nested containers bring their own */
