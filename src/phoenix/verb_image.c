@@ -1,8 +1,6 @@
 /* src/phoenix/verb_image.c - `phoenix image`: the group and what only reads */
 #include "base/alloc.h"
 #include "base/text.h"
-#include "image/image.h"
-#include "phoenix/cli.h"
 #include "phoenix/image_cli.h"
 #include "phoenix/span.h"
 #include "phoenix/verbs.h"
@@ -51,16 +49,36 @@ static int ls(struct px_cli *cli, struct px_error *err) {
     return 0;
 }
 
+/* With the manifest: packages and their versions. */
+static int show_json(struct px_cli *cli, const struct px_host_spec *host, const struct px_image *i,
+                     struct px_error *err) {
+    json_t *manifest = NULL;
+    int r = px_image_manifest(host->state_dir, i->digest, &manifest, err);
+    if (r < 0)
+        return r;
+    json_t *all = image_json(i);
+    json_object_set_new(all, "manifest", manifest);
+    px_cli_json(cli, all);
+    return 0;
+}
+
+static int check(struct px_cli *cli, struct px_error *err) {
+    const struct px_host_spec *host = NULL;
+    int r = px_cli_host(cli, &host, err);
+    if (r < 0 || (r = px_image_check(host->state_dir, cli->args.words[0], err)) < 0)
+        return r;
+    px_cli_note(cli, "every byte is as it was built");
+    return 0;
+}
+
 static int show(struct px_cli *cli, struct px_error *err) {
     const struct px_host_spec *host = NULL;
     px_cleanup(px_image_freep) struct px_image *i = NULL;
     int r = px_cli_host(cli, &host, err);
     if (r < 0 || (r = px_image_find(host->state_dir, cli->args.words[0], &i, err)) < 0)
         return r;
-    if (cli->json) {
-        px_cli_json(cli, image_json(i));
-        return 0;
-    }
+    if (cli->json)
+        return show_json(cli, host, i, err);
     char size[PX_SIZE_TEXT_MAX], age[PX_SPAN_TEXT_MAX];
     px_cli_fact(cli, "image", "%s", i->name && i->name[0] ? i->name : "(no name)");
     px_cli_fact(cli, "digest", "%s", i->digest);
@@ -91,8 +109,21 @@ static const struct px_verb verb_show = {
     .run = show,
 };
 
+static const struct px_verb verb_check = {
+    .name = "check",
+    .summary = "read an image again and compare it with its digest",
+    .positionals = {{.name = "IMAGE",
+                     .doc = "its name, or the beginning of its digest",
+                     .completes = PX_COMPLETE_IMAGE}},
+    .examples = {{"phoenix image check desktop", "After a crash, or when a disk is in doubt."}},
+    .needs_root = true,
+    .run = check,
+};
+
 const struct px_verb px_verb_image = {
     .name = "image",
     .summary = "build images and look after them",
-    .subs = (const struct px_verb *const[]){&px_verb_image_build, &verb_ls, &verb_show, NULL},
+    .subs = (const struct px_verb *const[]){&px_verb_image_build, &verb_ls, &verb_show, &verb_check,
+                                            &px_verb_image_lock, &px_verb_image_rm,
+                                            &px_verb_image_gc, NULL},
 };
