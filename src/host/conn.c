@@ -24,7 +24,7 @@ struct px_conn {
     void (*on_connect)(void *data, int status);
     struct px_buf in;
     struct px_secure secure;
-    bool encrypted, raw, closing, flushing, in_input, reading, paused;
+    bool encrypted, raw, held, closing, flushing, in_input, reading, paused;
     int n_open; /* handles whose close callback is due */
     size_t queued;
     unsigned n_writes;
@@ -131,7 +131,7 @@ static void take_input(struct px_conn *c) {
     size_t at = 0;
     int r = 1;
     c->in_input = true;
-    while (r > 0 && !c->closing && !c->flushing && !c->raw)
+    while (r > 0 && !c->closing && !c->flushing && !c->raw && !c->held)
         r = next_frame(c, &at, &err);
     if (c->raw && !c->closing && !c->flushing && at < c->in.size) {
         const size_t from = at;
@@ -267,7 +267,12 @@ void px_conn_set_max_body(struct px_conn *c, uint32_t max_body_bytes) {
     c->opts.max_body_bytes = max_body_bytes;
 }
 
+void px_conn_hold(struct px_conn *c) {
+    c->held = true;
+}
+
 void px_conn_set_raw(struct px_conn *c) {
+    c->held = false;
     c->raw = true;
     c->encrypted = false;
     if (!c->in_input && c->in.size > 0)

@@ -54,6 +54,8 @@ size_t px_conn_queued_bytes(const struct px_conn *c);
 void px_conn_set_secure(struct px_conn *c, const struct px_secure *s);
 bool px_conn_is_secure(const struct px_conn *c);
 void px_conn_set_max_body(struct px_conn *c, uint32_t max_body_bytes);
+/* What is read from now on is kept until px_conn_set_raw(). */
+void px_conn_hold(struct px_conn *c);
 /* No more frames, no more encryption, both ways. What was already read goes to on_raw. */
 void px_conn_set_raw(struct px_conn *c);
 /* Stops and resumes reading (a tunnel whose other end is slow). */

@@ -152,6 +152,7 @@ static void on_tick(uv_timer_t *t) {
         next = s->next;
         px_session_tick(s, now);
     }
+    px_terminals_tick(h->terminals, now);
 }
 
 static void on_connection(uv_stream_t *listener, int status) {
@@ -252,6 +253,7 @@ void px_host_stop(struct px_host *h) {
     }
     px_rendezvous_close(h->rendezvous);
     px_terminals_close(h->terminals);
+    h->terminals = NULL;
     px_audio_close(h->audio);
     h->audio = NULL;
     drop_x(h);

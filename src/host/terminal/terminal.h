@@ -15,4 +15,6 @@ void px_terminals_attach(struct px_terminals *t, struct px_session *s);
 void px_terminals_message(struct px_terminals *t, struct px_session *s, const Pxs__Message *m);
 void px_terminals_dry(struct px_terminals *t, struct px_session *s);
 void px_terminals_detach(struct px_terminals *t, struct px_session *s);
+/* Reaps shells that have ended. */
+void px_terminals_tick(struct px_terminals *t, int64_t now_us);
 void px_terminals_close(struct px_terminals *t);

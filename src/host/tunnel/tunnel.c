@@ -97,6 +97,8 @@ static void open_up(struct px_tunnel *t) {
 }
 
 void px_tunnel_probe_answered(struct px_session *s) {
+    /* This was the client's last frame; what follows is for the target, however early. */
+    px_conn_hold(s->conn);
     if (s->tunnel)
         open_up(s->tunnel);
 }

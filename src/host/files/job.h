@@ -1,0 +1,31 @@
+/* src/host/files/job.h - one transfer of a file session, in either direction
+ * Loop thread. All paths are the desktop user's. */
+#pragma once
+#include "host/files/listing.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct px_session;
+struct px_job;
+
+/* Download: tells the files, then waits for the client's word per file (or not, for clients too old
+ * to be asked). NULL: an error was answered. */
+struct px_job *px_job_download(struct px_session *s, const Pxs__FileSend *m);
+/* Upload; the client begins. NULL: an error was answered. */
+struct px_job *px_job_upload(struct px_session *s, const Pxs__FileReceive *m);
+void px_job_free(struct px_job *j);
+
+int32_t px_job_id(const struct px_job *j);
+/* Each returns whether the job goes on. */
+bool px_job_confirm(struct px_job *j, const Pxs__FileSendConfirm *m);
+bool px_job_digest(struct px_job *j, const Pxs__FileDigest *m);
+bool px_job_block(struct px_job *j, const Pxs__FileBlock *m);
+bool px_job_done(struct px_job *j, const Pxs__FileDone *m);
+/* Sends one block, if this is a download and it is its turn; *sent tells. */
+bool px_job_pump(struct px_job *j, bool *sent);
+void px_job_cancel(struct px_job *j); /* also removes what an upload left half done */
+
+/* answers */
+void px_files_send_error(struct px_session *s, int32_t id, int32_t file_num, const char *text);
+void px_files_send_done(struct px_session *s, int32_t id, int32_t file_num);
+void px_files_send_response(struct px_session *s, Pxs__FileResponse *r);

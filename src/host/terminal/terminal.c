@@ -1,0 +1,487 @@
+/* src/host/terminal/terminal.c - shells for terminal sessions */
+#include "host/terminal/terminal.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "host/session.h"
+#include <fcntl.h>
+#include <pty.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <zstd.h>
+
+#define TERMINALS_MAX 32 /* of a service */
+#define SERVICES_MAX 16
+#define RING_BYTES (64 * 1024) /* of output kept for whoever comes back */
+#define REPLAY_BYTES (8 * 1024)
+#define QUEUE_MAX_BYTES (256 * 1024) /* unsent: then the shell waits */
+#define COMPRESS_FROM_BYTES 512
+#define INPUT_MAX_BYTES (1024 * 1024)
+#define READ_BYTES 16384
+#define SIDE_MAX 1000
+#define PATIENCE_US (3 * PX_US_PER_S) /* from hang-up to kill */
+
+struct service;
+
+struct terminal {
+    struct terminal *next;
+    struct service *service;
+    int32_t id;
+    pid_t pid;
+    int fd;
+    uv_poll_t poll;
+    bool reading, gone;
+    struct px_buf ring;  /* the last output */
+    struct px_buf input; /* not taken by the shell yet */
+};
+
+struct service {
+    struct service *next;
+    struct px_terminals *all;
+    char id[40], owner[64];
+    bool persistent;
+    struct px_session *session; /* NULL: nobody is attached */
+    struct terminal *terminals;
+    unsigned n_terminals;
+};
+
+/* A shell that was told to go, until it has gone. */
+struct leaver {
+    pid_t pid;
+    int64_t since_us;
+};
+
+struct px_terminals {
+    struct px_host *host;
+    struct service *services;
+    struct leaver *leavers;
+    size_t n_leavers, cap_leavers;
+};
+
+struct px_terminals *px_terminals_new(struct px_host *h) {
+    struct px_terminals *t = px_new0(struct px_terminals, 1);
+    t->host = h;
+    return t;
+}
+
+/* ---- out ---- */
+
+static void respond(struct px_session *s, Pxs__TerminalResponse *r) {
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    m.item_case = PXS__MESSAGE__ITEM_TERMINAL_RESPONSE;
+    m.terminal_response = r;
+    px_session_send(s, &m);
+}
+
+static void send_data(struct px_session *s, int32_t id, const uint8_t *data, size_t size) {
+    Pxs__TerminalData d = PXS__TERMINAL_DATA__INIT;
+    px_cleanup_free uint8_t *packed = NULL;
+    d.terminal_id = id;
+    d.data = (ProtobufCBinaryData){size, (uint8_t *)data};
+    if (size > COMPRESS_FROM_BYTES) {
+        packed = px_calloc(1, size);
+        const size_t n = ZSTD_compress(packed, size, data, size, 3);
+        if (!ZSTD_isError(n)) { /* else it would not be smaller */
+            d.data = (ProtobufCBinaryData){n, packed};
+            d.compressed = true;
+        }
+    }
+    Pxs__TerminalResponse r = PXS__TERMINAL_RESPONSE__INIT;
+    r.response_case = PXS__TERMINAL_RESPONSE__RESPONSE_DATA;
+    r.data = &d;
+    respond(s, &r);
+}
+
+static void send_error(struct px_session *s, int32_t id, const char *text) {
+    Pxs__TerminalError e = PXS__TERMINAL_ERROR__INIT;
+    e.terminal_id = id;
+    e.message = (char *)text;
+    Pxs__TerminalResponse r = PXS__TERMINAL_RESPONSE__INIT;
+    r.response_case = PXS__TERMINAL_RESPONSE__RESPONSE_ERROR;
+    r.error = &e;
+    respond(s, &r);
+}
+
+static void send_closed(struct px_session *s, int32_t id, int code) {
+    Pxs__TerminalClosed c = PXS__TERMINAL_CLOSED__INIT;
+    c.terminal_id = id;
+    c.exit_code = code;
+    Pxs__TerminalResponse r = PXS__TERMINAL_RESPONSE__INIT;
+    r.response_case = PXS__TERMINAL_RESPONSE__RESPONSE_CLOSED;
+    r.closed = &c;
+    respond(s, &r);
+}
+
+static void send_opened(const struct terminal *t, bool replay) {
+    const struct service *v = t->service;
+    int32_t others[TERMINALS_MAX];
+    Pxs__TerminalOpened o = PXS__TERMINAL_OPENED__INIT;
+    for (const struct terminal *i = v->terminals; i; i = i->next)
+        if (replay && i != t && o.n_persistent_sessions < TERMINALS_MAX)
+            others[o.n_persistent_sessions++] = i->id;
+    o.persistent_sessions = others;
+    o.terminal_id = t->id;
+    o.success = true;
+    o.pid = (uint32_t)t->pid;
+    o.service_id = (char *)v->id;
+    o.replay_terminal_output = replay;
+    Pxs__TerminalResponse r = PXS__TERMINAL_RESPONSE__INIT;
+    r.response_case = PXS__TERMINAL_RESPONSE__RESPONSE_OPENED;
+    r.opened = &o;
+    respond(v->session, &r);
+}
+
+/* ---- a shell ---- */
+
+static void on_poll_closed(uv_handle_t *h) {
+    struct terminal *t = px_container_of((uv_poll_t *)h, struct terminal, poll);
+    close(t->fd);
+    px_buf_fini(&t->ring);
+    px_buf_fini(&t->input);
+    free(t);
+}
+
+/* Takes it out of its service and ends the shell. */
+static void drop(struct terminal *t, bool kill_it) {
+    struct terminal **at = &t->service->terminals;
+    while (*at != t)
+        at = &(*at)->next;
+    *at = t->next;
+    t->service->n_terminals--;
+    t->gone = true;
+    if (kill_it) {
+        struct px_terminals *all = t->service->all;
+        kill(-t->pid, SIGHUP);
+        px_grow(all->leavers, &all->cap_leavers, all->n_leavers + 1);
+        all->leavers[all->n_leavers++] = (struct leaver){t->pid, px_now_us()};
+    }
+    uv_close((uv_handle_t *)&t->poll, on_poll_closed);
+}
+
+static void drop_service(struct service *v) {
+    struct service **at = &v->all->services;
+    while (v->terminals)
+        drop(v->terminals, true);
+    while (*at != v)
+        at = &(*at)->next;
+    *at = v->next;
+    free(v);
+}
+
+static void keep(struct terminal *t, const char *data, size_t size) {
+    px_buf_add(&t->ring, data, size);
+    if (t->ring.size > 2 * RING_BYTES)
+        px_buf_drop(&t->ring, t->ring.size - RING_BYTES);
+}
+
+static void on_end(struct terminal *t) {
+    int status = 0;
+    struct service *v = t->service;
+    /* The terminal's end and the shell's come together, but not in a fixed order. */
+    bool reaped = false;
+    for (int i = 0; i < 20 && !reaped; i++) {
+        reaped = waitpid(t->pid, &status, WNOHANG) != 0;
+        if (!reaped)
+            px_sleep_us(PX_US_PER_MS);
+    }
+    const int code = !reaped ? 0 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (v->session)
+        send_closed(v->session, t->id, code);
+    drop(t, !reaped);
+    if (!v->session && !v->terminals)
+        drop_service(v);
+}
+
+static void watch(struct terminal *t);
+
+static void write_input(struct terminal *t) {
+    while (t->input.size > 0) {
+        const ssize_t n = write(t->fd, t->input.data, t->input.size);
+        if (n <= 0)
+            break;
+        px_buf_drop(&t->input, (size_t)n);
+    }
+}
+
+static void on_poll(uv_poll_t *p, int status, int events) {
+    struct terminal *t = px_container_of(p, struct terminal, poll);
+    char buf[READ_BYTES];
+    if (events & UV_WRITABLE)
+        write_input(t);
+    if (events & UV_READABLE || status < 0) {
+        const ssize_t n = read(t->fd, buf, sizeof(buf));
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+            on_end(t); /* EIO: the last holder of the terminal is gone */
+            return;
+        }
+        if (n > 0) {
+            keep(t, buf, (size_t)n);
+            if (t->service->session)
+                send_data(t->service->session, t->id, (uint8_t *)buf, (size_t)n);
+        }
+    }
+    watch(t);
+}
+
+/* Reads while the client keeps up (or nobody is there: then only the ring fills). */
+static void watch(struct terminal *t) {
+    const struct px_session *s = t->service->session;
+    int events = t->input.size ? UV_WRITABLE : 0;
+    if (!s || px_conn_queued_bytes(s->conn) < QUEUE_MAX_BYTES)
+        events |= UV_READABLE;
+    if (events)
+        uv_poll_start(&t->poll, events, on_poll);
+    else
+        uv_poll_stop(&t->poll);
+}
+
+static void set_size(int fd, unsigned rows, unsigned cols) {
+    const struct winsize w = {.ws_row = (unsigned short)(rows > SIDE_MAX ? SIDE_MAX : rows),
+                              .ws_col = (unsigned short)(cols > SIDE_MAX ? SIDE_MAX : cols)};
+    ioctl(fd, TIOCSWINSZ, &w);
+}
+
+/* In the child; only what is safe there. */
+static void exec_shell(const char *shell, const char *home, char *argv0, char **env) {
+    char *argv[] = {argv0, NULL};
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    for (int i = 1; i < 32; i++)
+        signal(i, SIG_DFL);
+    if (chdir(home) < 0 && chdir("/") < 0)
+        _exit(126);
+    execve(shell, argv, env);
+    _exit(127);
+}
+
+static char **shell_env(const struct passwd *pw, struct px_buf names[], size_t n) {
+    static const char *const kept[] = {"DISPLAY", "XAUTHORITY",      "LANG",
+                                       "PATH",    "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"};
+    char **env = px_new0(char *, n);
+    size_t used = 0;
+    px_buf_printf(&names[used], "TERM=xterm-256color");
+    px_buf_printf(&names[++used], "HOME=%s", pw->pw_dir);
+    px_buf_printf(&names[++used], "USER=%s", pw->pw_name);
+    px_buf_printf(&names[++used], "LOGNAME=%s", pw->pw_name);
+    px_buf_printf(&names[++used], "SHELL=%s", pw->pw_shell);
+    for (size_t i = 0; i < PX_N_ELEMENTS(kept); i++) {
+        const char *v = getenv(kept[i]);
+        if (v)
+            px_buf_printf(&names[++used], "%s=%s", kept[i], v);
+    }
+    for (size_t i = 0; i <= used; i++)
+        env[i] = names[i].data;
+    return env;
+}
+
+static pid_t start_shell(unsigned rows, unsigned cols, int *fd, struct px_error *err) {
+    const struct passwd *pw = getpwuid(getuid());
+    if (!pw || !*pw->pw_shell)
+        return px_fail(err, -ENOENT, "the desktop's user has no shell");
+    struct px_buf names[16] = {0};
+    px_cleanup_free char **env = shell_env(pw, names, 16);
+    px_cleanup_free char *shell = px_strdup(pw->pw_shell), *home = px_strdup(pw->pw_dir);
+    const char *base = strrchr(shell, '/');
+    px_cleanup_free char *argv0 = px_asprintf("-%s", base ? base + 1 : shell); /* a login shell */
+    const pid_t pid = forkpty(fd, NULL, NULL, NULL);
+    if (pid == 0)
+        exec_shell(shell, home, argv0, env);
+    const int e = errno;
+    for (size_t i = 0; i < 16; i++)
+        px_buf_fini(&names[i]);
+    if (pid < 0)
+        return px_fail_sys(err, -e, "cannot start a shell");
+    fcntl(*fd, F_SETFD, FD_CLOEXEC);
+    fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK);
+    set_size(*fd, rows, cols);
+    return pid;
+}
+
+static struct terminal *find(const struct service *v, int32_t id) {
+    struct terminal *t = v->terminals;
+    while (t && t->id != id)
+        t = t->next;
+    return t;
+}
+
+static void reattach(struct terminal *t, const Pxs__TerminalOpen *o) {
+    const size_t n = t->ring.size < REPLAY_BYTES ? t->ring.size : REPLAY_BYTES;
+    send_opened(t, true);
+    if (n > 0)
+        send_data(t->service->session, t->id, (uint8_t *)t->ring.data + t->ring.size - n, n);
+    /* Twice, and differently: full-screen programs draw themselves again. */
+    set_size(t->fd, o->rows > 1 ? o->rows - 1 : o->rows, o->cols);
+    set_size(t->fd, o->rows, o->cols);
+    watch(t);
+}
+
+static void open_terminal(struct service *v, const Pxs__TerminalOpen *o) {
+    struct px_error err = {0};
+    struct terminal *t = find(v, o->terminal_id);
+    if (t) {
+        reattach(t, o);
+        return;
+    }
+    int fd = -1;
+    const pid_t pid = v->n_terminals >= TERMINALS_MAX ? px_fail(&err, -EMFILE, "too many terminals")
+                                                      : start_shell(o->rows, o->cols, &fd, &err);
+    if (pid < 0) {
+        send_error(v->session, o->terminal_id, err.msg);
+        return;
+    }
+    t = px_new0(struct terminal, 1);
+    t->service = v;
+    t->id = o->terminal_id;
+    t->pid = pid;
+    t->fd = fd;
+    uv_poll_init(v->all->host->loop, &t->poll, fd);
+    t->next = v->terminals;
+    v->terminals = t;
+    v->n_terminals++;
+    send_opened(t, false);
+    watch(t);
+}
+
+static void take_input(struct service *v, const Pxs__TerminalData *d) {
+    struct terminal *t = find(v, d->terminal_id);
+    px_cleanup_free uint8_t *plain = NULL;
+    const uint8_t *data = d->data.data;
+    size_t size = d->data.len;
+    if (!t)
+        return;
+    if (d->compressed) {
+        const unsigned long long full = ZSTD_getFrameContentSize(data, size);
+        if (full > INPUT_MAX_BYTES) /* unknown and broken are huge numbers */
+            return;
+        plain = px_calloc(1, full ? full : 1);
+        size = ZSTD_decompress(plain, full, data, size);
+        if (ZSTD_isError(size))
+            return;
+        data = plain;
+    }
+    if (t->input.size + size > INPUT_MAX_BYTES)
+        return; /* the shell does not read; more would only pile up */
+    px_buf_add(&t->input, data, size);
+    write_input(t);
+    watch(t);
+}
+
+/* ---- sessions ---- */
+
+static struct service *service_of(const struct px_terminals *all, const struct px_session *s) {
+    struct service *v = all->services;
+    while (v && v->session != s)
+        v = v->next;
+    return v;
+}
+
+void px_terminals_attach(struct px_terminals *all, struct px_session *s) {
+    unsigned n = 0;
+    /* The id is a bearer token; it opens only for the client that got it. */
+    for (struct service *v = all->services; v; v = v->next, n++)
+        if (*s->service_id && !v->session && strcmp(v->owner, s->my_id) == 0 &&
+            strlen(v->id) == strlen(s->service_id) &&
+            sodium_memcmp(v->id, s->service_id, strlen(v->id)) == 0) {
+            v->session = s;
+            return;
+        }
+    if (n >= SERVICES_MAX) {
+        px_session_end(s, "Connection failed: too many terminals");
+        return;
+    }
+    uint8_t random[16];
+    struct service *v = px_new0(struct service, 1);
+    randombytes_buf(random, sizeof(random));
+    memcpy(v->id, "ts_", 3);
+    sodium_bin2hex(v->id + 3, sizeof(v->id) - 3, random, sizeof(random));
+    snprintf(v->owner, sizeof(v->owner), "%s", s->my_id);
+    v->all = all;
+    v->session = s;
+    v->persistent = s->options.terminal_persistent;
+    v->next = all->services;
+    all->services = v;
+}
+
+void px_terminals_message(struct px_terminals *all, struct px_session *s, const Pxs__Message *m) {
+    struct service *v = service_of(all, s);
+    if (!v)
+        return;
+    if (m->item_case == PXS__MESSAGE__ITEM_MISC && m->misc->item_case == PXS__MISC__ITEM_OPTION) {
+        px_options_merge(&s->options, m->misc->option);
+        v->persistent = s->options.terminal_persistent;
+        return;
+    }
+    if (m->item_case != PXS__MESSAGE__ITEM_TERMINAL_ACTION)
+        return;
+    const Pxs__TerminalAction *a = m->terminal_action;
+    struct terminal *t;
+    switch (a->action_case) {
+    case PXS__TERMINAL_ACTION__ACTION_OPEN:
+        open_terminal(v, a->open);
+        break;
+    case PXS__TERMINAL_ACTION__ACTION_DATA:
+        take_input(v, a->data);
+        break;
+    case PXS__TERMINAL_ACTION__ACTION_RESIZE:
+        t = find(v, a->resize->terminal_id);
+        if (t)
+            set_size(t->fd, a->resize->rows, a->resize->cols);
+        break;
+    case PXS__TERMINAL_ACTION__ACTION_CLOSE:
+        t = find(v, a->close->terminal_id);
+        if (t) {
+            drop(t, true);
+            send_closed(s, a->close->terminal_id, 0);
+        }
+        break;
+    case PXS__TERMINAL_ACTION__ACTION__NOT_SET:
+    default:
+        break;
+    }
+}
+
+void px_terminals_dry(struct px_terminals *all, struct px_session *s) {
+    const struct service *v = service_of(all, s);
+    for (struct terminal *t = v ? v->terminals : NULL; t; t = t->next)
+        watch(t);
+}
+
+void px_terminals_detach(struct px_terminals *all, struct px_session *s) {
+    struct service *v = all ? service_of(all, s) : NULL;
+    if (!v)
+        return;
+    v->session = NULL;
+    if (!v->persistent || !v->terminals) {
+        drop_service(v);
+        return;
+    }
+    for (struct terminal *t = v->terminals; t; t = t->next)
+        watch(t);
+}
+
+void px_terminals_tick(struct px_terminals *all, int64_t now_us) {
+    for (size_t i = 0; i < all->n_leavers;) {
+        const struct leaver *l = &all->leavers[i];
+        if (waitpid(l->pid, NULL, WNOHANG) != 0)
+            all->leavers[i] = all->leavers[--all->n_leavers];
+        else {
+            if (now_us - l->since_us > PATIENCE_US)
+                kill(l->pid, SIGKILL);
+            i++;
+        }
+    }
+}
+
+void px_terminals_close(struct px_terminals *all) {
+    if (!all)
+        return;
+    while (all->services)
+        drop_service(all->services);
+    free(all->leavers);
+    free(all);
+}

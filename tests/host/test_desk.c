@@ -1,0 +1,755 @@
+/* tests/host/test_desk.c - the session checklist over a real X server: login, video, cursor, input
+ */
+#include "base/clock.h"
+#include "fixture.h"
+#include "proto/frame.h"
+#include <poll.h>
+#include <sys/socket.h>
+#include <xcb/xtest.h>
+
+/* ---- framing and login ---- */
+
+static void item_3_frames_split_anywhere_are_put_together(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    for (int i = 0; i < 4; i++) { /* test_delay from the client, a byte at a time */
+        px_assert_ok(px_client_send_raw(c, &"\x10\x2a\x02\x10\x01"[i], 1, NULL));
+        px_sleep_us(2000);
+    }
+    px_assert_ok(px_client_send_raw(c, "\x01", 1, NULL));
+    px_cleanup(px_message_freep) Pxs__Message *m =
+        await(c, PXS__MESSAGE__ITEM_TEST_DELAY, 2 * SECOND);
+    assert_non_null(m);
+    char many[500];
+    for (int i = 0; i < 100; i++)
+        memcpy(many + 5 * i, "\x10\x2a\x02\x10\x01", 5);
+    px_assert_ok(px_client_send_raw(c, many, sizeof(many), NULL));
+    for (int i = 0; i < 100; i++) {
+        px_cleanup(px_message_freep) Pxs__Message *e =
+            await(c, PXS__MESSAGE__ITEM_TEST_DELAY, 2 * SECOND);
+        assert_non_null(e);
+    }
+}
+
+static void item_4_empty_frame_is_ignored(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    px_assert_ok(px_client_send_body(c, "", 0, NULL));
+    send_hex(c, "2A021001");
+    px_cleanup(px_message_freep) Pxs__Message *m =
+        await(c, PXS__MESSAGE__ITEM_TEST_DELAY, 2 * SECOND);
+    assert_non_null(m);
+}
+
+static void item_5_too_long_a_frame_closes(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    px_assert_ok(px_client_send_raw(c, "\xff\xff\xff\xff", 4, NULL));
+    assert_true(is_closed(c, 2 * SECOND));
+}
+
+static void garbage_closes_only_its_own_connection(void **state) {
+    px_cleanup(px_client_closep) struct px_client *a = desktop(NULL), *b = dial();
+    px_assert_ok(px_client_wait_hash(b, 5 * SECOND, NULL));
+    px_assert_ok(px_client_send_raw(b, "\x08\x0b\x0c", 3, NULL));
+    assert_true(is_closed(b, 2 * SECOND));
+    px_cleanup(px_message_freep) Pxs__Message *m = await_frame(a, NULL, 2 * SECOND);
+    assert_non_null(m);
+}
+
+static void item_16_direct_port_starts_with_the_hash(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    const uint8_t *body;
+    size_t size;
+    assert_int_equal(px_client_recv_body(c, px_now_us() + 2 * SECOND, &body, &size, NULL), 1);
+    assert_int_equal(body[0], 0x4a);
+}
+
+static void item_19_salt_is_stable_and_challenge_fresh(void **state) {
+    px_cleanup(px_client_closep) struct px_client *a = dial(), *b = dial();
+    px_assert_ok(px_client_wait_hash(a, 5 * SECOND, NULL));
+    px_assert_ok(px_client_wait_hash(b, 5 * SECOND, NULL));
+    assert_string_equal(a->salt, b->salt);
+    assert_string_not_equal(a->challenge, b->challenge);
+    assert_true(strlen(a->challenge) >= 16);
+    px_cleanup_free char *salt = strdup(a->salt);
+    fixture_stop_host();
+    fixture_host("");
+    px_cleanup(px_client_closep) struct px_client *d = dial();
+    px_assert_ok(px_client_wait_hash(d, 5 * SECOND, NULL));
+    assert_string_equal(d->salt, salt);
+}
+
+/* The item says two minutes; here three seconds and three probes. */
+static void items_20_and_31_empty_password_waits_while_probes_go_on(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    const struct px_client_login l = {.username = ID, .password = ""};
+    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    px_assert_ok(px_client_send_login(c, &l, NULL));
+    px_cleanup(px_message_freep) Pxs__Message *m =
+        await(c, PXS__MESSAGE__ITEM_LOGIN_RESPONSE, 3 * SECOND);
+    assert_null(m);
+    assert_in_range(c->n_probes, 2, 5);
+    c->no_echo = true;
+    const unsigned before = c->n_probes;
+    drain(c, 3 * SECOND);
+    assert_true(c->n_probes <= before + 1); /* no second one before the first is back */
+    assert_false(is_closed(c, SECOND / 10));
+}
+
+static void item_21_wrong_password_then_the_right_one(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    struct px_client_login l = {.username = ID, .password = "not that one"};
+    px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+    struct px_error err = {0};
+    assert_int_equal(px_client_login(c, &l, 5 * SECOND, &m, &err), -EACCES);
+    assert_string_equal(err.msg, "Wrong Password");
+    l.password = PASSWORD;
+    px_assert_ok(px_client_login(c, &l, 5 * SECOND, &m, NULL));
+}
+
+static void item_24_another_id_is_offline(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    const struct px_client_login l = {.username = "987654321", .password = PASSWORD};
+    px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+    struct px_error err = {0};
+    assert_int_equal(px_client_login(c, &l, 5 * SECOND, &m, &err), -EACCES);
+    assert_string_equal(err.msg, "Offline");
+}
+
+static void item_25_another_purpose_closes(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    struct px_client_login l = {.username = ID, .password = ""};
+    px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+    struct px_error err = {0};
+    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    px_assert_ok(px_client_send_login(c, &l, NULL));
+    l.password = PASSWORD;
+    l.files_dir = "/";
+    assert_int_equal(px_client_login(c, &l, 5 * SECOND, &m, &err), -EACCES);
+    assert_string_equal(err.msg, "Connection not allowed");
+    assert_true(is_closed(c, 2 * SECOND));
+}
+
+static void peer_info_says_what_clients_need(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    const struct px_client_login l = {.username = "127.0.0.1", .password = PASSWORD};
+    px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+    px_assert_ok(px_client_login(c, &l, 5 * SECOND, &m, NULL));
+    const Pxs__PeerInfo *p = m->login_response->peer_info;
+    assert_string_equal(p->platform, "Linux");
+    assert_string_equal(p->version, "1.4.9");
+    assert_true(*p->username && *p->hostname);
+    assert_int_equal(p->n_displays, 1);
+    assert_int_equal(p->displays[0]->width, f.width);
+    assert_int_equal(p->displays[0]->height, f.height);
+    assert_non_null(p->displays[0]->original_resolution); /* 0x0: any size */
+    assert_int_equal(p->displays[0]->original_resolution->width, 0);
+    assert_non_null(p->encoding);
+    assert_true(p->encoding->vp8);
+}
+
+static void item_32_clients_probe_comes_back_as_it_was(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    send_hex(c, "2A021001");
+    const int64_t until = px_now_us() + 2 * SECOND;
+    for (;;) {
+        const uint8_t *body;
+        size_t size;
+        assert_int_equal(px_client_recv_body(c, until, &body, &size, NULL), 1);
+        if (size == 4 && memcmp(body, "\x2a\x02\x10\x01", 4) == 0)
+            break;
+    }
+}
+
+static void item_60_unknown_messages_are_skipped(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    send_hex(c, "E2030100");     /* Message 60 */
+    send_hex(c, "9A01039A0600"); /* Misc 99 */
+    send_hex(c, "2A021001");
+    px_cleanup(px_message_freep) Pxs__Message *m =
+        await(c, PXS__MESSAGE__ITEM_TEST_DELAY, 2 * SECOND);
+    assert_non_null(m);
+}
+
+/* ---- video ---- */
+
+static void item_36_first_frame_is_key_and_comes_soon(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
+    const int64_t t0 = px_now_us();
+    px_cleanup(px_message_freep) Pxs__Message *m = await_frame(c, d, 3 * SECOND);
+    assert_non_null(m);
+    assert_true(px_video_frame_first(m->video_frame)->key);
+    assert_int_equal(m->video_frame->pictures_case, PXS__VIDEO_FRAME__PICTURES_VP9S); /* item 38 */
+    assert_int_equal(px_decoder_width(d), f.width);
+    assert_int_equal(px_decoder_height(d), f.height);
+    print_message("# first frame after %lld ms\n", (long long)(px_now_us() - t0) / 1000);
+}
+
+static bool near_colour(uint32_t a, uint32_t b) {
+    for (int s = 0; s < 24; s += 8)
+        if (abs((int)(a >> s & 255) - (int)(b >> s & 255)) > 24)
+            return false;
+    return true;
+}
+
+static void what_is_painted_arrives(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
+    static const uint32_t colours[] = {0xff0000, 0x00ff00, 0x0000ff, 0xffffff, 0x000000};
+    px_message_free(await_frame(c, d, 3 * SECOND));
+    for (size_t i = 0; i < PX_N_ELEMENTS(colours); i++) {
+        paint(101, 57, 333, 201, colours[i]);
+        const int64_t until = px_now_us() + 3 * SECOND;
+        while (!near_colour(px_decoder_pixel(d, 250, 150), colours[i])) {
+            px_cleanup(px_message_freep) Pxs__Message *m = await_frame(c, d, until - px_now_us());
+            assert_non_null(m);
+        }
+    }
+}
+
+static void item_37_refresh_brings_a_key_frame(void **state) {
+    static const char *const requests[] = {"9A01025001", "9A0103F80100"};
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
+    px_message_free(await_frame(c, d, 3 * SECOND));
+    for (size_t i = 0; i < 2; i++) {
+        drain(c, SECOND / 2); /* a still screen; also what refining sends */
+        const int64_t t0 = px_now_us();
+        bool key = false;
+        send_hex(c, requests[i]);
+        while (!key) {
+            px_cleanup(px_message_freep) Pxs__Message *m = await_frame(c, NULL, 2 * SECOND);
+            assert_non_null(m);
+            key = px_video_frame_first(m->video_frame)->key;
+        }
+        print_message("# key frame after %lld ms\n", (long long)(px_now_us() - t0) / 1000);
+    }
+}
+
+static Pxs__OptionMessage prefer(Pxs__SupportedDecoding *d, int codec) {
+    *d = (Pxs__SupportedDecoding)PXS__SUPPORTED_DECODING__INIT;
+    d->ability_vp8 = d->ability_vp9 = d->ability_h264 = d->ability_av1 = 1;
+    d->prefer = codec;
+    Pxs__OptionMessage o = PXS__OPTION_MESSAGE__INIT;
+    o.supported_decoding = d;
+    return o;
+}
+
+static bool contains_nal(const ProtobufCBinaryData *d, int type) {
+    for (size_t i = 0; i + 3 < d->len; i++)
+        if (d->data[i] == 0 && d->data[i + 1] == 0 && d->data[i + 2] == 1 &&
+            (d->data[i + 3] & 31) == type)
+            return true;
+    return false;
+}
+
+static void items_39_and_40_codecs_change_with_a_key_frame(void **state) {
+    static const struct {
+        int prefer;
+        Pxs__VideoFrame__PicturesCase want;
+    } cases[] = {{PX_PREFER_H264, PXS__VIDEO_FRAME__PICTURES_H264S},
+                 {PX_PREFER_VP8, PXS__VIDEO_FRAME__PICTURES_VP8S},
+                 {PX_PREFER_AV1, PXS__VIDEO_FRAME__PICTURES_AV1S},
+                 {PX_PREFER_VP9, PXS__VIDEO_FRAME__PICTURES_VP9S}};
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
+    px_message_free(await_frame(c, d, 3 * SECOND));
+    for (size_t i = 0; i < PX_N_ELEMENTS(cases); i++) {
+        Pxs__SupportedDecoding decoding;
+        const Pxs__OptionMessage o = prefer(&decoding, cases[i].prefer);
+        send_option(c, &o);
+        Pxs__Message *m = NULL;
+        do {
+            px_message_free(m);
+            m = await_frame(c, NULL, 5 * SECOND);
+            assert_non_null(m);
+        } while (m->video_frame->pictures_case != cases[i].want);
+        const Pxs__EncodedVideoFrame *frame = px_video_frame_first(m->video_frame);
+        assert_true(frame->key);
+        if (cases[i].prefer == PX_PREFER_H264)
+            assert_true(contains_nal(&frame->data, 7) && contains_nal(&frame->data, 8));
+        struct px_error err = {0};
+        px_assert_ok_err(px_decoder_push(d, m->video_frame, &err), &err);
+        px_message_free(m);
+        for (int n = 0; n < 3; n++) { /* each packet gives a picture: the decoder insists */
+            paint(10 * n, 10, 50, 50, 0x123456u * (unsigned)(n + 1));
+            px_cleanup(px_message_freep) Pxs__Message *next = await_frame(c, d, 3 * SECOND);
+            assert_non_null(next);
+        }
+    }
+}
+
+static void full_chroma_comes_when_asked_for(void **state) {
+    Pxs__SupportedDecoding decoding;
+    Pxs__CodecAbility i444 = PXS__CODEC_ABILITY__INIT;
+    Pxs__OptionMessage o = prefer(&decoding, PX_PREFER_VP9);
+    i444.vp9 = true;
+    decoding.i444 = &i444;
+    decoding.prefer_chroma = 1;
+    px_cleanup(px_client_closep) struct px_client *c = desktop(&o);
+    px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
+    px_cleanup(px_message_freep) Pxs__Message *m = await_frame(c, d, 3 * SECOND);
+    assert_non_null(m);
+    assert_true(px_decoder_is_i444(d));
+}
+
+static unsigned count_frames(struct px_client *c, int64_t us, bool paint_on) {
+    const int64_t until = px_now_us() + us;
+    unsigned n = 0;
+    for (unsigned i = 0; px_now_us() < until; i++) {
+        if (paint_on)
+            paint(300, 300, 64, 64, i * 0x030507);
+        px_cleanup(px_message_freep) Pxs__Message *m = await_frame(c, NULL, 4000);
+        n += m != NULL;
+    }
+    return n;
+}
+
+static void item_42_at_most_two_frames_go_unacknowledged(void **state) {
+    const struct px_client_login l = {.username = ID, .password = PASSWORD, .wants_acks = true};
+    px_cleanup(px_client_closep) struct px_client *c = login(&l);
+    assert_in_range(count_frames(c, SECOND, true), 1, 2);
+    send_hex(c, "9A01026001");
+    assert_in_range(count_frames(c, SECOND / 2, true), 1, 1);
+    assert_true(count_frames(c, 4 * SECOND, true) >= 1); /* an acknowledgement was lost */
+}
+
+static void item_43_custom_fps_is_obeyed(void **state) {
+    Pxs__OptionMessage o = PXS__OPTION_MESSAGE__INIT;
+    o.custom_fps = 5;
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    px_message_free(await_frame(c, NULL, 3 * SECOND));
+    send_option(c, &o);
+    count_frames(c, SECOND, true);
+    assert_in_range(count_frames(c, 2 * SECOND, true), 6, 11);
+}
+
+static void still_screen_sends_next_to_nothing(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    drain(c, SECOND);
+    assert_int_equal(count_frames(c, 2 * SECOND, false), 0);
+    const unsigned probes = c->n_probes;
+    drain(c, 2 * SECOND); /* item 33: at least one in two seconds */
+    assert_true(c->n_probes > probes);
+}
+
+/* Item 44. The slow one stops reading altogether, with a small window. */
+static void item_44_a_slow_client_does_not_slow_the_other(void **state) {
+    px_cleanup(px_client_closep) struct px_client *slow = dial(), *quick = NULL;
+    const int small = 4096;
+    setsockopt(slow->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    const struct px_client_login l = {.username = ID, .password = PASSWORD};
+    px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+    px_assert_ok(px_client_login(slow, &l, 5 * SECOND, &m, NULL));
+    quick = desktop(NULL);
+    count_frames(quick, SECOND, true);
+    const unsigned alone = count_frames(quick, 2 * SECOND, true);
+    print_message("# %u frames in 2 s beside one that does not read\n", alone);
+    assert_true(alone >= 20);
+}
+
+static void late_viewer_gets_a_key_frame_and_the_first_goes_on(void **state) {
+    px_cleanup(px_client_closep) struct px_client *a = desktop(NULL), *b = NULL;
+    px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new(), *e = px_decoder_new();
+    px_message_free(await_frame(a, d, 3 * SECOND));
+    drain(a, SECOND / 2);
+    b = desktop(NULL);
+    px_cleanup(px_message_freep) Pxs__Message *m = await_frame(b, e, 3 * SECOND);
+    assert_non_null(m);
+    assert_true(px_video_frame_first(m->video_frame)->key);
+    px_cleanup(px_message_freep) Pxs__Message *n = await_frame(a, d, 3 * SECOND);
+    assert_non_null(n);
+}
+
+/* ---- cursor ---- */
+
+static void set_cursor(uint16_t glyph) {
+    const xcb_font_t font = xcb_generate_id(f.x);
+    const xcb_cursor_t cursor = xcb_generate_id(f.x);
+    xcb_open_font(f.x, font, 6, "cursor");
+    xcb_create_glyph_cursor(f.x, cursor, font, font, glyph, (uint16_t)(glyph + 1), 0, 0, 0, 65535,
+                            65535, 65535);
+    xcb_change_window_attributes(f.x, f.root, XCB_CW_CURSOR, &cursor);
+    xcb_free_cursor(f.x, cursor);
+    xcb_close_font(f.x, font);
+    xcb_flush(f.x);
+}
+
+static void items_45_and_46_cursor_shapes(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    set_cursor(68);
+    px_cleanup(px_message_freep) Pxs__Message *first =
+        await(c, PXS__MESSAGE__ITEM_CURSOR_DATA, 2 * SECOND);
+    assert_non_null(first);
+    assert_memory_equal(first->cursor_data->colors.data, "\x28\xb5\x2f\xfd", 4);
+    assert_true(first->cursor_data->width > 0 && first->cursor_data->id != 0);
+    drain(c, SECOND / 3);
+    set_cursor(34);
+    px_cleanup(px_message_freep) Pxs__Message *other =
+        await(c, PXS__MESSAGE__ITEM_CURSOR_DATA, 2 * SECOND);
+    assert_non_null(other);
+    set_cursor(68);
+    px_cleanup(px_message_freep) Pxs__Message *again =
+        await(c, PXS__MESSAGE__ITEM_CURSOR_ID, 2 * SECOND);
+    assert_non_null(again);
+}
+
+static void item_47_pointer_position_only_when_asked(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    xcb_test_fake_input(f.x, XCB_MOTION_NOTIFY, 0, 0, f.root, 600, 300, 0);
+    xcb_flush(f.x);
+    px_cleanup(px_message_freep) Pxs__Message *none =
+        await(c, PXS__MESSAGE__ITEM_CURSOR_POSITION, SECOND / 2);
+    assert_null(none);
+    Pxs__OptionMessage o = PXS__OPTION_MESSAGE__INIT;
+    o.show_remote_cursor = PX_OPTION_YES;
+    send_option(c, &o);
+    px_message_free(await(c, PXS__MESSAGE__ITEM_CURSOR_POSITION, SECOND));
+    xcb_test_fake_input(f.x, XCB_MOTION_NOTIFY, 0, 0, f.root, 640, 360, 0);
+    xcb_flush(f.x);
+    px_cleanup(px_message_freep) Pxs__Message *m =
+        await(c, PXS__MESSAGE__ITEM_CURSOR_POSITION, 2 * SECOND);
+    assert_non_null(m);
+    assert_int_equal(m->cursor_position->x, 640);
+    assert_int_equal(m->cursor_position->y, 360);
+}
+
+/* ---- input ---- */
+
+struct pointer {
+    int x, y;
+    uint32_t mask;
+};
+
+static struct pointer pointer(void) {
+    xcb_query_pointer_reply_t *r =
+        xcb_query_pointer_reply(f.x, xcb_query_pointer(f.x, f.root), NULL);
+    const struct pointer p = {r->root_x, r->root_y, r->mask};
+    free(r);
+    return p;
+}
+
+static bool pointer_is(void *data) {
+    const struct pointer *want = data, now = pointer();
+    return now.x == want->x && now.y == want->y && (now.mask & 0x1f00) == (want->mask & 0x1f00);
+}
+
+static bool key_is_down(uint8_t code) {
+    xcb_query_keymap_reply_t *r = xcb_query_keymap_reply(f.x, xcb_query_keymap(f.x), NULL);
+    const bool down = r->keys[code / 8] & 1 << code % 8;
+    free(r);
+    return down;
+}
+
+static bool key_down_check(void *data) {
+    return key_is_down(*(uint8_t *)data);
+}
+
+static bool key_up_check(void *data) {
+    return !key_is_down(*(uint8_t *)data);
+}
+
+static void expect_pointer(int x, int y, uint32_t mask) {
+    struct pointer want = {x, y, mask};
+    if (!wait_for(pointer_is, &want, 2 * SECOND)) {
+        const struct pointer p = pointer();
+        fail_msg("pointer is at %d,%d mask %x", p.x, p.y, p.mask);
+    }
+}
+
+static void items_48_and_49_mouse(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    send_hex(c, "520610C801189003");
+    expect_pointer(100, 200, 0);
+    send_hex(c, "5208080910C801189003");
+    expect_pointer(100, 200, XCB_BUTTON_MASK_1);
+    send_hex(c, "5208080A10C801189003");
+    expect_pointer(100, 200, 0);
+    send_hex(c, "52020809"); /* left down with 0,0 */
+    expect_pointer(100, 200, XCB_BUTTON_MASK_1);
+    send_hex(c, "5202080A");
+    expect_pointer(100, 200, 0);
+    px_assert_ok(px_client_mouse(c, PX_MOUSE_RELATIVE, -30, 5, NULL));
+    expect_pointer(70, 205, 0);
+    px_assert_ok(px_client_mouse(c, PX_MOUSE_MOVE, 1 << 30, -(1 << 30), NULL));
+    expect_pointer(f.width - 1, 0, 0);
+}
+
+/* A window that takes keys and buttons. */
+static xcb_window_t window(void) {
+    const xcb_window_t w = xcb_generate_id(f.x);
+    const uint32_t values[] = {1, XCB_EVENT_MASK_KEY_PRESS | XCB_EVENT_MASK_KEY_RELEASE |
+                                      XCB_EVENT_MASK_BUTTON_PRESS | XCB_EVENT_MASK_EXPOSURE};
+    xcb_create_window(f.x, XCB_COPY_FROM_PARENT, w, f.root, 500, 300, 300, 200, 0,
+                      XCB_WINDOW_CLASS_INPUT_OUTPUT, XCB_COPY_FROM_PARENT,
+                      XCB_CW_OVERRIDE_REDIRECT | XCB_CW_EVENT_MASK, values);
+    xcb_map_window(f.x, w);
+    xcb_set_input_focus(f.x, XCB_INPUT_FOCUS_POINTER_ROOT, w, XCB_CURRENT_TIME);
+    free(xcb_get_input_focus_reply(f.x, xcb_get_input_focus(f.x), NULL));
+    xcb_generic_event_t *e;
+    while ((e = xcb_poll_for_event(f.x)))
+        free(e);
+    return w;
+}
+
+/* The next event of @type within two seconds: its detail; -1: none. */
+static int next_event(uint8_t type, uint16_t *state) {
+    const int64_t until = px_now_us() + 2 * SECOND;
+    while (px_now_us() < until) {
+        xcb_generic_event_t *e = xcb_poll_for_event(f.x);
+        if (!e) {
+            px_sleep_us(2000);
+            continue;
+        }
+        const xcb_key_press_event_t k = *(xcb_key_press_event_t *)(void *)e;
+        free(e);
+        if ((k.response_type & 0x7f) == type) {
+            if (state)
+                *state = k.state;
+            return k.detail;
+        }
+    }
+    return -1;
+}
+
+static void item_50_wheel(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    const xcb_window_t w = window();
+    px_assert_ok(px_client_mouse(c, PX_MOUSE_MOVE, 600, 400, NULL));
+    send_hex(c, "520408031802");
+    assert_int_equal(next_event(XCB_BUTTON_PRESS, NULL), 4);
+    send_hex(c, "520408031801");
+    assert_int_equal(next_event(XCB_BUTTON_PRESS, NULL), 5);
+    px_assert_ok(px_client_mouse(c, PX_MOUSE_WHEEL, 1, 0, NULL));
+    assert_int_equal(next_event(XCB_BUTTON_PRESS, NULL), 6);
+    px_assert_ok(px_client_mouse(c, PX_BUTTON_RIGHT << 3 | PX_MOUSE_DOWN, 0, 0, NULL));
+    assert_int_equal(next_event(XCB_BUTTON_PRESS, NULL), 3);
+    px_assert_ok(px_client_mouse(c, PX_BUTTON_RIGHT << 3 | PX_MOUSE_UP, 0, 0, NULL));
+    xcb_destroy_window(f.x, w);
+}
+
+static void item_51_map_keys_are_held(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    const xcb_window_t w = window();
+    uint8_t code = 38;
+    send_hex(c, "7A06080120264801");
+    assert_true(wait_for(key_down_check, &code, 2 * SECOND));
+    px_sleep_us(2 * SECOND);
+    assert_true(key_is_down(code));
+    send_hex(c, "7A0420264801");
+    assert_true(wait_for(key_up_check, &code, 2 * SECOND));
+    assert_int_equal(next_event(XCB_KEY_PRESS, NULL), 38);
+    assert_int_equal(next_event(XCB_KEY_RELEASE, NULL), 38);
+    xcb_destroy_window(f.x, w);
+}
+
+/* What a program reads from a key event: the symbol that the server's map gives it now. */
+static uint32_t typed_symbol(void) {
+    uint16_t mods = 0;
+    const int code = next_event(XCB_KEY_PRESS, &mods);
+    if (code < 0)
+        return 0;
+    xcb_get_keyboard_mapping_reply_t *r = xcb_get_keyboard_mapping_reply(
+        f.x, xcb_get_keyboard_mapping(f.x, (xcb_keycode_t)code, 1), NULL);
+    const uint32_t *syms = xcb_get_keyboard_mapping_keysyms(r);
+    uint32_t s = syms[mods & XCB_MOD_MASK_SHIFT ? 1 : 0];
+    if (mods & XCB_MOD_MASK_LOCK && s >= 'a' && s <= 'z')
+        s -= 32;
+    free(r);
+    return s >= 0xffe1 && s <= 0xffee ? typed_symbol() : s; /* not the modifiers themselves */
+}
+
+static void item_52_text_comes_out_as_given(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    const xcb_window_t w = window();
+    send_hex(c, "7A043202C3A9");
+    assert_int_equal(typed_symbol(), 0xe9);
+    px_assert_ok(px_client_type(c, "aB3?\xe2\x82\xac", NULL));
+    static const uint32_t want[] = {'a', 'B', '3', '?', 0x010020ac};
+    for (size_t i = 0; i < PX_N_ELEMENTS(want); i++)
+        assert_int_equal(typed_symbol(), want[i]);
+    xcb_generic_event_t *e;
+    px_sleep_us(200000);
+    while ((e = xcb_poll_for_event(f.x))) { /* once only */
+        assert_int_not_equal(e->response_type & 0x7f, XCB_KEY_PRESS);
+        free(e);
+    }
+    xcb_destroy_window(f.x, w);
+}
+
+static void legacy_characters_and_named_keys(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    const xcb_window_t w = window();
+    send_hex(c, "7A041001 2041"); /* press, chr 'A' */
+    assert_int_equal(typed_symbol(), 'A');
+    px_assert_ok(px_client_control_key(c, PX_KEY_RETURN, NULL));
+    assert_int_equal(typed_symbol(), 0xff0d);
+    send_hex(c, "7A0610012061 4004"); /* 'a' with Control: packed or not, here not */
+    uint16_t mods = 0;
+    int code;
+    do
+        code = next_event(XCB_KEY_PRESS, &mods);
+    while (code >= 0 && code != 38);
+    assert_int_equal(code, 38);
+    assert_true(mods & XCB_MOD_MASK_CONTROL);
+    uint8_t control = 37;
+    assert_true(wait_for(key_up_check, &control, SECOND));
+    xcb_destroy_window(f.x, w);
+}
+
+static void caps_lock_follows_the_client(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    const xcb_window_t w = window();
+    uint16_t mods = 0;
+    send_hex(c, "7A08080120264801 4003"); /* map 'a' with CapsLock */
+    assert_int_equal(next_event(XCB_KEY_PRESS, &mods), 38);
+    assert_true(mods & XCB_MOD_MASK_LOCK);
+    send_hex(c, "7A0420264801");
+    px_assert_ok(px_client_type(c, "x", NULL));
+    assert_int_equal(typed_symbol(), 'x');
+    send_hex(c, "7A06080120264801");
+    assert_int_equal(next_event(XCB_KEY_PRESS, &mods), 38);
+    assert_false(mods & XCB_MOD_MASK_LOCK);
+    send_hex(c, "7A0420264801");
+    xcb_destroy_window(f.x, w);
+}
+
+static void item_53_leaving_lets_everything_go(void **state) {
+    struct px_client *c = desktop(NULL);
+    uint8_t code = 38;
+    px_assert_ok(px_client_mouse(c, PX_MOUSE_MOVE, 50, 60, NULL));
+    send_hex(c, "7A06080120264801");
+    send_hex(c, "52020809");
+    assert_true(wait_for(key_down_check, &code, 2 * SECOND));
+    expect_pointer(50, 60, XCB_BUTTON_MASK_1);
+    px_client_close(c);
+    assert_true(wait_for(key_up_check, &code, 2 * SECOND));
+    expect_pointer(50, 60, 0);
+}
+
+static void item_54_view_only_has_no_effect(void **state) {
+    Pxs__OptionMessage o = PXS__OPTION_MESSAGE__INIT;
+    o.disable_keyboard = PX_OPTION_YES;
+    px_cleanup(px_client_closep) struct px_client *c = desktop(&o);
+    const struct pointer before = pointer();
+    px_assert_ok(px_client_mouse(c, PX_MOUSE_MOVE, 333, 222, NULL));
+    send_hex(c, "7A06080120264801");
+    send_hex(c, "52020809");
+    drain(c, SECOND / 3);
+    const struct pointer after = pointer();
+    assert_int_equal(after.x, before.x);
+    assert_int_equal(after.mask & 0x1f00, 0);
+    assert_false(key_is_down(38));
+}
+
+/* ---- the rest ---- */
+
+static void calls_and_privacy_are_declined_so_that_clients_say_so(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    send_hex(c, "BA010408051001"); /* voice call: timestamp in field 1, is_connect */
+    px_cleanup(px_message_freep) Pxs__Message *m =
+        await(c, PXS__MESSAGE__ITEM_VOICE_CALL_RESPONSE, 2 * SECOND);
+    assert_non_null(m);
+    assert_false(m->voice_call_response->accepted);
+    send_hex(c, "9A01058A02021001"); /* toggle_privacy_mode on */
+    const int64_t until = px_now_us() + 2 * SECOND;
+    for (;;) {
+        px_cleanup(px_message_freep) Pxs__Message *n =
+            await(c, PXS__MESSAGE__ITEM_MISC, until - px_now_us());
+        assert_non_null(n);
+        if (n->misc->item_case == PXS__MISC__ITEM_BACK_NOTIFICATION) {
+            assert_int_equal(n->misc->back_notification->privacy_mode_state, 3);
+            break;
+        }
+    }
+}
+
+static void message_query_tells_the_display(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    send_hex(c, "9A0105AA02020800"); /* message_query{switch_display 0} */
+    const int64_t until = px_now_us() + 2 * SECOND;
+    for (;;) {
+        px_cleanup(px_message_freep) Pxs__Message *m =
+            await(c, PXS__MESSAGE__ITEM_MISC, until - px_now_us());
+        assert_non_null(m);
+        if (m->misc->item_case != PXS__MISC__ITEM_SWITCH_DISPLAY)
+            continue;
+        assert_int_equal(m->misc->switch_display->width, f.width);
+        break;
+    }
+}
+
+static void reconnecting_many_times_leaves_the_host_as_it_was(void **state) {
+    for (int i = 0; i < 50; i++) {
+        struct px_client *c = i % 2 ? desktop(NULL) : dial();
+        px_client_close(c);
+    }
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    px_cleanup(px_message_freep) Pxs__Message *m = await_frame(c, NULL, 3 * SECOND);
+    assert_non_null(m);
+}
+
+/* Last: it holds this address off for a minute. */
+static void item_29_seven_wrong_proofs_mean_wait(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    const struct px_client_login l = {.username = ID, .password = "wrong wrong"};
+    struct px_error err = {0};
+    int n = 0;
+    do {
+        px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+        assert_int_equal(px_client_login(c, &l, 5 * SECOND, &m, &err), -EACCES);
+    } while (++n < 10 && strcmp(err.msg, "Wrong Password") == 0);
+    assert_in_range(n, 7, 8);
+    assert_string_equal(err.msg, "Please try 1 minute later");
+}
+
+static int start(void **state) {
+    fixture_x(false);
+    fixture_host("");
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(item_3_frames_split_anywhere_are_put_together),
+        cmocka_unit_test(item_4_empty_frame_is_ignored),
+        cmocka_unit_test(item_5_too_long_a_frame_closes),
+        cmocka_unit_test(garbage_closes_only_its_own_connection),
+        cmocka_unit_test(item_16_direct_port_starts_with_the_hash),
+        cmocka_unit_test(item_19_salt_is_stable_and_challenge_fresh),
+        cmocka_unit_test(items_20_and_31_empty_password_waits_while_probes_go_on),
+        cmocka_unit_test(item_21_wrong_password_then_the_right_one),
+        cmocka_unit_test(item_24_another_id_is_offline),
+        cmocka_unit_test(item_25_another_purpose_closes),
+        cmocka_unit_test(peer_info_says_what_clients_need),
+        cmocka_unit_test(item_32_clients_probe_comes_back_as_it_was),
+        cmocka_unit_test(item_60_unknown_messages_are_skipped),
+        cmocka_unit_test(item_36_first_frame_is_key_and_comes_soon),
+        cmocka_unit_test(what_is_painted_arrives),
+        cmocka_unit_test(item_37_refresh_brings_a_key_frame),
+        cmocka_unit_test(items_39_and_40_codecs_change_with_a_key_frame),
+        cmocka_unit_test(full_chroma_comes_when_asked_for),
+        cmocka_unit_test(item_42_at_most_two_frames_go_unacknowledged),
+        cmocka_unit_test(item_43_custom_fps_is_obeyed),
+        cmocka_unit_test(still_screen_sends_next_to_nothing),
+        cmocka_unit_test(item_44_a_slow_client_does_not_slow_the_other),
+        cmocka_unit_test(late_viewer_gets_a_key_frame_and_the_first_goes_on),
+        cmocka_unit_test(items_45_and_46_cursor_shapes),
+        cmocka_unit_test(item_47_pointer_position_only_when_asked),
+        cmocka_unit_test(items_48_and_49_mouse),
+        cmocka_unit_test(item_50_wheel),
+        cmocka_unit_test(item_51_map_keys_are_held),
+        cmocka_unit_test(item_52_text_comes_out_as_given),
+        cmocka_unit_test(legacy_characters_and_named_keys),
+        cmocka_unit_test(caps_lock_follows_the_client),
+        cmocka_unit_test(item_53_leaving_lets_everything_go),
+        cmocka_unit_test(item_54_view_only_has_no_effect),
+        cmocka_unit_test(calls_and_privacy_are_declined_so_that_clients_say_so),
+        cmocka_unit_test(message_query_tells_the_display),
+        cmocka_unit_test(reconnecting_many_times_leaves_the_host_as_it_was),
+        cmocka_unit_test(item_29_seven_wrong_proofs_mean_wait),
+    };
+    return cmocka_run_group_tests(tests, start, fixture_end);
+}
