@@ -358,6 +358,12 @@ void admin_print_commands(FILE *out) {
                 commands[i].args, commands[i].help);
 }
 
+void admin_print_man(FILE *out) {
+    for (size_t i = 0; i < PX_N_ELEMENTS(commands); i++)
+        fprintf(out, ".It Cm %s Ar %s\n%s.\n", commands[i].name,
+                commands[i].args[0] ? commands[i].args : "\\&", commands[i].help);
+}
+
 static const struct command *find_command(const char *name, struct px_error *err) {
     const char *names[PX_N_ELEMENTS(commands)];
     for (size_t i = 0; i < PX_N_ELEMENTS(commands); i++) {

@@ -3,3 +3,4 @@
 #include <stdio.h>
 
 void admin_print_commands(FILE *out);
+void admin_print_man(FILE *out);

@@ -15,6 +15,8 @@ int main(int argc, char **argv) {
     struct server s = {.dir_fd = -1};
     if (argc > 1 && strcmp(argv[1], "ctl") == 0)
         return ctl_main(argc, argv);
+    if (argc == 3 && strcmp(argv[1], "__man") == 0) /* for the build: fills in the manual page */
+        return man_main(argv[2]);
     px_config_init(&s.config);
     if (px_config_load(&s.config, argc, argv, &err) < 0) {
         px_config_fini(&s.config);

@@ -67,6 +67,8 @@ int admin_open(struct server *s, struct px_error *err);
 void admin_close(struct server *s);
 /* metrics.c */
 void metrics_print(struct server *s, struct px_buf *out);
+/* man.c: prints the manual page @path with its tables filled in; returns the exit code */
+int man_main(const char *path);
 /* ctl.c: the client half; returns the exit code */
 int ctl_main(int argc, char **argv);
 /* Where the admin socket is, by the same rules for both halves; the caller's. */

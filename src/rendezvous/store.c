@@ -13,9 +13,18 @@
 #define RETRY_US (5 * PX_US_PER_S)
 #define BUSY_MS 5000
 
+/* Changes are queued in blocks of their own: small allocations between those of the peers, freed
+ * soon after, would leave holes in memory. */
+#define BLOCK_BYTES (256u * 1024)
+struct block {
+    struct block *next;
+    size_t used, n; /* bytes; changes */
+    _Alignas(16) uint8_t data[BLOCK_BYTES];
+};
+
 /* A queued change; the bytes of id, old_id, uuid and pk stand one after the other in data. */
 struct change {
-    struct change *next;
+    size_t total;   /* with padding */
     int64_t seen_s; /* wall clock */
     struct px_addr addr, local;
     uint8_t change, id_size, old_size, pk_size;
@@ -30,7 +39,7 @@ struct px_store {
     bool started;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    struct change *first, **end; /* from here on under the lock */
+    struct block *first, *last; /* from here on under the lock */
     size_t n_queued, n_written, n_dropped, n_failed;
     bool stop;
 };
@@ -110,9 +119,34 @@ static int open_db(const char *path, sqlite3 **ret, struct px_error *err) {
     return 0;
 }
 
-static struct change *change_new(const struct px_peer_row *row) {
-    const size_t total = row->id.size + row->old_id.size + row->uuid.size + row->pk.size;
-    struct change *c = px_calloc(1, sizeof(*c) + total);
+static struct change *next_change(struct block *b, struct change *c) {
+    uint8_t *at = c ? (uint8_t *)c + c->total : b->data;
+    return at < b->data + b->used ? (struct change *)(void *)at : NULL;
+}
+
+/* Room for a change at the end of the queue. */
+static struct change *append(struct px_store *s, size_t total) {
+    if (!s->last || s->last->used + total > BLOCK_BYTES) {
+        struct block *b = px_calloc(1, sizeof(*b));
+        if (s->last)
+            s->last->next = b;
+        else
+            s->first = b;
+        s->last = b;
+    }
+    struct change *c = (struct change *)(void *)(s->last->data + s->last->used);
+    c->total = total;
+    s->last->used += total;
+    s->last->n++;
+    return c;
+}
+
+static void add_change(struct px_store *s, const struct px_peer_row *row) {
+    const struct px_bytes parts[] = {row->id, row->old_id, row->uuid, row->pk};
+    size_t total = sizeof(struct change);
+    for (size_t i = 0; i < PX_N_ELEMENTS(parts); i++)
+        total += parts[i].size;
+    struct change *c = append(s, (total + 15) / 16 * 16);
     uint8_t *to = c->data;
     c->change = (uint8_t)row->change;
     c->seen_s = wall_s();
@@ -122,11 +156,9 @@ static struct change *change_new(const struct px_peer_row *row) {
     c->old_size = (uint8_t)row->old_id.size;
     c->uuid_size = (uint16_t)row->uuid.size;
     c->pk_size = (uint8_t)row->pk.size;
-    const struct px_bytes parts[] = {row->id, row->old_id, row->uuid, row->pk};
     for (size_t i = 0; i < PX_N_ELEMENTS(parts); to += parts[i++].size)
         if (parts[i].size)
             memcpy(to, parts[i].data, parts[i].size);
-    return c;
 }
 
 void px_store_push(void *data, const struct px_peer_row *row) {
@@ -135,9 +167,7 @@ void px_store_push(void *data, const struct px_peer_row *row) {
     if (s->n_queued >= PX_STORE_QUEUE_MAX) {
         s->n_dropped++;
     } else {
-        struct change *c = change_new(row);
-        *s->end = c;
-        s->end = &c->next;
+        add_change(s, row);
         if (s->n_queued++ == 0)
             pthread_cond_signal(&s->wake);
     }
@@ -222,14 +252,15 @@ static int write_change(struct statements *st, const struct change *c) {
     return 0;
 }
 
-static int write_batch(sqlite3 *db, const struct change *first, struct px_error *err) {
+static int write_batch(sqlite3 *db, struct block *first, struct px_error *err) {
     struct statements st = {0};
     int r = 0;
     if (sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK || prepare(db, &st) < 0)
         r = db_fail(err, db, "peer database");
-    for (const struct change *c = first; c && r == 0; c = c->next)
-        if (write_change(&st, c) < 0)
-            r = db_fail(err, db, "peer database");
+    for (struct block *b = first; b && r == 0; b = b->next)
+        for (struct change *c = next_change(b, NULL); c && r == 0; c = next_change(b, c))
+            if (write_change(&st, c) < 0)
+                r = db_fail(err, db, "peer database");
     finalize(&st);
     if (r == 0 && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
         r = db_fail(err, db, "peer database");
@@ -238,11 +269,12 @@ static int write_batch(sqlite3 *db, const struct change *first, struct px_error 
     return r;
 }
 
-static size_t free_batch(struct change *c) {
+static size_t free_batch(struct block *b) {
     size_t n = 0;
-    for (struct change *next; c; c = next, n++) {
-        next = c->next;
-        free(c);
+    for (struct block *next; b; b = next) {
+        n += b->n;
+        next = b->next;
+        free(b);
     }
     return n;
 }
@@ -258,21 +290,20 @@ static void wait_for_work(struct px_store *s) {
     pthread_mutex_lock(&s->lock);
 }
 
-static struct change *take_batch(struct px_store *s) {
-    struct change *batch = s->first;
-    s->first = NULL;
-    s->end = &s->first;
+static struct block *take_batch(struct px_store *s) {
+    struct block *batch = s->first;
+    s->first = s->last = NULL;
     return batch;
 }
 
 /* @batch is not empty. */
-static void put_back(struct px_store *s, struct change *batch) {
-    struct change *last = batch;
+static void put_back(struct px_store *s, struct block *batch) {
+    struct block *last = batch;
     while (last->next)
         last = last->next;
     last->next = s->first;
     if (!s->first)
-        s->end = &last->next;
+        s->last = last;
     s->first = batch;
 }
 
@@ -292,7 +323,7 @@ static void *run(void *data) {
     for (;;) {
         wait_for_work(s);
         const bool last = s->stop;
-        struct change *batch = take_batch(s);
+        struct block *batch = take_batch(s);
         pthread_mutex_unlock(&s->lock);
         int r = batch ? write_batch(s->db, batch, &err) : 0;
         size_t n = r == 0 ? free_batch(batch) : 0;
@@ -344,7 +375,6 @@ int px_store_open(const char *path, struct px_peers *peers, struct px_store **re
     s->path = px_strdup(path);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->wake, NULL);
-    s->end = &s->first;
     int r = open_db(path, &s->db, err);
     if (r == 0)
         r = load(s->db, peers, err);

@@ -59,6 +59,7 @@ class Server:
         self.proc.stdout.close()
         code = self.proc.wait(20)
         self.log.close()
+        assert code == (0 if sig == signal.SIGTERM else -sig), open(self.dir + '/log').read()[-4000:]
         return code
 
     def restart(self):
