@@ -45,6 +45,6 @@ for base, amp, waves, crest, foot in hills:
     img += mask * ((rgb(crest) + depth * (rgb(foot) - rgb(crest))) - img)
 
 small = img.reshape(H, S, W, S, 3).mean((1, 3))
-small += np.random.default_rng(7).normal(0, 0.7, (H, W, 1))  # hides the steps of smooth gradients
-Image.fromarray(np.clip(small, 0, 255).astype(np.uint8)).save(
-    sys.argv[1], quality=86, optimize=True, subsampling=0)
+small += np.random.default_rng(7).normal(0, 0.4, (H, W, 1))  # hides the steps of smooth gradients
+Image.fromarray(np.clip(small + 0.5, 0, 255).astype(np.uint8)).save(
+    sys.argv[1], quality=88, optimize=True, subsampling=0)
