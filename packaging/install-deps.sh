@@ -21,7 +21,7 @@ run="lxc mmdebstrap debian-archive-keyring ca-certificates iproute2 zstd tar"
 
 # Only for the tests.
 test="iproute2 nftables python3 python3-jsonschema python3-yaml mandoc bash-completion clang-format socat jq
-    xvfb xserver-xorg-core xserver-xorg-video-dummy xterm xclip x11-utils x11-xserver-utils"
+    xvfb xserver-xorg-core xserver-xorg-video-dummy xterm xclip x11-utils x11-xserver-utils pulseaudio pulseaudio-utils"
 fuzz="clang llvm"
 
 missing() {

@@ -1,0 +1,124 @@
+/* tests/host/test_audio.c - the session checklist: sound, with a sound server of its own */
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/proc.h"
+#include "fixture.h"
+#include <math.h>
+#include <opus/opus.h>
+#include <sys/stat.h>
+
+static void set_audio(struct px_client *c, bool off) {
+    Pxs__OptionMessage o = PXS__OPTION_MESSAGE__INIT;
+    o.disable_audio = off ? PX_OPTION_YES : PX_OPTION_NO;
+    send_option(c, &o);
+}
+
+/* Waits for the format message; nothing else of Misc is looked at. */
+static bool format_comes(struct px_client *c, int64_t us) {
+    const int64_t until = px_now_us() + us;
+    for (;;) {
+        px_cleanup(px_message_freep) Pxs__Message *m =
+            await(c, PXS__MESSAGE__ITEM_MISC, until - px_now_us());
+        if (!m)
+            return false;
+        if (m->misc->item_case == PXS__MISC__ITEM_AUDIO_FORMAT) {
+            assert_int_equal(m->misc->audio_format->sample_rate, 48000);
+            assert_int_equal(m->misc->audio_format->channels, 2);
+            return true;
+        }
+    }
+}
+
+/* A second of a tone, played by a program of the desktop. */
+static void play(unsigned seconds) {
+    char path[128];
+    static int16_t samples[48000 * 2 * 8];
+    const size_t n = 48000 * 2 * seconds;
+    for (size_t i = 0; i < n; i++)
+        samples[i] = (int16_t)(12000 * sin((double)(i / 2) * 2 * M_PI * 440 / 48000));
+    snprintf(path, sizeof(path), "%s/tone.raw", f.dir);
+    px_assert_ok(px_file_write_atomic(AT_FDCWD, path, samples, n * 2, 0600, NULL));
+    const char *const argv[] = {"pacat",          "--rate=48000", "--channels=2",
+                                "--format=s16le", strdup(path),   NULL};
+    run(argv);
+}
+
+static void items_57_and_58_sound(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    assert_true(format_comes(c, 3 * SECOND)); /* before any frame: await throws away none here */
+    px_sleep_us(SECOND);
+    play(6);
+    OpusDecoder *dec = opus_decoder_create(48000, 2, NULL);
+    double energy = 0;
+    for (int i = 0; i < 100; i++) {
+        px_cleanup(px_message_freep) Pxs__Message *m =
+            await(c, PXS__MESSAGE__ITEM_AUDIO_FRAME, 5 * SECOND);
+        assert_non_null(m);
+        int16_t out[5760 * 2];
+        const ProtobufCBinaryData d = m->audio_frame->data;
+        assert_int_equal(opus_decode(dec, d.data, (opus_int32)d.len, out, 5760, 0), 480);
+        for (int k = 0; k < 960; k++)
+            energy += (double)out[k] * out[k];
+    }
+    opus_decoder_destroy(dec);
+    const double level = sqrt(energy / (100 * 960));
+    print_message("# level %.0f of 8485\n", level);
+    assert_true(level > 4000 && level < 12000);
+
+    set_audio(c, true);
+    drain(c, SECOND / 2);
+    px_cleanup(px_message_freep) Pxs__Message *none =
+        await(c, PXS__MESSAGE__ITEM_AUDIO_FRAME, SECOND);
+    assert_null(none);
+    set_audio(c, false);
+    assert_true(format_comes(c, 3 * SECOND));
+    px_cleanup(px_message_freep) Pxs__Message *again =
+        await(c, PXS__MESSAGE__ITEM_AUDIO_FRAME, 3 * SECOND);
+    assert_non_null(again);
+}
+
+static void silence_sends_nothing(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    drain(c, 8 * SECOND); /* the tone of the test before runs out */
+    px_cleanup(px_message_freep) Pxs__Message *m =
+        await(c, PXS__MESSAGE__ITEM_AUDIO_FRAME, 2 * SECOND);
+    if (m) /* up to eight seconds of silence still count as sound */
+        drain(c, 9 * SECOND);
+    px_cleanup(px_message_freep) Pxs__Message *n = await(c, PXS__MESSAGE__ITEM_AUDIO_FRAME, SECOND);
+    assert_null(n);
+}
+
+static int start(void **state) {
+    char path[128], socket_arg[256];
+    fixture_x(false);
+    if (!px_proc_find("pulseaudio") || !px_proc_find("pacat")) {
+        printf("1..0 # SKIP no PulseAudio here\n");
+        fixture_end(NULL);
+        exit(77);
+    }
+    snprintf(path, sizeof(path), "%s/pulse", f.dir);
+    setenv("HOME", f.dir, 1);
+    setenv("XDG_RUNTIME_DIR", f.dir, 1);
+    setenv("PULSE_RUNTIME_PATH", path, 1);
+    snprintf(socket_arg, sizeof(socket_arg), "--load=module-native-protocol-unix socket=%s.sock",
+             path);
+    const char *const argv[] = {"pulseaudio",       "-n",
+                                "--daemonize=no",   "--exit-idle-time=-1",
+                                "--disallow-exit",  "--load=module-null-sink",
+                                strdup(socket_arg), NULL};
+    run(argv);
+    char server[160];
+    snprintf(server, sizeof(server), "unix:%s.sock", path);
+    setenv("PULSE_SERVER", server, 1);
+    px_sleep_us(SECOND);
+    fixture_host("");
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(items_57_and_58_sound),
+        cmocka_unit_test(silence_sends_nothing),
+    };
+    return cmocka_run_group_tests(tests, start, fixture_end);
+}
