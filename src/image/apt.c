@@ -151,12 +151,14 @@ int px_apt_update(struct px_apt *apt, struct px_error *err) {
     const char *argv[] = {"apt-get", "-c", apt->conf, "update", "-o", "APT::Update::Error-Mode=any",
                           NULL};
     int r = run(apt, argv, NULL, NULL, err);
-    if (r < 0) {
+    if (r == -EIO) {
         px_wrap(err, r, "cannot read Debian's package lists");
-        return px_hint(err, r, "check this machine's network and apt (apt-get update)");
+        return px_hint(err, r,
+                       "check this machine's network and apt (apt-get update), or build from "
+                       "a lock whose packages were fetched before");
     }
-    apt->updated = true;
-    return 0;
+    apt->updated = r == 0;
+    return r;
 }
 
 /* A list of strings for an argument vector. */

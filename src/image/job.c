@@ -66,10 +66,13 @@ static void report(struct px_job *job, const char *item) {
     if (!job->opts->on_progress)
         return;
     double fraction = job->total > 0 ? job->done / job->total : 0;
-    struct px_image_progress p = {.recipe = job->recipe,
-                                  .stage = job->stage,
-                                  .item = item,
-                                  .fraction = fraction > 1 ? 1 : fraction};
+    if (fraction > 1)
+        fraction = 1;
+    if (fraction < job->shown) /* there turned out to be more to do */
+        fraction = job->shown;
+    job->shown = fraction;
+    struct px_image_progress p = {
+        .recipe = job->recipe, .stage = job->stage, .item = item, .fraction = fraction};
     job->opts->on_progress(job->opts->data, &p);
 }
 
@@ -106,7 +109,7 @@ static const struct {
     double units;
 } said[] = {{"Unpacking ", 0.6},
             {"Setting up ", 0.4},
-            {"Get:", 0.3},
+            {"Get:", PX_UNITS_FETCH},
             {"Collecting ", 1},
             {"Processing triggers for ", 0}};
 

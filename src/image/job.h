@@ -13,6 +13,8 @@
 /* Raised when the same inputs are to give another layer: what tidy removes, what scripts do. */
 #define PX_LAYER_FORMAT 1
 
+#define PX_UNITS_FETCH 0.3 /* of progress: a package's download, its installation being 1 */
+
 struct px_part {                    /* one recipe of the chain */
     const struct px_recipe *recipe; /* lent by the chain */
     struct px_lockfile *lock;       /* read or made on the spot */
@@ -42,7 +44,8 @@ struct px_job {
     uint32_t uid;
 
     /* progress: units of about one package */
-    double total, done, limit; /* limit: where the step at hand ends */
+    double total, done, limit; /* limit: where the stage at hand ends */
+    double shown;              /* highest fraction that was reported */
     const char *recipe, *stage;
 };
 
@@ -60,6 +63,8 @@ void px_job_on_line(void *data, const char *line);
 int px_job_resolve(struct px_job *job, enum px_lock_use use, struct px_error *err);
 /* Makes sure that the part's packages are in the pool, and fills part->debs. */
 int px_job_fetch(struct px_job *job, struct px_part *part, struct px_error *err);
+/* -ENOSPC where the store has not @bytes of room and some more. */
+int px_job_room(const struct px_job *job, uint64_t bytes, struct px_error *err);
 /* Adds all packages that the tree has once @part's are in, without their paragraphs. */
 void px_job_installed(const struct px_job *job, const struct px_part *part, struct px_debs *ret);
 

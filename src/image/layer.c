@@ -124,6 +124,7 @@ static int finish(struct px_job *job, const struct px_layer_recipe *what, const 
                                 .n_lower = p->n_lower,
                                 .epoch_s = what->part->lock->epoch_s};
     struct px_tree_digest got = {0};
+    px_job_item(job, "storing the layer", 0);
     int r = px_step("image.tidy", err);
     if (r == 0)
         r = px_tidy(&tidy, err);

@@ -2,11 +2,9 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/file.h"
-#include "base/text.h"
 #include "image/deb822.h"
 #include "image/job.h"
 #include <string.h>
-#include <sys/statvfs.h>
 
 #define STATUS_MAX_BYTES (64 * 1024 * 1024)
 
@@ -59,20 +57,11 @@ static char *key_text(const struct px_part *part, const char *scripts) {
 
 /* The packages, unpacked and as files, must fit; dpkg writes some more. */
 static int check_room(const struct px_job *job, const struct px_part *part, struct px_error *err) {
-    struct statvfs vfs;
-    uint64_t need = 64 << 20;
+    uint64_t need = 0;
     for (size_t i = 0; i < part->debs.n; i++)
         need += part->debs.items[i].installed_bytes + part->debs.items[i].installed_bytes / 8 +
                 part->debs.items[i].id.size_bytes;
-    if (statvfs(job->store.dir, &vfs) < 0)
-        return px_fail_sys(err, -errno, "cannot tell the free space in '%s'", job->store.dir);
-    uint64_t free_bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;
-    if (free_bytes >= need)
-        return 0;
-    char a[PX_SIZE_TEXT_MAX], b[PX_SIZE_TEXT_MAX];
-    px_fail(err, -ENOSPC, "needs about %s in '%s', which has %s free", px_size_human(need, a),
-            job->store.dir, px_size_human(free_bytes, b));
-    return px_hint(err, -ENOSPC, "make room there (phoenix image gc), or choose another state_dir");
+    return px_job_room(job, need, err);
 }
 
 static int make_repository(struct px_job *job, struct px_part *part, char **ret,

@@ -3,9 +3,13 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/step.h"
+#include "base/text.h"
 #include "image/digest.h"
 #include "image/job.h"
 #include <string.h>
+#include <sys/statvfs.h>
+
+#define ROOM_BYTES (64 << 20) /* lists, logs, what programs write on the way */
 
 static int open_apt(struct px_job *job, struct px_error *err) {
     if (job->apt)
@@ -46,13 +50,49 @@ static int read_pool(struct px_job *job, const struct px_part *part, struct px_d
     return 0;
 }
 
-static int fetch_debs(struct px_job *job, const struct px_debs *debs, struct px_error *err) {
+static uint64_t download_bytes(const struct px_job *job, const struct px_debs *debs) {
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < debs->n; i++)
+        if (!px_pool_has_deb(job->store.dir, debs->items[i].id.sha256))
+            bytes += debs->items[i].id.size_bytes;
+    return bytes;
+}
+
+int px_job_room(const struct px_job *job, uint64_t bytes, struct px_error *err) {
+    struct statvfs vfs;
+    if (statvfs(job->store.dir, &vfs) < 0)
+        return px_fail_sys(err, -errno, "cannot tell the free space in '%s'", job->store.dir);
+    uint64_t free_bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+    if (free_bytes >= bytes + ROOM_BYTES)
+        return 0;
+    char a[PX_SIZE_TEXT_MAX], b[PX_SIZE_TEXT_MAX];
+    px_fail(err, -ENOSPC, "needs about %s in '%s', which has %s free",
+            px_size_human(bytes + ROOM_BYTES, a), job->store.dir, px_size_human(free_bytes, b));
+    return px_hint(err, -ENOSPC, "make room there (phoenix image gc), or choose another state_dir");
+}
+
+static int fetch_debs(struct px_job *job, const char *recipe, const struct px_debs *debs,
+                      struct px_error *err) {
     px_cleanup_free char *tmp = NULL;
-    int r = open_apt(job, err);
+    size_t n = 0;
+    for (size_t i = 0; i < debs->n; i++)
+        n += !px_pool_has_deb(job->store.dir, debs->items[i].id.sha256);
+    if (n == 0)
+        return 0;
+    const double units = PX_UNITS_FETCH * (double)n;
+    if (job->total < job->done + units + (double)debs->n) /* they will be installed, too */
+        job->total = job->done + units + (double)debs->n;
+    px_job_stage(job, recipe, "download", units);
+    int r = px_step("image.fetch", err);
+    if (r == 0)
+        r = px_job_room(job, download_bytes(job, debs), err);
+    if (r == 0)
+        r = open_apt(job, err);
     if (r == 0)
         r = px_store_tmp(&job->store, "fetch", &tmp, err);
     if (r == 0)
         r = px_apt_fetch(job->apt, debs, tmp, err);
+    px_job_stage_done(job);
     return r < 0 ? r : px_rm_rf(AT_FDCWD, tmp, err);
 }
 
@@ -62,14 +102,14 @@ int px_job_fetch(struct px_job *job, struct px_part *part, struct px_error *err)
         px_new0(struct px_locked_deb, part->lock->n_debs + 1);
     size_t n_missing = 0;
     if (part->debs.n > 0)
-        return fetch_debs(job, &part->debs, err);
+        return fetch_debs(job, part->recipe->name, &part->debs, err);
     int r = read_pool(job, part, &debs, missing, &n_missing, err);
     if (r == 0 && n_missing > 0)
         r = open_apt(job, err);
     if (r == 0)
         r = n_missing ? px_apt_show(job->apt, missing, n_missing, &debs, err) : 0;
     if (r == 0 && n_missing > 0)
-        r = fetch_debs(job, &debs, err);
+        r = fetch_debs(job, part->recipe->name, &debs, err);
     if (r < 0)
         return r;
     part->debs = debs;
@@ -132,7 +172,7 @@ static int make_lock(struct px_job *job, struct px_part *part, const struct px_p
         if (r == 0)
             r = px_apt_resolve(job->apt, installed, &part->recipe->packages, &part->debs, err);
         if (r == 0)
-            r = fetch_debs(job, &part->debs, err);
+            r = fetch_debs(job, part->recipe->name, &part->debs, err);
     }
     if (r == 0)
         r = find_epoch(job, &part->debs, below ? below->lock->epoch_s : 0, &lock->epoch_s, err);
