@@ -11,7 +11,7 @@ build="gcc meson ninja-build pkg-config libc6-dev libcmocka-dev
     lxc-dev libseccomp-dev libcap-dev
     libnftables-dev libnl-3-dev libnl-route-3-dev
     libuv1-dev libsodium-dev libsqlite3-dev libprotobuf-c-dev protobuf-c-compiler
-    libzstd-dev libpng-dev
+    libzstd-dev libpng-dev libssl-dev
     libvpx-dev libavcodec-dev libyuv-dev libopus-dev libpulse-dev
     libxcb1-dev libxcb-shm0-dev libxcb-damage0-dev libxcb-xfixes0-dev libxcb-xtest0-dev
     libxcb-randr0-dev libxcb-xkb-dev"
