@@ -2,6 +2,8 @@
  *
  *     px-image-dev build STATE RECIPES RECIPE [locked|newest]
  *     px-image-dev lock STATE RECIPES RECIPE
+ *     px-image-dev rm STATE IMAGE
+ *     px-image-dev gc STATE [pool]
  *     px-image-dev text TREE             the text that a layer's digest is made of */
 #include "image/build.h"
 #include "image/digest.h"
@@ -48,11 +50,22 @@ static int build(int argc, char **argv, struct px_error *err) {
     return r;
 }
 
+static int clean(int argc, char **argv, struct px_error *err) {
+    struct px_image_gc got = {0};
+    int r = strcmp(argv[1], "rm") == 0 ? px_image_rm(argv[2], argv[3], NULL, 0, &got, err)
+                                       : px_image_gc(argv[2], NULL, 0, argc > 3, &got, err);
+    printf("%u images, %u layers, %" PRIu64 " bytes\n", got.n_images, got.n_layers, got.bytes);
+    return r;
+}
+
 int main(int argc, char **argv) {
     struct px_error err = {0};
     int r = -EINVAL;
     if (argc == 3 && strcmp(argv[1], "text") == 0)
         r = text(argv[2], &err);
+    else if ((argc == 4 && strcmp(argv[1], "rm") == 0) ||
+             ((argc == 3 || argc == 4) && strcmp(argv[1], "gc") == 0))
+        r = clean(argc, argv, &err);
     else if (argc >= 5 && (strcmp(argv[1], "build") == 0 || strcmp(argv[1], "lock") == 0))
         r = build(argc, argv, &err);
     else

@@ -59,6 +59,8 @@ int px_store_open(const char *state_dir, int wait_ms, struct px_store *ret, stru
     px_cleanup(px_store_close) struct px_store store = {.lock_fd = -1};
     store.dir = px_asprintf("%s/images", state_dir);
     int r = px_mkdir_p(AT_FDCWD, store.dir, 0700, err);
+    if (r == 0 && chmod(store.dir, 0700) < 0) /* also where somebody else made it */
+        r = px_fail_sys(err, -errno, "cannot close '%s' to others", store.dir);
     for (size_t i = 0; i < PX_N_ELEMENTS(subs) && r == 0; i++) {
         px_cleanup_free char *sub = px_asprintf("%s/%s", store.dir, subs[i]);
         r = px_mkdir_p(AT_FDCWD, sub, 0700, err);
