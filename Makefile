@@ -14,7 +14,7 @@ SOURCES = $(shell git ls-files '*.c' '*.h' | grep -v '\.pb-c\.')
 
 .PHONY: all up test install bench format check-format fuzz clean deps
 
-all: $(BUILD)/build.ninja
+all: deps $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
 
 $(BUILD)/build.ninja: | deps

@@ -6,10 +6,11 @@
 set -eu
 
 # The compiler and the libraries' headers.
-build="gcc meson ninja-build pkg-config libc6-dev libcmocka-dev
+build="make gcc meson ninja-build pkg-config libc6-dev libcmocka-dev
     libjansson-dev libyaml-dev
     lxc-dev libseccomp-dev libcap-dev
     libnftables-dev libnl-3-dev libnl-route-3-dev
+    libssl-dev libcurl4-openssl-dev
     libuv1-dev libsodium-dev libsqlite3-dev libprotobuf-c-dev protobuf-c-compiler
     libzstd-dev libpng-dev libssl-dev
     libvpx-dev libavcodec-dev libyuv-dev libopus-dev libpulse-dev
@@ -24,11 +25,12 @@ test="iproute2 nftables python3 python3-jsonschema python3-yaml mandoc bash-comp
     xvfb xserver-xorg-core xserver-xorg-video-dummy xterm xclip x11-utils x11-xserver-utils pulseaudio pulseaudio-utils"
 fuzz="clang llvm"
 
-missing() {
+missing() { # the packages of the list that are not installed; one question for all of them
+    local there
+    there=" $(dpkg-query -W -f '${db:Status-Status}:${Package} ' "$@" 2>/dev/null) "
     local name
     for name in "$@"; do
-        [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] ||
-            echo "$name"
+        case $there in *" installed:$name "*) ;; *) echo "$name" ;; esac
     done
 }
 
