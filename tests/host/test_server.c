@@ -1,0 +1,286 @@
+/* tests/host/test_server.c - the session checklist: the host at an ID server and a relay
+ * The server is played by the test, so that every message can be looked at. */
+#include "base/clock.h"
+#include "base/text.h"
+#include "fixture.h"
+#include "proto/handshake.h"
+#include "proto/rendezvous.h"
+#include <netinet/in.h>
+#include <poll.h>
+#include <sodium.h>
+#include <sys/socket.h>
+
+static int udp = -1, tcp = -1, relay = -1;
+static uint16_t port, relay_port;
+static struct sockaddr_in host_addr; /* where the host registers from */
+static uint8_t host_pk[32];
+
+static int make_socket(int type, uint16_t *p) {
+    const int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0), one = 1;
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons(*p), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(a);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    if (type == SOCK_STREAM)
+        assert_int_equal(listen(fd, 16), 0);
+    getsockname(fd, (struct sockaddr *)&a, &len);
+    *p = ntohs(a.sin_port);
+    return fd;
+}
+
+static bool readable(int fd, int64_t us) {
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, (int)(us / 1000)) > 0;
+}
+
+/* The next datagram of the host; @buf keeps what @m points into. */
+static bool receive(struct px_rdv_msg *m, uint8_t buf[2048], int64_t us) {
+    socklen_t len = sizeof(host_addr);
+    if (!readable(udp, us))
+        return false;
+    const ssize_t n = recvfrom(udp, buf, 2048, 0, (struct sockaddr *)&host_addr, &len);
+    assert_true(n > 0);
+    px_assert_ok(px_rdv_decode((struct px_bytes){buf, (size_t)n}, m, NULL));
+    return true;
+}
+
+static void send_udp(const struct px_rdv_msg *m) {
+    uint8_t out[2048];
+    const int n = px_rdv_encode(m, out, sizeof(out), NULL);
+    assert_true(n > 0);
+    assert_int_equal(
+        sendto(udp, out, (size_t)n, 0, (struct sockaddr *)&host_addr, sizeof(host_addr)), n);
+}
+
+static void answer_pk(void) {
+    const struct px_rdv_msg ok = {.kind = PX_RDV_REGISTER_PK_RESPONSE};
+    send_udp(&ok);
+}
+
+static bool text_is(struct px_bytes b, const char *want) {
+    return b.size == strlen(want) && memcmp(b.data, want, b.size) == 0;
+}
+
+static void registers_key_first_then_keeps_alive(void **state) {
+    struct px_rdv_msg m;
+    uint8_t buf[2048];
+    assert_true(receive(&m, buf, 5 * SECOND));
+    assert_int_equal(m.kind, PX_RDV_REGISTER_PK);
+    assert_true(text_is(m.register_pk.id, ID));
+    assert_true(m.register_pk.uuid.size > 0);
+    assert_int_equal(m.register_pk.pk.size, 32);
+    memcpy(host_pk, m.register_pk.pk.data, 32);
+    answer_pk();
+    assert_true(receive(&m, buf, 18 * SECOND)); /* after 15 s */
+    assert_int_equal(m.kind, PX_RDV_REGISTER_PEER);
+    assert_true(text_is(m.register_peer.id, ID));
+}
+
+static void item_76_request_for_the_key_is_answered_at_once(void **state) {
+    struct px_rdv_msg m = {.kind = PX_RDV_REGISTER_PEER_RESPONSE};
+    uint8_t buf[2048];
+    m.register_peer_response.request_pk = true;
+    const int64_t t0 = px_now_us();
+    send_udp(&m);
+    assert_true(receive(&m, buf, SECOND));
+    assert_int_equal(m.kind, PX_RDV_REGISTER_PK);
+    assert_true(px_now_us() - t0 < SECOND / 2);
+    answer_pk();
+}
+
+static size_t a_client(uint8_t out[PX_ADDR_MANGLED_MAX_BYTES], uint16_t client_port) {
+    const struct px_addr a = px_addr_v4(203, 0, 113, 7, client_port);
+    return px_addr_mangle(&a, 12345, out);
+}
+
+static void ask_punch(uint16_t client_port) {
+    uint8_t addr[PX_ADDR_MANGLED_MAX_BYTES];
+    char name[32];
+    struct px_rdv_msg m = {.kind = PX_RDV_PUNCH_HOLE};
+    snprintf(name, sizeof(name), "127.0.0.1:%u", relay_port);
+    m.punch_hole.socket_addr = (struct px_bytes){addr, a_client(addr, client_port)};
+    m.punch_hole.relay_server = px_bytes_of(name);
+    send_udp(&m);
+}
+
+static struct px_client *accepted(int listener, int64_t us) {
+    if (!readable(listener, us))
+        return NULL;
+    return px_client_adopt(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+}
+
+/* One frame of a connection, as an envelope; @keep owns the bytes. */
+static void envelope(struct px_client *c, struct px_rdv_msg *m) {
+    const uint8_t *body;
+    size_t size;
+    assert_non_null(c);
+    assert_int_equal(px_client_recv_body(c, px_now_us() + 3 * SECOND, &body, &size, NULL), 1);
+    px_assert_ok(px_rdv_decode((struct px_bytes){body, size}, m, NULL));
+}
+
+static void items_73_and_74_a_punch_gets_one_relay_that_is_fully_described(void **state) {
+    struct px_rdv_msg m;
+    uint8_t addr[PX_ADDR_MANGLED_MAX_BYTES];
+    char uuid[64], want[32];
+    ask_punch(1000);
+    ask_punch(1000); /* within 100 ms */
+    px_cleanup(px_client_closep) struct px_client *s = accepted(tcp, 3 * SECOND);
+    envelope(s, &m);
+    assert_int_equal(m.kind, PX_RDV_RELAY_RESPONSE);
+    assert_true(m.relay_response.has & PX_RDV_HAS_ID);
+    assert_true(text_is(m.relay_response.id, ID));
+    assert_true(text_is(m.relay_response.version, "1.4.9"));
+    snprintf(want, sizeof(want), "127.0.0.1:%u", relay_port);
+    assert_true(text_is(m.relay_response.relay_server, want));
+    assert_int_equal(m.relay_response.uuid.size, 36);
+    assert_int_equal(m.relay_response.socket_addr.size, a_client(addr, 1000));
+    snprintf(uuid, sizeof(uuid), "%.*s", 36, (const char *)m.relay_response.uuid.data);
+    px_cleanup(px_client_closep) struct px_client *r = accepted(relay, 3 * SECOND);
+    envelope(r, &m);
+    assert_int_equal(m.kind, PX_RDV_REQUEST_RELAY);
+    assert_true(text_is(m.request_relay.uuid, uuid));
+    px_cleanup(px_client_closep) struct px_client *second = accepted(relay, SECOND / 2);
+    assert_null(second);
+}
+
+/* A connection over the relay, past its first frame. */
+static struct px_client *over_relay(uint16_t client_port) {
+    struct px_rdv_msg m;
+    ask_punch(client_port);
+    px_cleanup(px_client_closep) struct px_client *s = accepted(tcp, 3 * SECOND);
+    envelope(s, &m);
+    struct px_client *r = accepted(relay, 3 * SECOND);
+    envelope(r, &m);
+    assert_int_equal(m.kind, PX_RDV_REQUEST_RELAY);
+    return r;
+}
+
+static void item_75_session_over_the_relay_is_encrypted(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = over_relay(2000);
+    struct px_error err = {0};
+    px_assert_ok_err(px_client_handshake(c, host_pk, ID, 5 * SECOND, &err), &err);
+    const struct px_client_login l = {.username = ID, .password = PASSWORD};
+    px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+    px_assert_ok_err(px_client_login(c, &l, 5 * SECOND, &m, &err), &err);
+    px_cleanup(px_message_freep) Pxs__Message *v = await_frame(c, NULL, 3 * SECOND);
+    assert_non_null(v);
+}
+
+static void item_15_flipped_bit_closes(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = over_relay(2001);
+    px_assert_ok(px_client_handshake(c, host_pk, ID, 5 * SECOND, NULL));
+    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    uint8_t record[64];
+    const size_t n = px_secure_seal(
+        &c->secure, (struct px_bytes){(const uint8_t *)"\x2a\x02\x10\x01", 4}, record + 1);
+    record[0] = (uint8_t)(n << 2);
+    record[8] ^= 4;
+    px_assert_ok(px_client_send_raw(c, record, n + 1, NULL));
+    assert_true(is_closed(c, 2 * SECOND));
+}
+
+static void item_14_who_cannot_encrypt_is_sent_away(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = over_relay(2002);
+    const uint8_t *body;
+    size_t size;
+    assert_int_equal(px_client_recv_body(c, px_now_us() + 3 * SECOND, &body, &size, NULL), 1);
+    px_assert_ok(px_client_send_body(c, "", 0, NULL));
+    assert_true(is_closed(c, 2 * SECOND)); /* encryption is required unless configured otherwise */
+}
+
+static void request_relay(const char *relay_name, uint16_t client_port, bool secure) {
+    uint8_t addr[PX_ADDR_MANGLED_MAX_BYTES];
+    struct px_rdv_msg m = {.kind = PX_RDV_REQUEST_RELAY};
+    m.request_relay.uuid = px_bytes_of("11111111-2222-4333-8444-555555555555");
+    m.request_relay.socket_addr = (struct px_bytes){addr, a_client(addr, client_port)};
+    m.request_relay.relay_server = px_bytes_of(relay_name);
+    m.request_relay.secure = secure;
+    send_udp(&m);
+}
+
+static void item_74_answer_to_request_relay_names_nothing(void **state) {
+    struct px_rdv_msg m;
+    char name[32];
+    snprintf(name, sizeof(name), "127.0.0.1:%u", relay_port);
+    request_relay(name, 3000, true);
+    px_cleanup(px_client_closep) struct px_client *s = accepted(tcp, 3 * SECOND);
+    envelope(s, &m);
+    assert_int_equal(m.kind, PX_RDV_RELAY_RESPONSE);
+    assert_int_equal(m.relay_response.uuid.size, 0);
+    assert_int_equal(m.relay_response.relay_server.size, 0);
+    assert_int_equal(m.relay_response.id.size, 0);
+    assert_true(text_is(m.relay_response.version, "1.4.9"));
+    px_cleanup(px_client_closep) struct px_client *r = accepted(relay, 3 * SECOND);
+    envelope(r, &m);
+    assert_true(text_is(m.request_relay.uuid, "11111111-2222-4333-8444-555555555555"));
+}
+
+static void relays_that_nobody_named_are_not_visited(void **state) {
+    request_relay("192.0.2.1:21117", 3001, true);
+    px_cleanup(px_client_closep) struct px_client *s = accepted(tcp, SECOND);
+    assert_null(s);
+}
+
+static void requests_from_others_than_the_server_are_ignored(void **state) {
+    uint8_t out[2048], addr[PX_ADDR_MANGLED_MAX_BYTES];
+    struct px_rdv_msg m = {.kind = PX_RDV_PUNCH_HOLE};
+    uint16_t any = 0;
+    m.punch_hole.socket_addr = (struct px_bytes){addr, a_client(addr, 4000)};
+    const int n = px_rdv_encode(&m, out, sizeof(out), NULL);
+    px_cleanup_close int other = make_socket(SOCK_DGRAM, &any);
+    sendto(other, out, (size_t)n, 0, (struct sockaddr *)&host_addr, sizeof(host_addr));
+    px_cleanup(px_client_closep) struct px_client *s = accepted(tcp, SECOND);
+    assert_null(s);
+}
+
+/* UDP falls silent: the host comes by TCP, with a key exchange. */
+static void silent_udp_means_tcp(void **state) {
+    struct px_rdv_msg m;
+    uint8_t buf[2048];
+    const uint8_t *body;
+    size_t size;
+    px_cleanup(px_client_closep) struct px_client *c = NULL;
+    const int64_t until = px_now_us() + 45 * SECOND;
+    while (!c && px_now_us() < until) {
+        while (receive(&m, buf, 0)) /* unanswered */
+            ;
+        c = accepted(tcp, SECOND / 5);
+    }
+    assert_non_null(c);
+    /* this test's server has no key: the host does not wait for an exchange */
+    assert_int_equal(px_client_recv_body(c, px_now_us() + 3 * SECOND, &body, &size, NULL), 1);
+    px_assert_ok(px_rdv_decode((struct px_bytes){body, size}, &m, NULL));
+    assert_int_equal(m.kind, PX_RDV_REGISTER_PK);
+    assert_true(text_is(m.register_pk.id, ID));
+    px_assert_ok(px_client_send_body(c, "", 0, NULL)); /* keep-alive, there and back */
+    assert_int_equal(px_client_recv_body(c, px_now_us() + 3 * SECOND, &body, &size, NULL), 1);
+    assert_int_equal(size, 0);
+}
+
+static int start(void **state) {
+    char extra[128];
+    udp = make_socket(SOCK_DGRAM, &port);
+    tcp = make_socket(SOCK_STREAM, &port);
+    relay = make_socket(SOCK_STREAM, &relay_port);
+    fixture_x(false);
+    snprintf(extra, sizeof(extra), "\"server\": {\"address\": \"127.0.0.1:%u\"}", port);
+    fixture_host(extra);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(registers_key_first_then_keeps_alive),
+        cmocka_unit_test(item_76_request_for_the_key_is_answered_at_once),
+        cmocka_unit_test(items_73_and_74_a_punch_gets_one_relay_that_is_fully_described),
+        cmocka_unit_test(item_75_session_over_the_relay_is_encrypted),
+        cmocka_unit_test(item_15_flipped_bit_closes),
+        cmocka_unit_test(item_14_who_cannot_encrypt_is_sent_away),
+        cmocka_unit_test(item_74_answer_to_request_relay_names_nothing),
+        cmocka_unit_test(relays_that_nobody_named_are_not_visited),
+        cmocka_unit_test(requests_from_others_than_the_server_are_ignored),
+        cmocka_unit_test(silent_udp_means_tcp),
+    };
+    return cmocka_run_group_tests(tests, start, fixture_end);
+}

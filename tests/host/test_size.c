@@ -1,0 +1,143 @@
+/* tests/host/test_size.c - the session checklist: other sizes, and an X server that goes away */
+#include "base/clock.h"
+#include "fixture.h"
+#include <signal.h>
+#include <sys/wait.h>
+
+static void ask_size(struct px_client *c, int width, int height) {
+    Pxs__Resolution r = PXS__RESOLUTION__INIT;
+    Pxs__DisplayResolution d = PXS__DISPLAY_RESOLUTION__INIT;
+    Pxs__Misc misc = PXS__MISC__INIT;
+    r.width = width;
+    r.height = height;
+    d.resolution = &r;
+    misc.item_case = PXS__MISC__ITEM_CHANGE_DISPLAY_RESOLUTION;
+    misc.change_display_resolution = &d;
+    px_assert_ok(px_client_send_misc(c, &misc, NULL));
+}
+
+/* Item 41: the announcement first, then a key frame of that size. */
+static void expect_size(struct px_client *c, struct px_decoder *d, int width, int height) {
+    bool told = false;
+    const int64_t until = px_now_us() + 5 * SECOND;
+    for (;;) {
+        px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+        struct px_error err = {0};
+        if (px_client_recv(c, until, &m, NULL) <= 0)
+            fail_msg("no picture of %dx%d", width, height);
+        if (m->item_case == PXS__MESSAGE__ITEM_MISC &&
+            m->misc->item_case == PXS__MISC__ITEM_SWITCH_DISPLAY) {
+            told = m->misc->switch_display->width == width &&
+                   m->misc->switch_display->height == height;
+            assert_non_null(m->misc->switch_display->original_resolution);
+        }
+        if (m->item_case != PXS__MESSAGE__ITEM_VIDEO_FRAME)
+            continue;
+        px_assert_ok_err(px_decoder_push(d, m->video_frame, &err), &err);
+        if (px_decoder_width(d) != width || px_decoder_height(d) != height) {
+            assert_false(told); /* no frame of the old size after the announcement */
+            continue;
+        }
+        assert_true(told);
+        assert_true(px_video_frame_first(m->video_frame)->key);
+        return;
+    }
+}
+
+static void item_41_size_is_told_before_its_first_frame(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
+    px_message_free(await_frame(c, d, 3 * SECOND));
+    ask_size(c, 1600, 900);
+    expect_size(c, d, 1600, 900);
+    ask_size(c, 801, 601); /* made even */
+    expect_size(c, d, 800, 600);
+    ask_size(c, 1920, 1080);
+    expect_size(c, d, 1920, 1080);
+    px_assert_ok(px_client_mouse(c, PX_MOUSE_MOVE, 1919, 1079, NULL));
+    px_sleep_us(200000);
+    xcb_query_pointer_reply_t *p =
+        xcb_query_pointer_reply(f.x, xcb_query_pointer(f.x, f.root), NULL);
+    assert_int_equal(p->root_x, 1919);
+    assert_int_equal(p->root_y, 1079);
+    free(p);
+}
+
+static void absurd_sizes_are_clamped_or_left(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
+    px_message_free(await_frame(c, d, 3 * SECOND));
+    ask_size(c, 65536, 65536);
+    ask_size(c, -5, 0);
+    ask_size(c, 1, 1);
+    expect_size(c, d, 200, 200);
+}
+
+static bool has_first_size(void *data) {
+    xcb_get_geometry_reply_t *g = xcb_get_geometry_reply(f.x, xcb_get_geometry(f.x, f.root), NULL);
+    const bool same = g->width == f.width && g->height == f.height;
+    free(g);
+    return same;
+}
+
+static void size_comes_back_when_the_last_client_leaves(void **state) {
+    struct px_client *c = desktop(NULL);
+    px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
+    px_message_free(await_frame(c, d, 3 * SECOND));
+    ask_size(c, 1024, 768);
+    expect_size(c, d, 1024, 768);
+    px_client_close(c);
+    assert_true(wait_for(has_first_size, NULL, 3 * SECOND));
+}
+
+/* Last: it ends the X server. The session stays, and has a picture and input again afterwards. */
+static void sessions_outlive_the_x_server(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
+    px_message_free(await_frame(c, d, 3 * SECOND));
+    kill(f.x_pid, SIGKILL);
+    waitpid(f.x_pid, NULL, 0);
+    f.x_pid = 0;
+    xcb_disconnect(f.x);
+    f.x = NULL;
+    px_message_free(await_frame(c, d, 3 * SECOND)); /* dark */
+    const char *const argv[] = {"Xvfb",        f.display,   "-screen", "0",
+                                "1280x720x24", "-nolisten", "tcp",     NULL};
+    f.x_pid = run(argv);
+    for (int i = 0; i < 100 && (!f.x || xcb_connection_has_error(f.x)); i++) {
+        px_sleep_us(50000);
+        xcb_disconnect(f.x);
+        f.x = xcb_connect(f.display, NULL);
+    }
+    f.root = xcb_setup_roots_iterator(xcb_get_setup(f.x)).data->root;
+    const int64_t until = px_now_us() + 5 * SECOND;
+    uint32_t seen = 0;
+    while ((seen & 0xff) < 200 && px_now_us() < until) {
+        paint(100, 100, 200, 200, 0x0000ff);
+        px_message_free(await_frame(c, d, SECOND / 5));
+        seen = px_decoder_pixel(d, 200, 200);
+    }
+    assert_true((seen & 0xff) >= 200);
+    px_assert_ok(px_client_mouse(c, PX_MOUSE_MOVE, 321, 123, NULL));
+    px_sleep_us(300000);
+    xcb_query_pointer_reply_t *p =
+        xcb_query_pointer_reply(f.x, xcb_query_pointer(f.x, f.root), NULL);
+    assert_int_equal(p->root_x, 321);
+    free(p);
+}
+
+static int start(void **state) {
+    fixture_x(true);
+    fixture_host("");
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(item_41_size_is_told_before_its_first_frame),
+        cmocka_unit_test(absurd_sizes_are_clamped_or_left),
+        cmocka_unit_test(size_comes_back_when_the_last_client_leaves),
+        cmocka_unit_test(sessions_outlive_the_x_server),
+    };
+    return cmocka_run_group_tests(tests, start, fixture_end);
+}
