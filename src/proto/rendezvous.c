@@ -273,6 +273,8 @@ int px_rdv_decode(struct px_bytes in, struct px_rdv_msg *ret, struct px_error *e
 }
 
 bool px_rdv_list_next(const struct px_rdv_list *list, size_t *pos, struct px_bytes *ret) {
+    if (list->n == 0)
+        return false;
     if (list->items) {
         if (*pos >= list->n)
             return false;
