@@ -13,7 +13,7 @@ done
 [ "$(id -u)" = 0 ] || { echo "1..0 # SKIP needs root"; exit 0; }
 [ -x "$program" ] || { echo "1..0 # SKIP '$program' is not built"; exit 0; }
 ulimit -n 20000 2>/dev/null || true
-exec unshare --net bash -c '
+exec unshare --net --mount bash -c '
     ip link set lo up
     ip route add local 10.77.0.0/16 dev lo
     ip -6 addr add fd77::1/128 dev lo nodad 2>/dev/null || true

@@ -1,6 +1,7 @@
 /* src/relay/internal.h - what the files of the relay share; nobody else includes it */
 #pragma once
 #include "io/handles.h"
+#include "io/loglimit.h"
 #include "io/sock.h"
 #include "relay/convert.h"
 #include "relay/relay.h"
@@ -34,6 +35,7 @@ struct px_relay_worker {
     struct px_handles handles;
     struct leg *legs; /* without a partner */
     struct pair *pairs;
+    struct px_loglimit log;
     pthread_mutex_t lock;     /* for the list of pairs: others may look at it */
     int pipes[PIPES_KEPT][2]; /* empty ones, for reuse */
     size_t n_pipes;

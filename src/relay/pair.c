@@ -105,6 +105,8 @@ static void pair_close(struct pair *p) {
 
 static void audit(const struct pair *p, const char *reason) {
     char a[PX_ADDR_TEXT_MAX], b[PX_ADDR_TEXT_MAX];
+    if (!px_loglimit_pass(&p->worker->log, "relay", px_loop_now_us(p->worker->loop)))
+        return;
     px_info("relay: session %s closed: reason=%s a=%s b=%s bytes_ab=%llu bytes_ba=%llu "
             "age_ms=%lld",
             p->name, reason, px_addr_text(&p->legs[0]->from, a), px_addr_text(&p->legs[1]->from, b),

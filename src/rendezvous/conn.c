@@ -104,7 +104,7 @@ static void change_id(struct conn *c, const struct px_rdv_register_pk *msg) {
     if (px_sources_may_register(s->opts.sources, &c->from, px_peers_hash(s->peers, msg->id),
                                 px_loop_now_us(c->worker->loop)))
         r = px_peers_rename(s->peers, msg->old_id, msg->id, msg->uuid);
-    if (r == PX_PK_OK)
+    if (r == PX_PK_OK && px_loglimit_pass(&c->worker->log, "id", px_loop_now_us(c->worker->loop)))
         px_info("id: '%.*s' is now '%.*s'", (int)msg->old_id.size, msg->old_id.data,
                 (int)msg->id.size, msg->id.data);
     answer_register(c, r, 0);

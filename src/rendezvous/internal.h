@@ -1,6 +1,7 @@
 /* src/rendezvous/internal.h - what the files of the ID server share; nobody else includes it */
 #pragma once
 #include "io/handles.h"
+#include "io/loglimit.h"
 #include "io/sock.h"
 #include "io/stream.h"
 #include "proto/rendezvous.h"
@@ -45,6 +46,7 @@ struct px_id_worker {
     struct udp *udp;
     struct px_listener main, nat, ws;
     struct px_handles handles;
+    struct px_loglimit log;
     struct conn *conns;                  /* open ones */
     _Atomic uint64_t stats[PX_ID_STATS]; /* written by the worker only */
 };

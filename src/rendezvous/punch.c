@@ -264,6 +264,8 @@ static struct px_bytes signed_pk(struct px_idserver *s, struct px_bytes id, stru
 static void audit(struct conn *c, const struct pending *p, const char *how, struct px_bytes relay,
                   struct px_bytes uuid) {
     char from[PX_ADDR_TEXT_MAX], to[PX_ADDR_TEXT_MAX];
+    if (!px_loglimit_pass(&c->worker->log, "session", px_loop_now_us(c->worker->loop)))
+        return;
     px_info("session: %s to '%s': how=%s peer=%s relay=%.*s token=%.*s",
             px_addr_text(&c->from, from), p->id, how, px_addr_text(&p->peer, to),
             (int)(px_peer_id_valid(relay) ? relay.size : 0), relay.data,

@@ -1527,6 +1527,64 @@ def a_mutating_client_does_not_bring_it_down():
         assert u.answer(register_peer(new_id())) == bytes.fromhex('3a021001')
 
 
+@item(207)
+def a_full_disk_is_survived_and_caught_up():
+    d = tempfile.mkdtemp(prefix='pxt-server-')
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=6m', 'none', d], check=True)
+    try:
+        s = Server('--register-burst=0', '--register-ids-per-day=0', dir=d)
+        with s.udp(new_ip()) as u:
+            f = os.open(d + '/ballast', os.O_WRONLY | os.O_CREAT)
+            try:
+                while True:
+                    os.write(f, b'x' * 4096)
+            except OSError:
+                os.close(f)
+            i = new_id()
+            for n in range(2000):
+                assert u.answer(register_pk(b'disk%06d' % n, uuid=b'u' * 300)) == pk_result(0)
+            assert u.answer(register_pk(i)) == pk_result(0)
+            eventually(lambda: s.ctl('status')['id']['store_failed'] > 0)
+            assert u.answer(register_peer(i)) == bytes.fromhex('3a00')
+            os.unlink(d + '/ballast')
+            subprocess.run(['mount', '-o', 'remount,size=40m', d], check=True)
+            eventually(lambda: s.ctl('status')['id']['store_queued'] == 0, 15)
+            s.stop(signal.SIGKILL)
+            s.start()
+            assert u.answer(register_pk(i, uuid=b'other')) == pk_result(2)
+        s.stop()
+    finally:
+        subprocess.run(['umount', '-l', d], check=True)
+
+
+@item(208)
+def running_out_of_descriptors_turns_clients_away_and_ends():
+    import resource
+    s = Server()
+    s.stop()
+    limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (90, 90))
+    p = subprocess.Popen([PROGRAM, *s.flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=limit)
+    while b'Key' not in p.stdout.readline():
+        pass
+    conns = []
+    for _ in range(150):
+        try:
+            conns.append(s.t(new_ip()))
+        except OSError:
+            pass
+    with s.udp(new_ip()) as u:
+        i = new_id()
+        assert u.answer(register_pk(i)) == pk_result(0)
+    for c in conns:
+        c.close()
+    time.sleep(0.3)
+    with s.t() as c:
+        assert c.answer(punch_request(b'nobody', s.key)) == b'\x5a\x00'
+    p.terminate()
+    assert p.wait(10) == 0
+    p.stdout.close()
+
+
 def main():
     global S
     S = Server('--max-waiting=5000', '--connections-per-source=0')
