@@ -106,7 +106,7 @@ static size_t encode(const struct px_rdv_msg *msg, uint8_t out[512]) {
 }
 
 static size_t register_pk(size_t i, uint8_t out[512]) {
-    char id[32], uuid[40];
+    char id[32], uuid[48];
     uint8_t pk[32];
     snprintf(id, sizeof(id), "%09zu", 100000000 + i);
     snprintf(uuid, sizeof(uuid), "01234567-89ab-cdef-0123-%012zu", i);
