@@ -118,6 +118,7 @@ is "and the user's are the user's" "$(stat -c '%u %a' "${top%/opt/pxt}/home/ai/n
 steps=$(write_up 'echo steps >/etc/pxt'; phoenix -v -v image build up 2>&1 </dev/null |
     sed -n 's/.*step \(image\.[a-z]*\).*/\1/p' | awk '!seen[$0]++')
 ok "a build goes through steps" test "$(echo "$steps" | wc -l)" -ge 6
+exec 3>&2 2>/dev/null # bash tells of each process that was killed
 for step in $steps; do
     write_up "echo $step $RANDOM >/etc/pxt"
     sed -i "s/nano/nano, less/" "$recipes/up/recipe.yaml"
@@ -132,6 +133,7 @@ for step in $steps; do
     ok "killed at $step: the next build finishes" phoenix image build up
     is "killed at $step: nothing is left in tmp" "$(ls "$state/images/tmp")" ""
 done
+exec 2>&3 3>&-
 write_up 'sleep 60 & sleep 61'
 phoenix image build up >"$pxt_dir/killed" 2>&1 </dev/null &
 pid=$!

@@ -62,7 +62,7 @@ static char *make_conf(const struct px_apt *apt) {
                   "APT::Architectures { \"%s\"; };\n",
                   apt->opts.architecture, apt->opts.architecture);
     px_buf_puts(&b, "#clear Acquire::Languages;\nAcquire::Languages { \"none\"; };\n"
-                    "#clear APT::Update;\n#clear DPkg;\n"
+                    "#clear APT::Update;\n#clear APT::Default-Release;\n#clear DPkg;\n"
                     "APT::Sandbox::User \"root\";\n"
                     "APT::Install-Recommends \"0\";\nAPT::Install-Suggests \"0\";\n"
                     "APT::Get::List-Cleanup \"1\";\n"

@@ -36,6 +36,10 @@ int px_job_begin(const struct px_image_opts *opts, struct px_job *job, struct px
         r = px_image_name_check(name, err);
     if (r == 0)
         r = px_store_open(opts->state_dir, opts->wait_ms, &job->store, err);
+    if (r == 0 && strpbrk(job->store.dir, " \t\n[]"))
+        r = px_fail(err, -EINVAL,
+                    "state directory '%s' has a blank or bracket, which apt cannot take",
+                    opts->state_dir);
     if (r == 0)
         r = px_store_tmp(&job->store, "build", &job->tmp, err);
     if (r == 0)

@@ -24,10 +24,16 @@ char *px_store_layer_name(const char *digest) {
     return file_name(digest, "/tree");
 }
 
+/* A temporary file of px_file_write_atomic, that a killed process left. */
+static bool is_tmp(const char *name) {
+    size_t n = strlen(name);
+    return n >= 4 && strcmp(name + n - 4, ".tmp") == 0;
+}
+
 int px_image_name_check(const char *name, struct px_error *err) {
     static const char alnum[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     size_t n = strlen(name);
-    if (n > 0 && n <= 64 && strspn(name, alnum) == n && !strchr("._-", name[0]))
+    if (n > 0 && n <= 64 && strspn(name, alnum) == n && !strchr("._-", name[0]) && !is_tmp(name))
         return 0;
     return px_fail(err, -EINVAL,
                    "'%.80s' cannot be an image's name: expected a letter or digit, then letters, "
@@ -53,6 +59,20 @@ static int sweep_tmp(const struct px_store *store, struct px_error *err) {
     return r;
 }
 
+/* Files that a killed process did not come to rename. Whoever writes here has the lock. */
+static int sweep_files(const struct px_store *store, struct px_error *err) {
+    static const char *const subs[] = {"cache", "manifests", "names"};
+    for (size_t i = 0; i < PX_N_ELEMENTS(subs); i++) {
+        px_cleanup_free char *path = px_asprintf("%s/%s", store->dir, subs[i]);
+        px_cleanup_closedir DIR *dir = opendir(path);
+        const struct dirent *d;
+        while (dir && (d = readdir(dir)))
+            if (is_tmp(d->d_name) && unlinkat(dirfd(dir), d->d_name, 0) < 0)
+                return px_fail_sys(err, -errno, "cannot remove '%s/%s'", path, d->d_name);
+    }
+    return 0;
+}
+
 int px_store_open(const char *state_dir, int wait_ms, struct px_store *ret, struct px_error *err) {
     static const char *const subs[] = {"layers", "cache", "manifests", "names",
                                        "logs",   "tmp",   "pool"};
@@ -67,11 +87,19 @@ int px_store_open(const char *state_dir, int wait_ms, struct px_store *ret, stru
     }
     if (r < 0)
         return r;
+    /* Absolute, without links: apt and mmdebstrap get it as an address. */
+    char *real = realpath(store.dir, NULL);
+    if (!real)
+        return px_fail_sys(err, -errno, "cannot use '%s'", store.dir);
+    free(store.dir);
+    store.dir = real;
     px_cleanup_free char *lock = px_asprintf("%s/lock", store.dir);
     store.lock_fd = r = px_lock(AT_FDCWD, lock, wait_ms, err);
     if (r < 0)
         return px_wrap(err, r, "the image store is in use");
-    r = sweep_tmp(&store, err);
+    r = sweep_files(&store, err);
+    if (r == 0)
+        r = sweep_tmp(&store, err);
     if (r < 0)
         return px_wrap(err, r, "cannot clear what a dead build left");
     *ret = store;
@@ -213,8 +241,7 @@ int px_store_list(const char *images, const char *sub, struct px_store_names *re
         return errno == ENOENT ? 0 : px_fail_sys(err, -errno, "cannot list '%s'", path);
     const struct dirent *d;
     while ((d = readdir(dir))) {
-        /* Also temporary files of write_atomic that a killed process left. */
-        if (d->d_name[0] == '.' || (strstr(d->d_name, ".tmp") && strcmp(sub, "tmp") != 0))
+        if (d->d_name[0] == '.' || is_tmp(d->d_name))
             continue;
         px_grow(ret->items, &ret->cap, ret->n + 1);
         ret->items[ret->n++] = px_strdup(d->d_name);

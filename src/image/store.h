@@ -56,5 +56,5 @@ int px_store_get_name(const char *images, const char *name, char ret_digest[PX_D
  */
 int px_store_resolve(const char *images, const char *ref, char ret_digest[PX_DIGEST_TEXT_MAX],
                      struct px_error *err);
-/* A letter or digit, then letters, digits, "._-", at most 64. */
+/* A letter or digit, then letters, digits, "._-", at most 64; does not end in .tmp. */
 int px_image_name_check(const char *name, struct px_error *err);

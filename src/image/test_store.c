@@ -133,6 +133,17 @@ static void open_throws_away_what_a_dead_build_left(void **state) {
     assert_false(px_exists(AT_FDCWD, left));
 }
 
+static void open_throws_away_files_that_were_not_renamed(void **state) {
+    char digest[PX_DIGEST_TEXT_MAX];
+    put_image(*state, "desk.tmpl", "sha256:" HEX1, digest);
+    px_cleanup_free char *left = px_asprintf("%s/images/names/desk.77.1f.tmp", (char *)*state);
+    px_assert_ok(px_file_write_atomic(AT_FDCWD, left, "", 0, 0600, NULL));
+    px_assert_ok(px_image_gc(*state, NULL, 0, false, NULL, NULL));
+    assert_false(px_exists(AT_FDCWD, left));
+    px_cleanup(px_image_freep) struct px_image *image = NULL;
+    px_assert_ok(px_image_find(*state, "desk.tmpl", &image, NULL));
+}
+
 static void two_cannot_change_the_store_at_once(void **state) {
     px_cleanup(px_store_close) struct px_store store = {.lock_fd = -1};
     struct px_error err = {0};
@@ -156,7 +167,7 @@ static void the_list_has_names_and_the_nameless(void **state) {
 }
 
 static void names_cannot_leave_the_store(void **state) {
-    static const char *const bad[] = {"", ".", "..", "a/b", "-a", "a b", "_x", "\xc3\xa4"};
+    static const char *const bad[] = {"", ".", "..", "a.tmp", "a/b", "-a", "a b", "_x", "\xc3\xa4"};
     for (size_t i = 0; i < PX_N_ELEMENTS(bad); i++)
         assert_int_equal(px_image_name_check(bad[i], NULL), -EINVAL);
     px_assert_ok(px_image_name_check("desktop-2.1_b", NULL));
@@ -172,6 +183,7 @@ int main(void) {
         WITH_STATE(rm_keeps_what_others_need),
         WITH_STATE(gc_drops_what_lost_its_name_unless_in_use),
         WITH_STATE(open_throws_away_what_a_dead_build_left),
+        WITH_STATE(open_throws_away_files_that_were_not_renamed),
         WITH_STATE(two_cannot_change_the_store_at_once),
         WITH_STATE(the_list_has_names_and_the_nameless),
         cmocka_unit_test(names_cannot_leave_the_store),
