@@ -47,7 +47,8 @@ int px_file_read(int dir_fd, const char *path, size_t max_bytes, char **ret, siz
         return px_fail(err, -EISDIR, "'%s' is a directory, not a file", path);
     if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
         return px_fail(err, -EINVAL, "'%s' is not a regular file", path);
-    if (S_ISREG(st.st_mode) && (uintmax_t)st.st_size > max_bytes)
+    /* Files of sysfs say a page and hold a word; they have no blocks. */
+    if (S_ISREG(st.st_mode) && st.st_blocks > 0 && (uintmax_t)st.st_size > max_bytes)
         return px_fail(err, -EFBIG, "'%s' has %jd bytes, more than the limit of %zu", path,
                        (intmax_t)st.st_size, max_bytes);
     if (!S_ISREG(st.st_mode))

@@ -111,12 +111,20 @@ static void put_limits(struct px_buf *b, const struct px_container *c,
         px_buf_puts(b, "lxc.proc.oom_score_adj = 0\n");
 }
 
-static void put_apparmor(struct px_buf *b, const struct px_container *c,
-                         const struct px_lxc_host *host) {
-    /* systemd inside sandboxes its services with mounts, which "generated" refuses without
-     * allow_nesting; containers in the container need more than this line (see put_mounts). */
-    if (host->apparmor)
+static void put_apparmor(struct px_buf *b, const struct px_lxc_host *host) {
+    /* systemd inside sandboxes its services with mounts, which a profile refuses without
+     * allow_nesting; containers in the container need more than this line (see put_mounts). Left
+     * unsaid, liblxc would take a profile that stops journald and logind. */
+    switch (host->apparmor) {
+    case PX_LXC_APPARMOR_NONE:
+        break;
+    case PX_LXC_APPARMOR_GENERATED:
         px_buf_puts(b, "lxc.apparmor.profile = generated\nlxc.apparmor.allow_nesting = 1\n");
+        break;
+    case PX_LXC_APPARMOR_UNCONFINED:
+        px_buf_puts(b, "lxc.apparmor.profile = unconfined\n");
+        break;
+    }
 }
 
 static void put_entry(struct px_buf *b, const char *source, const char *target, const char *rest) {
@@ -209,7 +217,7 @@ int px_lxc_config(const struct px_container *c, const struct px_lxc_host *host, 
     put_identity(&b, c);
     put_devices(&b, c, host);
     put_limits(&b, c, host);
-    put_apparmor(&b, c, host);
+    put_apparmor(&b, host);
     put_mounts(&b, c, host);
     r = put_extra_mounts(&b, c, err);
     if (r < 0)

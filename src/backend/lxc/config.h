@@ -7,13 +7,19 @@
 #include "backend/lxc/cgroup.h"
 #include "backend/lxc/cpus.h"
 
+enum px_lxc_apparmor {
+    PX_LXC_APPARMOR_NONE,       /* the kernel has none */
+    PX_LXC_APPARMOR_GENERATED,  /* a profile of its own, made by liblxc with apparmor_parser */
+    PX_LXC_APPARMOR_UNCONFINED, /* the kernel has it, but that program is not there */
+};
+
 struct px_lxc_host {
     struct px_cg_layout cgroups;
     char cpus[PX_CPUS_TEXT_MAX]; /* the cores this container gets, "0-3,8"; "": all */
     bool memlock_unlimited;      /* may RLIMIT_MEMLOCK be lifted */
     bool swap_limit;             /* v1: memory.memsw files exist */
-    bool apparmor;               /* the kernel enforces AppArmor profiles */
-    bool oom_adjust;             /* the monitor is shielded from the OOM killer, init must not be */
+    enum px_lxc_apparmor apparmor;
+    bool oom_adjust; /* the monitor is shielded from the OOM killer, init must not be */
 };
 
 /* The text, the caller's. -EINVAL: a path or name that the format cannot carry. */

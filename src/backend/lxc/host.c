@@ -2,6 +2,7 @@
 #include "backend/lxc/host.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/proc.h"
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -21,11 +22,13 @@ static bool may_lift_memlock(void) {
            (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_max == RLIM_INFINITY);
 }
 
-static bool apparmor_enabled(void) {
-    px_cleanup_free char *text = NULL;
-    return px_file_read(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", 64, &text, NULL,
-                        NULL) == 0 &&
-           text[0] == 'Y';
+static enum px_lxc_apparmor apparmor(void) {
+    px_cleanup_free char *text = NULL, *parser = px_proc_find("apparmor_parser");
+    if (px_file_read(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", 64, &text, NULL, NULL) <
+            0 ||
+        text[0] != 'Y')
+        return PX_LXC_APPARMOR_NONE;
+    return parser ? PX_LXC_APPARMOR_GENERATED : PX_LXC_APPARMOR_UNCONFINED;
 }
 
 int px_lxc_host_read(struct px_lxc_host *ret, struct px_error *err) {
@@ -35,7 +38,7 @@ int px_lxc_host_read(struct px_lxc_host *ret, struct px_error *err) {
         return r;
     ret->memlock_unlimited = may_lift_memlock();
     ret->oom_adjust = px_lxc_have_cap(CAP_SYS_RESOURCE);
-    ret->apparmor = apparmor_enabled();
+    ret->apparmor = apparmor();
     uint64_t swap;
     ret->swap_limit = px_cg_read_u64(&ret->cgroups, PX_CG_MEMORY, "", "memory.memsw.limit_in_bytes",
                                      &swap, NULL) == 0;
