@@ -156,7 +156,7 @@ static int run(struct tool *t, const struct px_backend_ops *ops, char **argv,
     if (strcmp(op, "start") == 0)
         return ops->start(c, err);
     if (strcmp(op, "wait") == 0)
-        return ops->wait_ready(c, (t->timeout_ms ? t->timeout_ms : 30000) * PX_US_PER_MS, err);
+        return ops->wait_ready(c, (t->timeout_ms ? t->timeout_ms : 60000) * PX_US_PER_MS, err);
     if (strcmp(op, "stop") == 0)
         return ops->stop(c, t->timeout_ms, err);
     if (strcmp(op, "lay-symlink") == 0)

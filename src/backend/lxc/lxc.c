@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/step.h"
+#include <lxc/lxccontainer.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -36,6 +37,18 @@ const struct px_backend_ops px_backend_lxc = {
     .wait_ready = px_lxc_wait_ready,
 };
 
+/* LXC 7 knows nothing of cgroup v1 any more: limits would not hold. */
+static int check_version(const struct px_cg_layout *layout, struct px_error *err) {
+    const char *version = lxc_get_version();
+    for (int i = 0; i < PX_CG_N && strtoul(version, NULL, 10) >= 7; i++)
+        if (px_cg_has(layout, i) && !px_cg_is_v2(layout, i)) {
+            px_fail(err, -EOPNOTSUPP, "LXC %s needs cgroup v2, and this host has cgroup v1",
+                    version);
+            return px_hint(err, -EOPNOTSUPP, "boot with systemd.unified_cgroup_hierarchy=1");
+        }
+    return 0;
+}
+
 int px_lxc_probe(struct px_error *err) {
     struct px_cg_layout layout;
     px_cleanup_free char *helper = NULL;
@@ -44,6 +57,8 @@ int px_lxc_probe(struct px_error *err) {
         return px_hint(err, -EPERM, "run it with sudo");
     }
     int r = px_cg_layout(&layout, err);
+    if (r == 0)
+        r = check_version(&layout, err);
     return r < 0 ? r : px_helper_find(&helper, err);
 }
 
