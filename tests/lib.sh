@@ -135,6 +135,7 @@ run_dir: $pxt_run
 recipes_dir: $PX_SOURCE/recipes
 ids: {first: $((1500000000 + n * 10000000)), count: 6553600, reserve: false}
 network: {bridge: $pxt_bridge, range: $pxt_range}
+server: {run: false}
 ${2:-}
 END
     export PHOENIX_HOST_FILE=$pxt_dir/$1.yaml

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "desktop/remote.h"
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -108,6 +109,8 @@ int px_files_write(const struct px_fleet *fleet, const struct px_desktop *d, str
     if (r < 0 || (r = put_random(fd, "machine-id", MACHINE_ID_BYTES, "\n", 0444, root, err)) < 0)
         return r;
     if ((r = put_random(fd, "jupyter-token", TOKEN_BYTES, "", 0400, user, err)) < 0)
+        return r;
+    if ((r = px_remote_write(fleet, d, fd, root, user, err)) < 0)
         return r;
     return write_resolv_conf(fleet, fd, root, err);
 }

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "desktop/alloc_ids.h"
 #include "desktop/files.h"
+#include "desktop/remote.h"
 #include <arpa/inet.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -161,7 +162,7 @@ static const char *own(struct px_desktop *d, char *text) {
 
 static void add_mounts(struct px_desktop *d) {
     const struct px_desktop_spec *spec = &d->rec->spec;
-    d->mounts = px_new0(struct px_backend_mount, spec->n_mounts + 2);
+    d->mounts = px_new0(struct px_backend_mount, spec->n_mounts + 3);
     size_t n = 0;
     d->mounts[n++] =
         (struct px_backend_mount){.source = own(d, px_asprintf("%s/" PX_FILES_DIR, d->dir)),
@@ -171,6 +172,10 @@ static void add_mounts(struct px_desktop *d) {
         .source = own(d, px_asprintf("%s/" PX_FILES_DIR "/resolv.conf", d->dir)),
         .target = "/etc/resolv.conf",
         .read_only = true};
+    char *bundle = px_remote_bundle();
+    if (bundle)
+        d->mounts[n++] = (struct px_backend_mount){
+            .source = own(d, bundle), .target = PX_REMOTE_TARGET, .read_only = true};
     for (size_t i = 0; i < spec->n_mounts; i++)
         d->mounts[n++] = (struct px_backend_mount){.source = spec->mounts[i].source,
                                                    .target = spec->mounts[i].target,

@@ -2,8 +2,10 @@
 #include "desktop/life.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "desktop/many.h"
 #include "desktop/one.h"
+#include "desktop/server.h"
 #include <string.h>
 
 static int do_start(const struct px_task *t, const struct px_events *events, struct px_error *err) {
@@ -83,6 +85,9 @@ int px_start_boot(const struct px_fleet *fleet, const struct px_life_opts *opts,
     int r = px_fleet_names(fleet, NULL, 0, &names, &n, err);
     if (r < 0)
         return r;
+    struct px_error why = {0};
+    if (n > 0 && px_server_up(fleet, &why) < 0)
+        px_warning("no remote access: %s", why.msg);
     r = px_start(fleet, names, keep_for_boot(fleet, names, n), opts, err);
     px_names_free(names, n);
     return r;

@@ -7,6 +7,7 @@
 #include "desktop/life.h"
 #include "desktop/many.h"
 #include "desktop/one.h"
+#include "desktop/server.h"
 #include <string.h>
 
 #define UP_LOCK "up.lock"
@@ -166,6 +167,17 @@ static int blocked(const struct px_plan *plan, struct px_error *err) {
                    "`phoenix up --replace` does it: /home is kept, all else inside is lost");
 }
 
+/* Desktops are of use without it: a failure is told and no more. */
+static void start_server(const struct px_fleet *fleet, const struct px_events *events) {
+    struct px_error err = {0};
+    if (px_server_up(fleet, &err) == 0)
+        return;
+    px_cleanup_free char *text = px_asprintf("no remote access: %s%s%s%s", err.msg,
+                                             err.hint[0] ? " (hint: " : "", err.hint,
+                                             err.hint[0] ? ")" : "");
+    say(events, "", PX_EVENT_NOTE, text);
+}
+
 static int carry_out(const struct px_fleet *fleet, const struct px_plan *plan,
                      const struct px_life_opts *opts, struct px_error *err) {
     int r = 0;
@@ -174,6 +186,7 @@ static int carry_out(const struct px_fleet *fleet, const struct px_plan *plan,
             r = allocate(fleet, plan, &plan->items[i], err);
     if (r < 0 || (r = px_fleet_net_up(fleet, err)) < 0 || (r = px_step("up.net", err)) < 0)
         return r;
+    start_server(fleet, &opts->events);
     px_cleanup_free struct up_arg *args = px_new0(struct up_arg, plan->n_items);
     px_cleanup_free struct px_task *tasks = px_new0(struct px_task, plan->n_items);
     const size_t n = make_tasks(fleet, plan, opts, args, tasks);

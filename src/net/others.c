@@ -223,6 +223,6 @@ int px_others_scan(const struct px_host_spec *host, const char *uplink, struct p
     int r = px_nft_run("list ruleset", true, &json, err);
     if (r >= 0)
         r = px_others_parse(px_buf_str(&json), json.size, host->network.bridge, uplink,
-                            host->network.n_open > 0, ret, err);
+                            host->network.n_open > 0 || host->server.run, ret, err);
     return r < 0 || ret->who[0] ? r : scan_legacy(host->network.bridge, uplink, ret, err);
 }

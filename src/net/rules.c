@@ -64,6 +64,14 @@ static void add_open(struct px_buf *out, const struct px_host_spec *host, bool u
     for (size_t i = 0; i < host->network.n_open; i++)
         if (host->network.open[i].udp == udp)
             px_buf_printf(&list, "%s%u", list.size ? ", " : "", host->network.open[i].port);
+    if (host->server.run) { /* P: UDP and TCP; P-1: NAT test; P+1: relay */
+        const unsigned port = host->server.port;
+        px_buf_puts(&list, list.size ? ", " : "");
+        if (udp)
+            px_buf_printf(&list, "%u", port);
+        else
+            px_buf_printf(&list, "%u-%u", port - 1, port + 1);
+    }
     if (list.size)
         px_buf_printf(out, "%s dport { %s } accept\n", udp ? "udp" : "tcp", px_buf_str(&list));
 }

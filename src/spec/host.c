@@ -83,6 +83,17 @@ static int finish_ids(const struct px_at *at, const struct px_node *node, void *
     return 0;
 }
 
+static int finish_server(const struct px_at *at, const struct px_node *node, void *obj,
+                         struct px_error *err) {
+    const struct px_host_spec *host = obj;
+    if (host->server.run && host->server.key)
+        return px_at_fail(&(struct px_at){.up = at, .key = "key"}, px_node_get(node, "key"), err,
+                          "is that of a server elsewhere; the one that phoenix runs makes its own");
+    if (!host->server.run && !host->server.key != !host->server.address)
+        return px_at_fail(at, node, err, "a server elsewhere needs both address and key");
+    return 0;
+}
+
 static int check_whole(const struct px_at *at, const struct px_node *root,
                        const struct px_host_spec *host, struct px_error *err) {
     /* After a reboot nothing is left of run_dir; state must not share that. */
@@ -186,6 +197,37 @@ static const struct px_field network_fields[] = {
     {0},
 };
 
+static const struct px_field server_fields[] = {
+    {.key = "run",
+     .kind = PX_FIELD_BOOL,
+     .doc = "Whether phoenix keeps an ID server and relay (phoenix-server) on this host, by which "
+            "RustDesk clients reach the desktops.",
+     .fallback = "true",
+     .aka = "enabled",
+     .offset = OFF(server.run)},
+    {.key = "port",
+     .kind = PX_FIELD_UINT,
+     .doc = "Its main port P (TCP and UDP); the ports from P-2 to P+3 are taken, too.",
+     .fallback = "21116",
+     .min = 1026,
+     .max = 65532,
+     .offset = OFF(server.port)},
+    {.key = "address",
+     .kind = PX_FIELD_STRING,
+     .doc = "Name or address by which clients reach the server.",
+     .expected = "a host name or address",
+     .fallback_doc = "the host's address on its way out",
+     .aka = "host name",
+     .offset = OFF(server.address)},
+    {.key = "key",
+     .kind = PX_FIELD_STRING,
+     .doc = "Public key of a server elsewhere, with `run: false` and its `address`.",
+     .expected = "the key that its clients have",
+     .fallback_doc = "none",
+     .offset = OFF(server.key)},
+    {0},
+};
+
 static const char *const policies[] = {[PX_GPU_SPREAD] = "spread", [PX_GPU_PACK] = "pack", NULL};
 
 static const struct px_field gpu_fields[] = {
@@ -244,6 +286,12 @@ static const struct px_field host_fields[] = {
      .doc = "Bridge, addresses and what desktops may reach on the host.",
      .fields = network_fields,
      .aka = "net"},
+    {.key = "server",
+     .kind = PX_FIELD_MAP,
+     .doc = "The ID server and relay for RustDesk clients.",
+     .fields = server_fields,
+     .finish = finish_server,
+     .aka = "rustdesk relay"},
     {.key = "parallel",
      .kind = PX_FIELD_UINT,
      .doc = "Desktops started at once. `auto`: as many as the host has cores.",

@@ -1,0 +1,33 @@
+/* src/desktop/remote.h - what a RustDesk client needs to reach a desktop: its ID, keys, password
+ *
+ * In STATE/desktops/NAME/etc (files.h), made once and stable from then on:
+ *
+ *     rustdesk-id        9 digits, no 0 first; what clients type                  root, 0644
+ *     host-identity      base64 of an Ed25519 secret key (64 bytes)               user, 0400
+ *     host-password      26 of a-z and 2-7: 130 bits                              user, 0400
+ *     host.json          phoenix-host's configuration (src/host/config.h)         root, 0644
+ *
+ * The password is long because the protocol's proof of it can be guessed off line. One thread, under
+ * the desktop's lock. */
+#pragma once
+#include "desktop/fleet.h"
+
+/* Where the programs for desktops are seen inside. */
+#define PX_REMOTE_TARGET "/opt/phoenix"
+
+/* Writes what is missing or has changed. Without a server in the host file: nothing. */
+int px_remote_write(const struct px_fleet *fleet, const struct px_desktop *d, int files_fd,
+                    uid_t root, uid_t user, struct px_error *err);
+
+struct px_remote {
+    char *id, *password; /* password is secret */
+    char *server, *key;  /* for the client's settings */
+};
+/* -ENOENT: this desktop has none. */
+int px_remote_load(const struct px_fleet *fleet, const struct px_desktop *d, struct px_remote *ret,
+                   struct px_error *err);
+void px_remote_fini(struct px_remote *remote);
+
+/* The folder on this host with phoenix-host and what it needs (packaging/bundle-host), the caller's;
+ * NULL: it has not been built. */
+char *px_remote_bundle(void);
