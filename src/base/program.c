@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-int px_program_find(const char *name, const char *const *folders, char **ret, struct px_error *err) {
+int px_program_find(const char *name, const char *const *folders, char **ret,
+                    struct px_error *err) {
     char self[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
     self[n > 0 ? n : 0] = '\0';

@@ -33,7 +33,8 @@ static char *make_id(void) {
 }
 
 static char *make_password(void) {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567"; /* RFC 4648 6, in lower case */
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyz234567"; /* RFC 4648 6, in lower case */
     char *text = px_new0(char, PASSWORD_CHARS + 1);
     for (int i = 0; i < PASSWORD_CHARS; i++)
         text[i] = letters[randombytes_uniform(32)];
@@ -67,11 +68,10 @@ static int write_config(int fd, const struct px_server_info *server, uid_t root,
     int r = read_word(fd, "rustdesk-id", &id, err);
     if (r < 0)
         return r;
-    json_t *o = json_pack(
-        "{ss ss ss ss s{ss ss ss} s[s]}", "id", id, "display", ":0", "identity_file",
-        PX_FILES_TARGET "/host-identity", "password_file", PX_FILES_TARGET "/host-password",
-        "server", "address", server->inside, "key", server->key, "relay", "", "tunnel_targets",
-        DESKTOP_TUNNELS);
+    json_t *o = json_pack("{ss ss ss ss s{ss ss ss} s[s]}", "id", id, "display", ":0",
+                          "identity_file", PX_FILES_TARGET "/host-identity", "password_file",
+                          PX_FILES_TARGET "/host-password", "server", "address", server->inside,
+                          "key", server->key, "relay", "", "tunnel_targets", DESKTOP_TUNNELS);
     px_cleanup_free char *text = json_dumps(o, JSON_INDENT(2));
     json_decref(o);
     if (px_file_read(fd, "host.json", 65536, &now, NULL, NULL) == 0 && strcmp(now, text) == 0)
@@ -89,7 +89,8 @@ int px_remote_write(const struct px_fleet *fleet, const struct px_desktop *d, in
     int r = px_server_info(fleet, &server, &why);
     if (r < 0) {
         if (r != -ENOENT)
-            px_warning("desktop '%s' is made without remote access: %s", d->rec->spec.name, why.msg);
+            px_warning("desktop '%s' is made without remote access: %s", d->rec->spec.name,
+                       why.msg);
         return 0;
     }
     if (sodium_init() < 0)

@@ -7,8 +7,8 @@
  *     host-password      26 of a-z and 2-7: 130 bits                              user, 0400
  *     host.json          phoenix-host's configuration (src/host/config.h)         root, 0644
  *
- * The password is long because the protocol's proof of it can be guessed off line. One thread, under
- * the desktop's lock. */
+ * The password is long because the protocol's proof of it can be guessed off line. One thread,
+ * under the desktop's lock. */
 #pragma once
 #include "desktop/fleet.h"
 
@@ -28,6 +28,6 @@ int px_remote_load(const struct px_fleet *fleet, const struct px_desktop *d, str
                    struct px_error *err);
 void px_remote_fini(struct px_remote *remote);
 
-/* The folder on this host with phoenix-host and what it needs (packaging/bundle-host), the caller's;
- * NULL: it has not been built. */
+/* The folder on this host with phoenix-host and what it needs (packaging/bundle-host), the
+ * caller's; NULL: it has not been built. */
 char *px_remote_bundle(void);

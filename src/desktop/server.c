@@ -68,12 +68,23 @@ static int start_unit(const struct place *p, uid_t uid, const char *const *argv,
     px_cleanup_free char *group = px_asprintf("--property=Group=%u", uid);
     px_cleanup_free char *unit = px_asprintf("--unit=%s", p->unit);
     px_cleanup_free char *writable = px_asprintf("--property=ReadWritePaths=%s", p->dir);
-    const char *line[32] = {"systemd-run", "--quiet", "--collect", unit, user, group, writable,
-                            "--property=Restart=on-failure", "--property=RestartSec=1",
-                            "--property=ProtectSystem=strict", "--property=ProtectHome=yes",
-                            "--property=PrivateTmp=yes", "--property=PrivateDevices=yes",
-                            "--property=NoNewPrivileges=yes", "--property=CapabilityBoundingSet=",
-                            "--property=LimitNOFILE=65536", "--"};
+    const char *line[32] = {"systemd-run",
+                            "--quiet",
+                            "--collect",
+                            unit,
+                            user,
+                            group,
+                            writable,
+                            "--property=Restart=on-failure",
+                            "--property=RestartSec=1",
+                            "--property=ProtectSystem=strict",
+                            "--property=ProtectHome=yes",
+                            "--property=PrivateTmp=yes",
+                            "--property=PrivateDevices=yes",
+                            "--property=NoNewPrivileges=yes",
+                            "--property=CapabilityBoundingSet=",
+                            "--property=LimitNOFILE=65536",
+                            "--"};
     size_t n = 0;
     while (line[n])
         n++;
@@ -84,8 +95,8 @@ static int start_unit(const struct place *p, uid_t uid, const char *const *argv,
                                                                      p->unit, NULL},
                                        .timeout_us = SYSTEMCTL_TIMEOUT_US},
                 NULL);
-    return px_proc_check(
-        &(struct px_proc_opts){.argv = line, .timeout_us = SYSTEMCTL_TIMEOUT_US}, err);
+    return px_proc_check(&(struct px_proc_opts){.argv = line, .timeout_us = SYSTEMCTL_TIMEOUT_US},
+                         err);
 }
 
 /* In the grandchild: nothing of ours but the log stays open. */
@@ -132,7 +143,8 @@ static int did_not_come(const struct place *p, struct px_error *err) {
              line = strtok_r(NULL, "\n", &save))
             last = line;
     px_fail(err, -EIO, "phoenix-server does not answer%s%s", last ? ": " : "", last ? last : "");
-    return px_hint(err, -EIO, "another ID server on this host? set server.port, or server.run: false");
+    return px_hint(err, -EIO,
+                   "another ID server on this host? set server.port, or server.run: false");
 }
 
 static int wait_up(const struct place *p, struct px_error *err) {
@@ -151,8 +163,8 @@ int px_server_up(const struct px_fleet *fleet, struct px_error *err) {
     place_init(host, &p);
     if (!host->server.run || answers(&p))
         return 0;
-    static const char *const folders[] = {".", "../phoenix-server", "../bin", "/usr/bin",
-                                          "/usr/local/bin", NULL};
+    static const char *const folders[] = {".",        "../phoenix-server", "../bin",
+                                          "/usr/bin", "/usr/local/bin",    NULL};
     px_cleanup_free char *program = NULL;
     struct px_ids span;
     int r = px_program_find("phoenix-server", folders, &program, err);
@@ -186,8 +198,7 @@ int px_server_down(const struct px_fleet *fleet, struct px_error *err) {
     place_init(px_fleet_host(fleet), &p);
     if (has_systemd()) {
         const char *const argv[] = {"systemctl", "stop", p.unit, NULL};
-        px_proc_run(
-            &(struct px_proc_opts){.argv = argv, .timeout_us = SYSTEMCTL_TIMEOUT_US}, NULL);
+        px_proc_run(&(struct px_proc_opts){.argv = argv, .timeout_us = SYSTEMCTL_TIMEOUT_US}, NULL);
     }
     const pid_t pid = noted_pid(&p);
     if (pid > 0 && kill(pid, SIGTERM) < 0 && errno != ESRCH)

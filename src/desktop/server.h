@@ -1,18 +1,18 @@
 /* src/desktop/server.h - the phoenix-server that this host keeps for its desktops
  *
- *     STATE/server/            its data directory: keys, peers, log; owned by the last id of our span,
- *                              under which it runs, so that it is nobody else and not root
- *     STATE/server/admin.sock  answers while it runs
+ *     STATE/server/            its data directory: keys, peers, log; owned by the last id of our
+ * span, under which it runs, so that it is nobody else and not root STATE/server/admin.sock answers
+ * while it runs
  *
- * Under systemd it is a transient unit, phoenix-server-BRIDGE, hardened and restarted when it fails;
- * elsewhere a process of its own session, noted in RUN/server.pid. One thread. */
+ * Under systemd it is a transient unit, phoenix-server-BRIDGE, hardened and restarted when it
+ * fails; elsewhere a process of its own session, noted in RUN/server.pid. One thread. */
 #pragma once
 #include "desktop/fleet.h"
 
 struct px_server_info {
-    char *address;      /* for clients; with ":PORT" unless that is 21116 */
-    char *inside;       /* for desktops: the gateway's, or the same */
-    char *key;          /* base64 public key */
+    char *address; /* for clients; with ":PORT" unless that is 21116 */
+    char *inside;  /* for desktops: the gateway's, or the same */
+    char *key;     /* base64 public key */
 };
 
 /* Starts it where the host file wants it and it does not answer. -EADDRINUSE and others: it did not

@@ -172,9 +172,9 @@ static void start_server(const struct px_fleet *fleet, const struct px_events *e
     struct px_error err = {0};
     if (px_server_up(fleet, &err) == 0)
         return;
-    px_cleanup_free char *text = px_asprintf("no remote access: %s%s%s%s", err.msg,
-                                             err.hint[0] ? " (hint: " : "", err.hint,
-                                             err.hint[0] ? ")" : "");
+    px_cleanup_free char *text =
+        px_asprintf("no remote access: %s%s%s%s", err.msg, err.hint[0] ? " (hint: " : "", err.hint,
+                    err.hint[0] ? ")" : "");
     say(events, "", PX_EVENT_NOTE, text);
 }
 

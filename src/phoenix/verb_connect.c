@@ -1,13 +1,41 @@
 /* src/phoenix/verb_connect.c - `phoenix connect` */
+#include "desktop/remote.h"
 #include "phoenix/fleet_cli.h"
 #include "phoenix/verbs.h"
+#include <jansson.h>
 #include <string.h>
 
-static int print(struct px_cli *cli, const struct px_status *s, struct px_error *err) {
+/* For RustDesk clients; none where the host file names no server or phoenix-host is not built. */
+static int load_remote(const struct px_fleet *fleet, const char *name, struct px_remote *ret) {
+    px_cleanup(px_desktop_freep) struct px_desktop *d = NULL;
+    px_cleanup_free char *bundle = px_remote_bundle();
+    int r = bundle ? px_desktop_open(fleet, name, &d, NULL) : -ENOENT;
+    return r < 0 ? r : px_remote_load(fleet, d, ret, NULL);
+}
+
+static void print_remote(struct px_cli *cli, const struct px_remote *remote) {
+    px_cli_fact(cli, "RustDesk ID", "%s", remote->id);
+    px_cli_fact(cli, "password", "%s", remote->password);
+    px_cli_fact(cli, "ID server", "%s", remote->server);
+    px_cli_fact(cli, "key", "%s", remote->key);
+    px_cli_fact(cli, "link", "rustdesk://connection/new/%s?password=%s", remote->id,
+                remote->password);
+}
+
+static json_t *remote_json(const struct px_remote *remote) {
+    return json_pack("{ss ss ss ss}", "id", remote->id, "password", remote->password, "server",
+                     remote->server, "key", remote->key);
+}
+
+static int print(struct px_cli *cli, const struct px_fleet *fleet, const struct px_status *s,
+                 struct px_error *err) {
+    px_cleanup(px_remote_fini) struct px_remote remote = {0};
     if (strcmp(s->state, "running") != 0) {
         px_fail(err, -ESRCH, "desktop '%s' is %s", s->name, s->state);
         return px_hint(err, -ESRCH, "`phoenix start %s` starts it", s->name);
     }
+    if (s->has_session && load_remote(fleet, s->name, &remote) == 0)
+        print_remote(cli, &remote);
     px_cli_fact(cli, "shell", "phoenix shell %s", s->name);
     if (s->has_session)
         px_cli_fact(cli, "screen", "phoenix screenshot %s", s->name);
@@ -16,6 +44,16 @@ static int print(struct px_cli *cli, const struct px_status *s, struct px_error 
     if (s->address[0])
         px_cli_fact(cli, "address", "%s (from this host)", s->address);
     return 0;
+}
+
+static void print_json(struct px_cli *cli, const struct px_fleet *fleet,
+                       const struct px_status *s) {
+    px_cleanup(px_remote_fini) struct px_remote remote = {0};
+    json_t *o = px_cli_status_json(s, 1);
+    if (s->has_session && load_remote(fleet, s->name, &remote) == 0)
+        json_object_set_new(json_array_get(json_object_get(o, "desktops"), 0), "rustdesk",
+                            remote_json(&remote));
+    px_cli_json(cli, o);
 }
 
 static int run(struct px_cli *cli, struct px_error *err) {
@@ -32,9 +70,9 @@ static int run(struct px_cli *cli, struct px_error *err) {
         r = px_cli_bad_input(cli, px_fail(err, -EINVAL, "'%s' matches %zu desktops, not one",
                                           cli->args.words[0], n));
     else if (cli->json)
-        px_cli_json(cli, px_cli_status_json(list, n));
+        print_json(cli, fleet, list);
     else
-        r = print(cli, &list[0], err);
+        r = print(cli, fleet, &list[0], err);
     px_status_list_free(list, n);
     return r;
 }
@@ -44,8 +82,8 @@ const struct px_verb px_verb_connect = {
     .summary = "say how to reach a desktop",
     .positionals = {{.name = "NAME", .doc = "name of a desktop", .completes = PX_COMPLETE_DESKTOP}},
     .examples = {{"phoenix connect alice",
-                  "Its Jupyter URL with the token, and the commands that open a "
-                  "shell and show the screen."}},
+                  "What to type into a RustDesk client, its Jupyter URL with the token, and "
+                  "the commands that open a shell and show the screen."}},
     .needs_root = true,
     .run = run,
 };

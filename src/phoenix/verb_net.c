@@ -1,5 +1,6 @@
 /* src/phoenix/verb_net.c - `phoenix net show|up|down` */
 #include "base/alloc.h"
+#include "desktop/server.h"
 #include "net/net.h"
 #include "phoenix/fleet_cli.h"
 #include "phoenix/verbs.h"
@@ -61,9 +62,11 @@ static int up(struct px_cli *cli, struct px_error *err) {
 }
 
 static int down(struct px_cli *cli, struct px_error *err) {
-    const struct px_host_spec *host = NULL;
-    int r = px_cli_host(cli, &host, err);
-    return r < 0 ? r : px_net_down(host, err);
+    px_cleanup(px_fleet_freep) struct px_fleet *fleet = NULL;
+    int r = px_cli_fleet(cli, &fleet, err);
+    if (r < 0 || (r = px_net_down(px_fleet_host(fleet), err)) < 0)
+        return r;
+    return px_server_down(fleet, err); /* nobody is left whom it serves */
 }
 
 static const struct px_verb verb_show = {

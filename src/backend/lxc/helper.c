@@ -1,16 +1,14 @@
 /* src/backend/lxc/helper.c - finding and hearing the program phoenix-lxc */
 #include "backend/lxc/helper.h"
 #include "base/program.h"
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 int px_helper_find(char **ret, struct px_error *err) {
-    static const char *const folders[] = {".",
-                                          "../backend",
-                                          "src/backend",
-                                          "../src/backend",
-                                          "../libexec/phoenix",
-                                          PX_LIBEXECDIR,
-                                          NULL};
+    static const char *const folders[] = {
+        ".",           "../backend", "src/backend", "../src/backend", "../libexec/phoenix",
+        PX_LIBEXECDIR, NULL};
     return px_program_find("phoenix-lxc", folders, ret, err);
 }
 

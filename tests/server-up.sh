@@ -1,0 +1,38 @@
+#!/bin/bash
+# tests/server-up.sh - up keeps a phoenix-server for its desktops, as a user of its own
+. "$(dirname "$0")/lib.sh"
+needs_root
+pxt_host misc3
+sed -i 's/^server: .*/server: {port: 38216}/' "$PHOENIX_HOST_FILE"
+needs_minimal
+file=$pxt_dir/one.yaml
+printf 'desktops:\n  - {name: pxt-s, image: minimal, memory: 256MiB}\n' >"$file"
+ctl() { "$PX_BUILD/src/phoenix-server/phoenix-server" ctl --data-dir="$pxt_state/server" "$@"; }
+
+ok "up" phoenix up "$file"
+ok "the server answers" ctl status
+pid=$(cat "$pxt_run/server.pid")
+first=$(sed -n "s/^ids: {first: \([0-9]*\),.*/\1/p" "$PHOENIX_HOST_FILE")
+is "it runs as the last id of the span, which nobody else has" "$(stat -c %u /proc/"$pid")" $((first + 6553600 - 1))
+is "its secret key is nobody else's to read" "$(stat -c %a "$pxt_state/server/id_ed25519")" 600
+etc=$pxt_state/desktops/pxt-s/etc
+is "the desktop has an ID of 9 digits" "$(grep -cE '^[1-9][0-9]{8}$' "$etc/rustdesk-id")" 1
+is "and a password of 130 bits" "$(grep -cE '^[a-z2-7]{26}$' "$etc/host-password")" 1
+first=$(sed -n 's/^ids: {first: \([0-9]*\),.*/\1/p' "$PHOENIX_HOST_FILE")
+is "which only its user can read" "$(stat -c '%u %a' "$etc/host-password")" "$((first + 1000)) 400"
+lacks "no secret is in its configuration" "$(cat "$etc/host.json")" "$(cat "$etc/host-password")"
+before=$(cat "$etc/rustdesk-id" "$etc/host-password" "$etc/host-identity" | sha256sum)
+inside() { phoenix exec pxt-s --user root -- "$@" </dev/null; }
+ok "the desktop reaches the ID server" inside bash -c "exec 3<>/dev/tcp/$pxt_gateway/38216"
+ok "and the relay" inside bash -c "exec 3<>/dev/tcp/$pxt_gateway/38217"
+fails 1 "but no port beside them" inside timeout 2 bash -c "exec 3<>/dev/tcp/$pxt_gateway/38218"
+kill -9 "$pid"
+ok "after its death up starts it again" phoenix up "$file"
+ok "it answers" ctl status
+ok "restart" phoenix restart pxt-s
+is "ID, password and identity stay" "$(cat "$etc/rustdesk-id" "$etc/host-password" "$etc/host-identity" | sha256sum)" "$before"
+pid=$(cat "$pxt_run/server.pid")
+ok "rm" phoenix rm --yes pxt-s
+ok "net down" phoenix net down
+ok "stops the server" test ! -e /proc/"$pid"
+done_testing
