@@ -91,8 +91,8 @@ void fixture_x(bool dummy) {
     struct px_error err = {0};
     px_assert_ok_err(px_secure_init(&err), &err);
     signal(SIGPIPE, SIG_IGN);
-    if (dummy ? access("/usr/lib/xorg/modules/drivers/dummy_drv.so", R_OK) < 0
-              : !px_proc_find("Xvfb"))
+    px_cleanup_free char *xvfb = px_proc_find("Xvfb");
+    if (dummy ? access("/usr/lib/xorg/modules/drivers/dummy_drv.so", R_OK) < 0 : !xvfb)
         skip_all(dummy ? "no Xorg with the dummy driver here" : "no Xvfb here");
     strcpy(f.dir, "/tmp/pxt-host-XXXXXX");
     assert_non_null(mkdtemp(f.dir));

@@ -1,0 +1,44 @@
+#!/bin/bash
+# packaging/bundle-host.sh PROGRAM DIRECTORY - phoenix-host with all it needs, for any Linux
+#
+# The program runs inside desktops, whose libraries are not the host's. DIRECTORY gets the program, each
+# library it was linked with, and the loader that belongs to them; bound read-only into a desktop
+# (at any path) it runs there whatever that desktop has, and one copy serves all desktops from one
+# page cache. What it opens at run time (NVENC's and CUDA's driver libraries) still comes from the
+# desktop, through its own ld.so cache.
+#
+#     DIRECTORY/phoenix-host      starts it
+#     DIRECTORY/lib/              program, libraries, loader
+set -eu
+program=$1 to=$2
+
+[ -x "$program" ] || { echo "bundle-host: no program '$program'" >&2; exit 1; }
+tmp=$to.new
+rm -rf "$tmp"
+mkdir -p "$tmp/lib"
+
+# "libx.so.1 => /path (0x..)" and "/lib64/ld-linux-x86-64.so.2 (0x..)"
+ldd "$program" | while read -r name arrow path _; do
+    case "$name $arrow" in
+    linux-vdso*) ;;
+    /*) cp -L "$name" "$tmp/lib/${name##*/}" ;;
+    *"=> "* | *" =>")
+        [ "$path" != not ] || { echo "bundle-host: $name is missing" >&2; exit 1; }
+        cp -L "$path" "$tmp/lib/$name"
+        ;;
+    esac
+done
+cp "$program" "$tmp/lib/phoenix-host"
+chmod -R u+w,go-w "$tmp"
+loader=$(cd "$tmp/lib" && echo ld-linux*)
+[ -f "$tmp/lib/$loader" ] || { echo "bundle-host: no loader among the libraries" >&2; exit 1; }
+
+cat >"$tmp/phoenix-host" <<END
+#!/bin/sh
+# Starts the program with the libraries that lie beside it.
+here=\$(dirname "\$(readlink -f "\$0")")
+exec "\$here/lib/$loader" --argv0 phoenix-host --library-path "\$here/lib" "\$here/lib/phoenix-host" "\$@"
+END
+chmod 755 "$tmp/phoenix-host"
+rm -rf "$to"
+mv "$tmp" "$to"
