@@ -16,7 +16,7 @@ SOURCES = $(shell git ls-files '*.c' '*.h' | grep -v '\.pb-c\.')
 
 all: deps $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
-	@packaging/bundle-host $(BUILD)/src/phoenix-host/phoenix-host $(BUILD)/desktop-bundle
+	@packaging/bundle-host.sh $(BUILD)/src/phoenix-host/phoenix-host $(BUILD)/desktop-bundle
 
 $(BUILD)/build.ninja: | deps
 	@meson setup $(BUILD) >/dev/null || { cat $(BUILD)/meson-logs/meson-log.txt; exit 1; }
@@ -34,7 +34,7 @@ test:
 
 install: all
 	@meson install -C $(BUILD) --no-rebuild
-	@packaging/bundle-host $(BUILD)/src/phoenix-host/phoenix-host $(DESTDIR)/usr/lib/phoenix/desktop-bundle
+	@packaging/bundle-host.sh $(BUILD)/src/phoenix-host/phoenix-host $(DESTDIR)/usr/lib/phoenix/desktop-bundle
 
 bench: all
 	@bench/run $(PHOENIX)

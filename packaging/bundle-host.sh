@@ -11,9 +11,11 @@
 #     DIRECTORY/lib/              program, libraries, loader
 set -eu
 program=$1 to=$2
+[ ! "$to/phoenix-host" -nt "$program" ] || exit 0 # made from this very program
 
 [ -x "$program" ] || { echo "bundle-host: no program '$program'" >&2; exit 1; }
-tmp=$to.new
+tmp=$to.new.$$
+trap 'rm -rf "$tmp"' EXIT
 rm -rf "$tmp"
 mkdir -p "$tmp/lib"
 
@@ -29,7 +31,7 @@ ldd "$program" | while read -r name arrow path _; do
     esac
 done
 cp "$program" "$tmp/lib/phoenix-host"
-chmod -R u+w,go-w "$tmp"
+chmod -R a+rX,u+w,go-w "$tmp"
 loader=$(cd "$tmp/lib" && echo ld-linux*)
 [ -f "$tmp/lib/$loader" ] || { echo "bundle-host: no loader among the libraries" >&2; exit 1; }
 

@@ -136,8 +136,8 @@ char *px_remote_bundle(void) {
     static const char *const folders[] = {"../../desktop-bundle", "../lib/phoenix/desktop-bundle",
                                           PX_LIBDIR "/desktop-bundle", NULL};
     char *program = NULL;
-    if (px_program_find("bin/phoenix-host", folders, &program, NULL) < 0)
+    if (px_program_find("phoenix-host", folders, &program, NULL) < 0)
         return NULL;
-    program[strlen(program) - strlen("/bin/phoenix-host")] = '\0';
+    program[strlen(program) - strlen("/phoenix-host")] = '\0';
     return program;
 }

@@ -28,6 +28,6 @@ int px_remote_load(const struct px_fleet *fleet, const struct px_desktop *d, str
                    struct px_error *err);
 void px_remote_fini(struct px_remote *remote);
 
-/* The folder on this host with phoenix-host and what it needs (packaging/bundle-host), the
+/* The folder on this host with phoenix-host and what it needs (packaging/bundle-host.sh), the
  * caller's; NULL: it has not been built. */
 char *px_remote_bundle(void);

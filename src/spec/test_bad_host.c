@@ -50,6 +50,12 @@ static const struct px_bad_case files[] = {
      "10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16)"},
     {"network: {subnet: 10.0.0.0/8}",
      "host.yaml:1: network: unknown key 'subnet' (hint: did you mean 'range'?)"},
+    {"server: {key: abc}", "host.yaml:1: server.key: is that of a server elsewhere; the one that "
+                           "phoenix runs makes its own"},
+    {"server: {run: false, key: abc}",
+     "host.yaml:1: server: a server elsewhere needs both address and key"},
+    {"server: {port: 80}",
+     "host.yaml:1: server.port: expected a whole number from 1026 to 65532, found '80'"},
     {"network: {dns: 9.9.9.9}", "host.yaml:1: network.dns: expected a list such as [192.0.2.53], "
                                 "found '9.9.9.9' (hint: write [9.9.9.9])"},
     {"network: {dns: [127.0.0.53]}", "host.yaml:1: network.dns[0]: '127.0.0.53' is no address that "
@@ -77,7 +83,7 @@ static const struct px_bad_case files[] = {
      "host.yaml:1: gpus.max_shared: expected a whole number from 1 to 64, found '0'"},
     {"gpus: spread", "host.yaml:1: gpus: expected a mapping of keys to values, found 'spread'"},
     {"- a", "host.yaml:1: expected a mapping of keys to values, found a list (hint: known here: "
-            "state_dir, run_dir, recipes_dir, ids, network, parallel, gpus)"},
+            "state_dir, run_dir, recipes_dir, ids, network, server, parallel, gpus)"},
 };
 
 static void a_bad_host_file_says_what_was_expected(void **state) {
