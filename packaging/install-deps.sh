@@ -15,7 +15,7 @@ build="make gcc meson ninja-build pkg-config libc6-dev libcmocka-dev
     libzstd-dev libpng-dev libssl-dev
     libvpx-dev libavcodec-dev libyuv-dev libopus-dev libpulse-dev
     libxcb1-dev libxcb-shm0-dev libxcb-damage0-dev libxcb-xfixes0-dev libxcb-xtest0-dev
-    libxcb-randr0-dev libxcb-xkb-dev"
+    libxcb-randr0-dev libxcb-xkb-dev libffmpeg-nvenc-dev"
 
 # What the program runs: mmdebstrap makes root trees, lxc has liblxc's hooks and seccomp profiles.
 run="lxc mmdebstrap debian-archive-keyring ca-certificates iproute2 zstd tar"

@@ -120,6 +120,11 @@ struct px_backend_ops {
     /* Runs @fn on a stopped container (to look, copy or repair). -EBUSY: it runs. */
     int (*enter)(const struct px_container *c, px_backend_root_fn fn, void *data,
                  struct px_error *err);
+    /* Gives a running container a device node of the host, or takes it away: the node and the
+     * cgroup's rule. What it has open stays open. The next start goes by c->devices. -ESRCH: not
+     * running. */
+    int (*device)(const struct px_container *c, const struct px_backend_device *device, bool give,
+                  struct px_error *err);
     /* Waits until the system inside has finished booting (systemd: its start-up jobs are done), by
      * events. -ETIMEDOUT; -ESRCH: it does not run, or stopped meanwhile. */
     int (*wait_ready)(const struct px_container *c, int64_t timeout_us, struct px_error *err);

@@ -5,8 +5,6 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#define NVIDIA_CARDS_DIR "/proc/driver/nvidia/gpus"
-
 static int at_line(const struct px_desktop_file *file, const struct px_desktop_spec *spec, int r,
                    struct px_error *err) {
     return px_wrap(err, r, "%s:%u: desktop '%s'", file->path, spec->line, spec->name);
@@ -20,19 +18,6 @@ static int check_image(const struct px_fleet *fleet, const struct px_desktop_spe
         return px_wrap(err, r, "image");
     memcpy(ret, image->digest, PX_DIGEST_TEXT_MAX);
     return 0;
-}
-
-static int check_gpus(const struct px_desktop_spec *spec, struct px_error *err) {
-    if (spec->gpus.want == PX_GPU_NONE)
-        return 0;
-    px_cleanup_closedir DIR *cards = opendir(NVIDIA_CARDS_DIR);
-    if (!cards) {
-        px_fail(err, -EINVAL, "gpus: this host has no NVIDIA GPU (no " NVIDIA_CARDS_DIR ")");
-        return px_hint(err, -EINVAL,
-                       "leave gpus out, or install NVIDIA's driver and load its module");
-    }
-    px_fail(err, -EINVAL, "gpus: this version cannot pass GPUs to desktops yet");
-    return px_hint(err, -EINVAL, "leave gpus out");
 }
 
 static int check_mounts(const struct px_desktop_spec *spec, struct px_error *err) {
@@ -67,10 +52,11 @@ static int check_address(const struct px_fleet *fleet, const struct px_desktop_s
 }
 
 int px_check_spec(const struct px_fleet *fleet, const struct px_desktop_file *file,
-                  const struct px_desktop_spec *spec, char *ret_image, struct px_error *err) {
+                  const struct px_desktop_spec *spec, struct px_ledger *ledger, char *ret_image,
+                  struct px_gpu_grants *ret_gpus, char *ret_why, struct px_error *err) {
     int r;
-    if ((r = check_gpus(spec, err)) < 0 || (r = check_mounts(spec, err)) < 0 ||
-        (r = check_address(fleet, spec, err)) < 0)
+    if ((r = px_ledger_place(ledger, spec, ret_gpus, ret_why, err)) < 0 ||
+        (r = check_mounts(spec, err)) < 0 || (r = check_address(fleet, spec, err)) < 0)
         return at_line(file, spec, -EINVAL, err);
     /* Last: the others are mistakes in the file, this one is a thing to do first. */
     r = check_image(fleet, spec, ret_image, err);

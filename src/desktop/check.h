@@ -2,12 +2,14 @@
  *
  * Messages begin with FILE:LINE, as the parser's do. */
 #pragma once
-#include "desktop/fleet.h"
+#include "desktop/ledger.h"
 
 /* Image, GPUs, address, mounts. @ret_image: digest of the image, PX_DIGEST_TEXT_MAX bytes.
- * -ENOENT: the image is not built; -EINVAL: anything else that the person has to change. */
+ * @ret_gpus: what it would be given, of what @ledger has left, and why (px_ledger_place). -ENOENT:
+ * the image is not built; -EINVAL: anything else that the person has to change. */
 int px_check_spec(const struct px_fleet *fleet, const struct px_desktop_file *file,
-                  const struct px_desktop_spec *spec, char *ret_image, struct px_error *err);
+                  const struct px_desktop_spec *spec, struct px_ledger *ledger, char *ret_image,
+                  struct px_gpu_grants *ret_gpus, char *ret_why, struct px_error *err);
 
 /* Whether STATE/desktops/@name holds a record at all, good or damaged. */
 bool px_check_has_record(const struct px_fleet *fleet, const char *name);

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "desktop/alloc_ids.h"
 #include "desktop/files.h"
+#include "desktop/ledger.h"
 #include "desktop/remote.h"
 #include <arpa/inet.h>
 #include <string.h>
@@ -382,6 +383,11 @@ int px_fleet_allocate(const struct px_fleet *fleet, const struct px_desktop_spec
     rec->id_count = ids.count;
     rec->source = px_strdup(source);
     rec->created_s = time(NULL);
+    char why[PX_GPU_WHY_MAX];
+    px_cleanup(px_ledger_freep) struct px_ledger *ledger = NULL;
+    if ((r = px_ledger_open(fleet, &ledger, err)) < 0 ||
+        (r = px_ledger_place(ledger, spec, &rec->gpus, why, err)) < 0)
+        return r;
     px_cleanup_close int dir_fd = px_dir_open(fleet->desktops_fd, spec->name, err);
     return dir_fd < 0 ? dir_fd : px_record_save(dir_fd, rec, err);
 }

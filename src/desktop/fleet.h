@@ -64,8 +64,9 @@ int px_fleet_ports(const struct px_fleet *fleet, struct px_net_port **ret, size_
 /* Makes the host's network right for all desktops there are (px_net_up). */
 int px_fleet_net_up(const struct px_fleet *fleet, struct px_error *err);
 
-/* Hands out ids, an address (unless spec.network names one) and writes the record of a new desktop
- * in phase NEW, under the allocation lock. The caller holds the desktop's lock. -ENOSPC: no ids or
- * addresses left; -EADDRINUSE: the wanted address is another desktop's. */
+/* Hands out ids, an address (unless spec.network names one) and GPUs (desktop/ledger.h) and writes
+ * the record of a new desktop in phase NEW, under the allocation lock. The caller holds the
+ * desktop's lock. -ENOSPC: no ids or addresses left; -EADDRINUSE: the wanted address is another
+ * desktop's. */
 int px_fleet_allocate(const struct px_fleet *fleet, const struct px_desktop_spec *spec,
                       const char *image_digest, const char *source, struct px_error *err);

@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "base/step.h"
 #include "desktop/files.h"
+#include "desktop/gpus.h"
+#include "desktop/ledger.h"
 #include "desktop/ready.h"
 #include "desktop/seed.h"
 #include <string.h>
@@ -60,8 +62,10 @@ static int remember(struct px_desktop *d, bool running, struct px_error *err) {
 static int run(const struct px_fleet *fleet, struct px_desktop *d, struct px_error *err) {
     const struct px_host_spec *host = px_fleet_host(fleet);
     const struct px_backend_ops *backend = px_fleet_backend(fleet);
-    int r = px_files_write(fleet, d, err);
-    if (r < 0 || (r = px_net_port_add(host, &d->port, err)) < 0 ||
+    px_cleanup(px_gpus_freep) struct px_gpus *gpus = NULL;
+    int r = px_gpus_open(d, &gpus, err);
+    if (r < 0 || (r = px_gpus_write(gpus, err)) < 0 || (r = px_step("start.gpus", err)) < 0 ||
+        (r = px_files_write(fleet, d, err)) < 0 || (r = px_net_port_add(host, &d->port, err)) < 0 ||
         (r = px_step("start.net", err)) < 0)
         return r;
     r = backend->start(&d->c, err);
@@ -190,7 +194,7 @@ static int save_spec(const struct px_fleet *fleet, const char *name,
             return r;
         d->rec->address = want;
     }
-    return px_record_save(d->dir_fd, d->rec, err);
+    return px_ledger_save(fleet, d->dir_fd, d->rec, err);
 }
 
 int px_one_finish(const struct px_fleet *fleet, const char *name,
@@ -203,10 +207,11 @@ int px_one_finish(const struct px_fleet *fleet, const char *name,
 int px_one_update(const struct px_fleet *fleet, const char *name,
                   const struct px_desktop_spec *spec, const char *source, bool *ret_restart_needed,
                   struct px_error *err) {
+    px_cleanup(px_gpus_freep) struct px_gpus *gpus = NULL;
     px_cleanup(px_desktop_freep) struct px_desktop *d = NULL;
     int r = save_spec(fleet, name, spec, source, err);
     if (r < 0 || (r = px_desktop_open(fleet, name, &d, err)) < 0 ||
-        (r = px_files_write(fleet, d, err)) < 0)
+        (r = px_gpus_open(d, &gpus, err)) < 0 || (r = px_files_write(fleet, d, err)) < 0)
         return r;
     return px_fleet_backend(fleet)->update(&d->c, ret_restart_needed, err);
 }
@@ -224,7 +229,8 @@ int px_one_replace(const struct px_fleet *fleet, const char *name,
     d->rec->phase = PX_PHASE_NEW;
     set_spec(d->rec, spec, source);
     snprintf(d->rec->image, sizeof(d->rec->image), "%s", image);
-    if ((r = px_record_save(d->dir_fd, d->rec, err)) < 0 || (r = px_step("up.replace", err)) < 0 ||
+    if ((r = px_ledger_save(fleet, d->dir_fd, d->rec, err)) < 0 ||
+        (r = px_step("up.replace", err)) < 0 ||
         (r = px_fleet_backend(fleet)->reset(&d->c, err)) < 0)
         return r;
     return px_one_create(fleet, name, events, err);

@@ -2,8 +2,8 @@
  *
  * The caller holds the desktop's lock. Every function finishes what a killed one left: each step
  * looks at what is there. Steps carry names (base/step.h) where tests strike: up.files, up.create,
- * up.record, start.net, start.run, start.isolate, stop.run, rm.record, rm.stop, rm.net, rm.destroy,
- * rm.dir. */
+ * up.record, start.gpus, start.net, start.run, start.isolate, stop.run, rm.record, rm.stop, rm.net,
+ * rm.destroy, rm.dir. */
 #pragma once
 #include "desktop/life.h"
 

@@ -45,6 +45,11 @@ static int compare(const struct px_fleet *fleet, const struct px_desktop *d,
         px_cleanup_free char *new = px_asprintf("%.19s", item->image);
         px_spec_diff_add(diff, "image (built anew)", old, new, PX_EFFECT_REPLACE);
     }
+    if (diff->n == 0 && !px_grants_equal(&d->rec->gpus, &item->gpus)) {
+        px_cleanup_free char *old = px_grants_text(&d->rec->gpus);
+        px_cleanup_free char *new = px_grants_text(&item->gpus);
+        px_spec_diff_add(diff, "gpus (placed anew)", old, new, PX_EFFECT_RESTART);
+    }
     struct px_container_info info = {0};
     int r = px_fleet_backend(fleet)->info(&d->c, false, &info, err);
     if (r < 0)
@@ -142,15 +147,22 @@ int px_plan_make(const struct px_fleet *fleet, const struct px_desktop_file *fil
     plan->opts = *opts;
     plan->source = absolute(file->path);
     plan->items = px_new0(struct px_plan_item, file->n_desktops);
+    px_cleanup(px_ledger_freep) struct px_ledger *ledger = NULL;
+    int r = px_ledger_open(fleet, &ledger, err);
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < file->n_desktops; i++) {
         const struct px_desktop_spec *spec = &file->desktops[i];
         struct px_plan_item *item = &plan->items[plan->n_items++];
         *item = (struct px_plan_item){.name = px_strdup(spec->name), .spec = spec};
-        int r = px_check_spec(fleet, file, spec, item->image, err);
+        char why[PX_GPU_WHY_MAX] = "";
+        r = px_check_spec(fleet, file, spec, ledger, item->image, &item->gpus, why, err);
+        if (why[0])
+            item->gpus_why = px_strdup(why);
         if (r < 0 || (r = plan_one(fleet, item, err)) < 0)
             return r;
     }
-    int r = plan_extra(fleet, file, plan, err);
+    r = plan_extra(fleet, file, plan, err);
     if (r < 0)
         return r;
     count(plan);
@@ -164,6 +176,7 @@ struct px_plan *px_plan_free(struct px_plan *plan) {
     for (size_t i = 0; i < plan->n_items; i++) {
         free(plan->items[i].name);
         free(plan->items[i].why);
+        free(plan->items[i].gpus_why);
         px_spec_diff_free(plan->items[i].diff);
     }
     free(plan->items);
@@ -204,6 +217,8 @@ char *px_plan_print(const struct px_plan *plan) {
         if (item->action == PX_PLAN_CREATE)
             print_new(item->spec, &b);
         print_diff(item->diff, &b);
+        if (item->gpus_why)
+            px_buf_printf(&b, "      gpus: %s\n", item->gpus_why);
     }
     px_buf_printf(&b, "%zu to change, %zu as the file says", plan->n_changes, n_same);
     if (plan->n_blocked > 0)
@@ -222,6 +237,13 @@ static json_t *changes_json(const struct px_spec_diff *diff) {
     return list;
 }
 
+static json_t *cards_json(const struct px_gpu_grants *gpus) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < gpus->n; i++)
+        json_array_append_new(list, json_string(gpus->items[i].uuid));
+    return list;
+}
+
 json_t *px_plan_to_json(const struct px_plan *plan) {
     json_t *items = json_array();
     for (size_t i = 0; i < plan->n_items; i++) {
@@ -231,6 +253,10 @@ json_t *px_plan_to_json(const struct px_plan *plan) {
                       "why", item->why, "changes", changes_json(item->diff));
         if (item->image[0] != '\0')
             json_object_set_new(o, "image", json_string(item->image));
+        if (item->gpus_why)
+            json_object_set_new(
+                o, "gpus",
+                json_pack("{so ss}", "cards", cards_json(&item->gpus), "why", item->gpus_why));
         json_array_append_new(items, o);
     }
     return json_pack("{ss sI sI so}", "source", plan->source, "changes",

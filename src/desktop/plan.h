@@ -4,6 +4,7 @@
  * longer names are "extra": reported, removed only with prune. One thread. */
 #pragma once
 #include "desktop/fleet.h"
+#include "gpu/place.h"
 #include "spec/diff.h"
 
 enum px_plan_action {
@@ -24,6 +25,8 @@ struct px_plan_item {
     const struct px_desktop_spec *spec; /* lent by the file; NULL for EXTRA and REMOVE */
     char image[PX_DIGEST_TEXT_MAX];     /* to be made from */
     struct px_spec_diff *diff;          /* changes; NULL: none */
+    struct px_gpu_grants gpus;          /* what it would be given */
+    char *gpus_why;                     /* the cards and the reason; NULL: none wanted */
     char *why;                          /* one clause for people; never NULL */
 };
 

@@ -37,6 +37,38 @@ static int parse_ids(const json_t *ids, struct px_record *rec) {
     return 0;
 }
 
+static const char *const mode_words[] = {
+    [PX_GPU_EXCLUSIVE] = "exclusive", [PX_GPU_SHARED] = "shared"};
+
+/* Absent in records of earlier versions: no cards. */
+static int parse_gpus(const json_t *gpus, struct px_record *rec) {
+    size_t i;
+    const json_t *item;
+    if (gpus && (!json_is_array(gpus) || json_array_size(gpus) > PX_GPU_GRANTS_MAX))
+        return -EBADMSG;
+    json_array_foreach(gpus, i, item) {
+        struct px_gpu_grant *g = &rec->gpus.items[rec->gpus.n++];
+        const char *uuid = json_string_value(json_object_get(item, "uuid"));
+        const char *mode = json_string_value(json_object_get(item, "mode"));
+        const json_int_t memory = json_integer_value(json_object_get(item, "memory"));
+        if (!uuid || strlen(uuid) >= sizeof(g->uuid) || !mode || memory < 0)
+            return -EBADMSG;
+        strcpy(g->uuid, uuid);
+        g->mode = strcmp(mode, mode_words[PX_GPU_SHARED]) == 0 ? PX_GPU_SHARED : PX_GPU_EXCLUSIVE;
+        g->memory_bytes = (uint64_t)memory;
+    }
+    return 0;
+}
+
+static json_t *print_gpus(const struct px_gpu_grants *gpus) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < gpus->n; i++)
+        json_array_append_new(list, json_pack("{ss ss sI}", "uuid", gpus->items[i].uuid, "mode",
+                                              mode_words[gpus->items[i].mode], "memory",
+                                              (json_int_t)gpus->items[i].memory_bytes));
+    return list;
+}
+
 static int parse_members(const json_t *root, struct px_record *rec, struct px_error *err) {
     const char *phase = json_string_value(json_object_get(root, "phase"));
     const char *image = json_string_value(json_object_get(root, "image"));
@@ -63,6 +95,8 @@ static int parse_members(const json_t *root, struct px_record *rec, struct px_er
     rec->created_s = json_integer_value(json_object_get(root, "created"));
     if (parse_ids(json_object_get(root, "ids"), rec) < 0)
         return damaged(err, "ids are out of range");
+    if (parse_gpus(json_object_get(root, "gpus"), rec) < 0)
+        return damaged(err, "gpus are no grants");
     int r = px_desktop_spec_from_json(json_object_get(root, "spec"), &rec->spec, err);
     return r < 0 ? px_wrap(err, -EBADMSG, "desktop.json") : 0;
 }
@@ -83,12 +117,13 @@ int px_record_parse(const char *text, size_t size, struct px_record **ret, struc
 char *px_record_print(const struct px_record *rec) {
     char address[INET_ADDRSTRLEN];
     inet_ntop(AF_INET, &rec->address, address, sizeof(address));
-    px_cleanup(json_freep) json_t *root = json_pack(
-        "{si ss ss ss s{sI sI} ss ss sI so}", "version", RECORD_VERSION, "phase",
-        phase_words[rec->phase], "wanted", rec->want_running ? "running" : "stopped", "image",
-        rec->image, "ids", "first", (json_int_t)rec->id_first, "count", (json_int_t)rec->id_count,
-        "address", address, "source", rec->source ? rec->source : "", "created",
-        (json_int_t)rec->created_s, "spec", px_desktop_spec_to_json(&rec->spec));
+    px_cleanup(json_freep) json_t *root =
+        json_pack("{si ss ss ss s{sI sI} ss so ss sI so}", "version", RECORD_VERSION, "phase",
+                  phase_words[rec->phase], "wanted", rec->want_running ? "running" : "stopped",
+                  "image", rec->image, "ids", "first", (json_int_t)rec->id_first, "count",
+                  (json_int_t)rec->id_count, "address", address, "gpus", print_gpus(&rec->gpus),
+                  "source", rec->source ? rec->source : "", "created", (json_int_t)rec->created_s,
+                  "spec", px_desktop_spec_to_json(&rec->spec));
     return json_dumps(root, JSON_INDENT(2));
 }
 

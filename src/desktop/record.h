@@ -1,14 +1,16 @@
 /* src/desktop/record.h - what phoenix remembers of one desktop: STATE/desktops/NAME/desktop.json
  *
  *     {"version": 1, "phase": "ready", "image": "sha256:...", "ids": {"first": 1000000, "count":
- * 65536}, "address": "10.88.0.2", "source": "/root/lab.yaml", "created": 1790000000, "wanted":
- * "running", "spec": {...the desktop file's keys, complete...}}
+ * 65536}, "address": "10.88.0.2", "gpus": [{"uuid":
+ * "GPU-...", "mode": "exclusive", "memory": 0}], "source": "/root/lab.yaml", "created": 1790000000,
+ * "wanted": "running", "spec": {...the desktop file's keys, complete...}}
  *
  * Written atomically; nothing else remembers. JSON of our own, but checked like a stranger's: a
  * person may have edited it. Any thread, one at a time per desktop (its lock). */
 #pragma once
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "gpu/place.h"
 #include "image/image.h"
 #include "spec/desktop.h"
 #include <netinet/in.h>
@@ -31,8 +33,9 @@ struct px_record {
     bool want_running; /* what the user last asked for */
     uint32_t id_first, id_count;
     struct in_addr address;
-    char *source;      /* absolute path of its desktop file; "" for stdin */
-    int64_t created_s; /* seconds since 1970 */
+    struct px_gpu_grants gpus; /* what it was given of spec.gpus */
+    char *source;              /* absolute path of its desktop file; "" for stdin */
+    int64_t created_s;         /* seconds since 1970 */
 };
 
 /* @dir_fd: the desktop's directory. -ENOENT: no record. -EBADMSG: not one of ours, or damaged. */

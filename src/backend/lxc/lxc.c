@@ -5,6 +5,7 @@
 #include "backend/lxc/disk.h"
 #include "backend/lxc/helper.h"
 #include "backend/lxc/cpus.h"
+#include "backend/lxc/device.h"
 #include "backend/lxc/host.h"
 #include "backend/lxc/limits.h"
 #include "backend/lxc/monitor.h"
@@ -34,6 +35,7 @@ const struct px_backend_ops px_backend_lxc = {
     .exec = px_lxc_exec,
     .root = px_lxc_root,
     .enter = px_lxc_enter,
+    .device = px_lxc_device,
     .wait_ready = px_lxc_wait_ready,
 };
 
@@ -164,12 +166,6 @@ int px_lxc_stop(const struct px_container *c, int timeout_ms, struct px_error *e
     return px_lxc_clean(c, err);
 }
 
-/* liblxc's lock, a file that it never removes. */
-static void remove_lock(const struct px_container *c) {
-    px_cleanup_free char *path = px_asprintf("/run/lxc/lock%s/containers/.%s", c->run_dir, c->name);
-    (void)unlink(path);
-}
-
 int px_lxc_destroy(const struct px_container *c, struct px_error *err) {
     int r = px_lxc_stop(c, 0, err);
     if (r < 0 || (r = px_step("lxc.destroy.stopped", err)) < 0)
@@ -180,8 +176,6 @@ int px_lxc_destroy(const struct px_container *c, struct px_error *err) {
         r = px_step("lxc.destroy.data", err);
     if (r == 0)
         r = px_rm_rf(AT_FDCWD, lxc, err);
-    if (r == 0)
-        remove_lock(c);
     return r < 0 ? px_wrap(err, r, "container '%s'", c->name) : 0;
 }
 
