@@ -34,6 +34,7 @@ leftovers() { # NAME
     ps -eo pid,stat,args | grep -E "(lxc monitor|phoenix-lxc).* pxt-$1( |\$)" | grep -vE 'grep|^ *[0-9]+ Z'
     losetup -l -n -O BACK-FILE 2>/dev/null | grep "$pxt_dir/pxt-$1/"
     ls "$run/containers/" 2>/dev/null | grep -x "pxt-$1"
+    [ "${2:-}" != destroyed ] || find /run/lxc/lock -name ".pxt-$1" -path "*$run/*" 2>/dev/null
     ls "$run/cpus/" 2>/dev/null | grep -x "pxt-$1"
 }
 end_all() {
@@ -189,7 +190,7 @@ while read -r hierarchy; do
 done < <(awk '$3 ~ /^cgroup2?$/ {print $2}' /proc/mounts)
 ok "cgroups of a crash do not keep it from starting" a start
 ok "destroy stops, too" a destroy
-is "nothing is left of it" "$(leftovers a; ls -A "$pxt_dir/pxt-a")" ""
+is "nothing is left of it" "$(leftovers a destroyed; ls -A "$pxt_dir/pxt-a")" ""
 ok "destroy of what is not there" a destroy
 
 # --- killed at each step

@@ -213,9 +213,7 @@ static void many_come_and_go_and_all_are_found(void **state) {
 }
 
 static void ids_are_checked(void **state) {
-    const char *good[] = {"123456", "host-name",
-                          "f\xc3\xbc"
-                          "nfzehn"};
+    const char *good[] = {"123456", "host-name", "f\303\274nfzehn"};
     const char *bad[] = {"12345",    "",         "has blank",  "a<b>cdef",
                          "tab\tabc", "quote\"s", "back\\slash"};
     for (size_t i = 0; i < PX_N_ELEMENTS(good); i++)

@@ -166,6 +166,12 @@ int px_lxc_stop(const struct px_container *c, int timeout_ms, struct px_error *e
     return px_lxc_clean(c, err);
 }
 
+/* liblxc's lock, a file that it never removes. */
+static void remove_lock(const struct px_container *c) {
+    px_cleanup_free char *path = px_asprintf("/run/lxc/lock%s/containers/.%s", c->run_dir, c->name);
+    (void)unlink(path);
+}
+
 int px_lxc_destroy(const struct px_container *c, struct px_error *err) {
     int r = px_lxc_stop(c, 0, err);
     if (r < 0 || (r = px_step("lxc.destroy.stopped", err)) < 0)
@@ -176,6 +182,8 @@ int px_lxc_destroy(const struct px_container *c, struct px_error *err) {
         r = px_step("lxc.destroy.data", err);
     if (r == 0)
         r = px_rm_rf(AT_FDCWD, lxc, err);
+    if (r == 0)
+        remove_lock(c);
     return r < 0 ? px_wrap(err, r, "container '%s'", c->name) : 0;
 }
 
