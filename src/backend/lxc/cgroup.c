@@ -166,6 +166,11 @@ uint64_t px_cg_stat_value(const char *text, const char *key) {
     return 0;
 }
 
+/* liblxc's ".lxc", where attached commands run, is one as well. */
+static bool is_child(const struct dirent *e) {
+    return e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+}
+
 /* Kills what runs in the directory @fd and below. Returns how many processes there were. */
 static size_t kill_tree(int fd);
 
@@ -189,7 +194,7 @@ static size_t kill_tree(int fd) {
     px_cleanup_closedir DIR *dir = dup_fd < 0 ? NULL : fdopendir(dup_fd);
     const struct dirent *e;
     while (dir && (e = readdir(dir))) {
-        if (e->d_type != DT_DIR || e->d_name[0] == '.')
+        if (!is_child(e))
             continue;
         px_cleanup_close int child =
             openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -232,7 +237,7 @@ static void remove_children(int fd) {
     px_cleanup_closedir DIR *dir = dup_fd < 0 ? NULL : fdopendir(dup_fd);
     const struct dirent *e;
     while (dir && (e = readdir(dir))) {
-        if (e->d_type != DT_DIR || e->d_name[0] == '.')
+        if (!is_child(e))
             continue;
         px_cleanup_close int child =
             openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -120,6 +120,9 @@ static void put_apparmor(struct px_buf *b, const struct px_lxc_host *host) {
         break;
     case PX_LXC_APPARMOR_GENERATED:
         px_buf_puts(b, "lxc.apparmor.profile = generated\nlxc.apparmor.allow_nesting = 1\n");
+        if (host->apparmor_userns) /* liblxc does not know them; chromium's sandbox needs the first
+                                    */
+            px_buf_puts(b, "lxc.apparmor.raw = userns,\nlxc.apparmor.raw = mqueue,\n");
         break;
     case PX_LXC_APPARMOR_UNCONFINED:
         px_buf_puts(b, "lxc.apparmor.profile = unconfined\n");

@@ -19,7 +19,8 @@ struct px_lxc_host {
     bool memlock_unlimited;      /* may RLIMIT_MEMLOCK be lifted */
     bool swap_limit;             /* v1: memory.memsw files exist */
     enum px_lxc_apparmor apparmor;
-    bool oom_adjust; /* the monitor is shielded from the OOM killer, init must not be */
+    bool apparmor_userns; /* it also minds user namespaces and message queues (AppArmor 4) */
+    bool oom_adjust;      /* the monitor is shielded from the OOM killer, init must not be */
 };
 
 /* The text, the caller's. -EINVAL: a path or name that the format cannot carry. */

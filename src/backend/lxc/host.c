@@ -39,6 +39,10 @@ int px_lxc_host_read(struct px_lxc_host *ret, struct px_error *err) {
     ret->memlock_unlimited = may_lift_memlock();
     ret->oom_adjust = px_lxc_have_cap(CAP_SYS_RESOURCE);
     ret->apparmor = apparmor();
+    /* The kernel must mind them and the parser know the words: it came with this file. */
+    ret->apparmor_userns =
+        px_exists(AT_FDCWD, "/sys/kernel/security/apparmor/features/namespaces/userns_create") &&
+        px_exists(AT_FDCWD, "/etc/apparmor.d/abi/4.0");
     uint64_t swap;
     ret->swap_limit = px_cg_read_u64(&ret->cgroups, PX_CG_MEMORY, "", "memory.memsw.limit_in_bytes",
                                      &swap, NULL) == 0;
