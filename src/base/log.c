@@ -52,6 +52,11 @@ void px_log_set_writer(void (*func)(void *data, enum px_log_level level, const c
     pthread_rwlock_unlock(&writer_lock);
 }
 
+void px_log_forked(void) {
+    writer_lock = (pthread_rwlock_t)PTHREAD_RWLOCK_INITIALIZER;
+    writer.func = NULL;
+}
+
 static bool give_to_writer(enum px_log_level level, const char *line) {
     pthread_rwlock_rdlock(&writer_lock);
     const bool taken = writer.func != NULL;

@@ -24,6 +24,9 @@ void px_log_line(enum px_log_level level, const char *fmt, ...)
  * old one. */
 void px_log_set_writer(void (*writer)(void *data, enum px_log_level level, const char *line),
                        void *data);
+/* First thing in a child process that goes on to work: lines go to stderr again. The writer's locks
+ * may have been held by a thread that this process does not have. */
+void px_log_forked(void);
 
 #define px_log(level, ...)                                                                         \
     do {                                                                                           \

@@ -17,6 +17,7 @@
 #include "backend/lxc/tree.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/step.h"
 #include <signal.h>
 #include <string.h>
@@ -92,6 +93,8 @@ static int child_work(const struct work *w, int status_fd, struct px_error *err)
 
 static void child(const struct work *w, int status_fd) {
     struct px_helper_status status = {0};
+    px_log_forked();
+    setsid(); /* a Ctrl-C is for the caller, who waits for us and then takes back what we did */
     int high = fcntl(status_fd, F_DUPFD_CLOEXEC, 16);
     status.err.code = child_work(w, high, &status.err);
     if (px_fd_write_all(high, &status, sizeof(status)) < 0)

@@ -150,6 +150,23 @@ static void needs_restart_tells_live_limits_from_the_rest(void **state) {
     assert_true(px_lxc_config_needs_restart(before, mounts));
 }
 
+static void config_has_apparmor_as_the_host_does(void **state) {
+    struct fixture f = simple();
+    px_cleanup_free char *none = text_of(&f);
+    assert_null(strstr(none, "apparmor"));
+    f.host.apparmor = PX_LXC_APPARMOR_GENERATED;
+    px_cleanup_free char *old = text_of(&f);
+    px_assert_contains(old, "lxc.apparmor.profile = generated\nlxc.apparmor.allow_nesting = 1\n");
+    assert_null(strstr(old, "userns")); /* an old parser does not know the word */
+    f.host.apparmor_userns = true;
+    px_cleanup_free char *new = text_of(&f);
+    px_assert_contains(new, "lxc.apparmor.raw = userns,\n");
+    f.host.apparmor = PX_LXC_APPARMOR_UNCONFINED;
+    px_cleanup_free char *bare = text_of(&f);
+    px_assert_contains(bare, "lxc.apparmor.profile = unconfined\n");
+    assert_null(strstr(bare, "apparmor.raw"));
+}
+
 static void seccomp_keeps_keyrings_for_nesting_only(void **state) {
     assert_non_null(strstr(px_lxc_seccomp(false), "\nkeyctl errno 38\n"));
     assert_null(strstr(px_lxc_seccomp(true), "keyctl"));
@@ -165,6 +182,7 @@ int main(void) {
         cmocka_unit_test(config_names_exact_devices),
         cmocka_unit_test(config_without_a_bridge_has_no_network),
         cmocka_unit_test(needs_restart_tells_live_limits_from_the_rest),
+        cmocka_unit_test(config_has_apparmor_as_the_host_does),
         cmocka_unit_test(seccomp_keeps_keyrings_for_nesting_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
