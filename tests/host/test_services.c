@@ -698,7 +698,7 @@ static void item_72_persistent_shells_are_found_again(void **state) {
 static void item_26_permissions_that_are_off_are_told_and_kept(void **state) {
     fixture_stop_host();
     fixture_host("\"permissions\": {\"keyboard\": false, \"file\": false, \"tunnel\": false, "
-                 "\"terminal\": false, \"clipboard\": false}");
+                 "\"terminal\": false, \"clipboard\": false, \"audio\": false}");
     px_cleanup(px_client_closep) struct px_client *c = dial();
     bool keyboard = false;
     const int64_t until = px_now_us() + SECOND / 2;
@@ -710,6 +710,7 @@ static void item_26_permissions_that_are_off_are_told_and_kept(void **state) {
         keyboard |= size == 5 && memcmp(body, "\x9a\x01\x02\x32\x00", 5) == 0;
     }
     assert_true(keyboard);
+    assert_true(audio);
     const struct {
         struct px_client_login l;
         const char *want;
