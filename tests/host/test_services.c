@@ -700,7 +700,7 @@ static void item_26_permissions_that_are_off_are_told_and_kept(void **state) {
     fixture_host("\"permissions\": {\"keyboard\": false, \"file\": false, \"tunnel\": false, "
                  "\"terminal\": false, \"clipboard\": false, \"audio\": false}");
     px_cleanup(px_client_closep) struct px_client *c = dial();
-    bool keyboard = false;
+    bool keyboard = false, audio = false;
     const int64_t until = px_now_us() + SECOND / 2;
     for (;;) {
         const uint8_t *body;
@@ -708,6 +708,7 @@ static void item_26_permissions_that_are_off_are_told_and_kept(void **state) {
         if (px_client_recv_body(c, until, &body, &size, NULL) <= 0)
             break;
         keyboard |= size == 5 && memcmp(body, "\x9a\x01\x02\x32\x00", 5) == 0;
+        audio |= size == 7 && memcmp(body, "\x9a\x01\x04\x32\x02\x08\x03", 7) == 0;
     }
     assert_true(keyboard);
     assert_true(audio);
