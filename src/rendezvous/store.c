@@ -1,5 +1,6 @@
 /* src/rendezvous/store.c - peers on disk */
 #include "rendezvous/store.h"
+#include "rendezvous/db.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -7,11 +8,9 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define BATCH_WAIT_MS 100
 #define RETRY_US (5 * PX_US_PER_S)
-#define BUSY_MS 5000
 
 /* Changes are queued in blocks of their own: small allocations between those of the peers, freed
  * soon after, would leave holes in memory. */
@@ -44,28 +43,6 @@ struct px_store {
     bool stop;
 };
 
-static const char schema[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-                             "CREATE TABLE IF NOT EXISTS peer ("
-                             " id TEXT PRIMARY KEY, uuid BLOB NOT NULL, pk BLOB NOT NULL,"
-                             " ip TEXT, port INTEGER, local TEXT, seen INTEGER, created INTEGER "
-                             "NOT NULL DEFAULT (unixepoch())"
-                             ") WITHOUT ROWID;";
-
-static int db_fail(struct px_error *err, sqlite3 *db, const char *what) {
-    int code = db ? sqlite3_extended_errcode(db) & 0xff : SQLITE_NOMEM;
-    int r = code == SQLITE_FULL                               ? -ENOSPC
-            : code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? -EUCLEAN
-            : code == SQLITE_CANTOPEN                         ? -ENOENT
-            : code == SQLITE_READONLY || code == SQLITE_PERM  ? -EACCES
-                                                              : -EIO;
-    return px_fail(err, r, "%s: %s", what, db ? sqlite3_errmsg(db) : "no memory");
-}
-
-static struct px_bytes column_bytes(sqlite3_stmt *st, int i) {
-    const void *data = sqlite3_column_blob(st, i);
-    return (struct px_bytes){data ? data : (const void *)"", (size_t)sqlite3_column_bytes(st, i)};
-}
-
 static int64_t wall_s(void) {
     return (int64_t)time(NULL);
 }
@@ -73,7 +50,7 @@ static int64_t wall_s(void) {
 static void take_row(sqlite3_stmt *st, struct px_peers *peers, int64_t now_us, int64_t now_s) {
     const char *ip = (const char *)sqlite3_column_text(st, 3);
     struct px_peer_row row = {
-        .id = column_bytes(st, 0), .uuid = column_bytes(st, 1), .pk = column_bytes(st, 2)};
+        .id = px_db_bytes(st, 0), .uuid = px_db_bytes(st, 1), .pk = px_db_bytes(st, 2)};
     if (ip && px_addr_parse(ip, (uint16_t)sqlite3_column_int(st, 4), &row.addr, NULL) < 0)
         row.addr = (struct px_addr){0};
     const char *local = (const char *)sqlite3_column_text(st, 6);
@@ -90,33 +67,13 @@ static int load(sqlite3 *db, struct px_peers *peers, struct px_error *err) {
     sqlite3_stmt *st = NULL;
     const int64_t now_us = px_now_us(), now_s = wall_s();
     if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
-        return db_fail(err, db, "peer table");
+        return px_db_fail(err, db, "peer table");
     int rc;
     while ((rc = sqlite3_step(st)) == SQLITE_ROW)
         take_row(st, peers, now_us, now_s);
-    int r = rc == SQLITE_DONE ? 0 : db_fail(err, db, "peer table");
+    int r = rc == SQLITE_DONE ? 0 : px_db_fail(err, db, "peer table");
     sqlite3_finalize(st);
     return r;
-}
-
-static int open_db(const char *path, sqlite3 **ret, struct px_error *err) {
-    sqlite3 *db = NULL;
-    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    int r = 0;
-    if (sqlite3_open_v2(path, &db, flags, NULL) != SQLITE_OK)
-        r = db_fail(err, db, path);
-    if (r == 0) {
-        sqlite3_busy_timeout(db, BUSY_MS);
-        if (sqlite3_exec(db, schema, NULL, NULL, NULL) != SQLITE_OK)
-            r = db_fail(err, db, path);
-    }
-    if (r < 0) {
-        sqlite3_close(db);
-        return r;
-    }
-    (void)chmod(path, 0600);
-    *ret = db;
-    return 0;
 }
 
 static struct change *next_change(struct block *b, struct change *c) {
@@ -203,16 +160,6 @@ static void finalize(struct statements *st) {
     sqlite3_finalize(st->delete);
 }
 
-static void bind_text(sqlite3_stmt *st, int i, const uint8_t *data, size_t size) {
-    sqlite3_bind_text(st, i, (const char *)data, (int)size, SQLITE_STATIC);
-}
-
-static int step(sqlite3_stmt *st) {
-    int rc = sqlite3_step(st);
-    sqlite3_reset(st);
-    return rc == SQLITE_DONE ? 0 : -EIO;
-}
-
 /* Address, port, time, our own address. @text has to live until the statement ran. */
 static void bind_addr(sqlite3_stmt *st, int i, const struct change *c,
                       char text[2][PX_ADDR_TEXT_MAX]) {
@@ -231,23 +178,23 @@ static int write_change(struct statements *st, const struct change *c) {
     const uint8_t *old = c->data + c->id_size, *uuid = old + c->old_size;
     switch ((enum px_peer_change)c->change) {
     case PX_PEER_STORE:
-        bind_text(st->store, 1, c->data, c->id_size);
+        px_db_bind_text(st->store, 1, c->data, c->id_size);
         sqlite3_bind_blob(st->store, 2, uuid, c->uuid_size, SQLITE_STATIC);
         sqlite3_bind_blob(st->store, 3, uuid + c->uuid_size, c->pk_size, SQLITE_STATIC);
         bind_addr(st->store, 4, c, ip);
-        return step(st->store);
+        return px_db_step(st->store);
     case PX_PEER_MOVE:
-        bind_text(st->move, 1, c->data, c->id_size);
+        px_db_bind_text(st->move, 1, c->data, c->id_size);
         bind_addr(st->move, 2, c, ip);
-        return step(st->move);
+        return px_db_step(st->move);
     case PX_PEER_RENAME:
-        bind_text(st->clear, 1, c->data, c->id_size);
-        bind_text(st->rename, 1, c->data, c->id_size);
-        bind_text(st->rename, 2, old, c->old_size);
-        return step(st->clear) < 0 ? -EIO : step(st->rename);
+        px_db_bind_text(st->clear, 1, c->data, c->id_size);
+        px_db_bind_text(st->rename, 1, c->data, c->id_size);
+        px_db_bind_text(st->rename, 2, old, c->old_size);
+        return px_db_step(st->clear) < 0 ? -EIO : px_db_step(st->rename);
     case PX_PEER_DELETE:
-        bind_text(st->delete, 1, c->data, c->id_size);
-        return step(st->delete);
+        px_db_bind_text(st->delete, 1, c->data, c->id_size);
+        return px_db_step(st->delete);
     }
     return 0;
 }
@@ -256,14 +203,14 @@ static int write_batch(sqlite3 *db, struct block *first, struct px_error *err) {
     struct statements st = {0};
     int r = 0;
     if (sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK || prepare(db, &st) < 0)
-        r = db_fail(err, db, "peer database");
+        r = px_db_fail(err, db, "peer database");
     for (struct block *b = first; b && r == 0; b = b->next)
         for (struct change *c = next_change(b, NULL); c && r == 0; c = next_change(b, c))
             if (write_change(&st, c) < 0)
-                r = db_fail(err, db, "peer database");
+                r = px_db_fail(err, db, "peer database");
     finalize(&st);
     if (r == 0 && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
-        r = db_fail(err, db, "peer database");
+        r = px_db_fail(err, db, "peer database");
     if (r < 0)
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     return r;
@@ -345,45 +292,21 @@ static void *run(void *data) {
     return NULL;
 }
 
-/* Moves a damaged file out of the way and writes what is in memory to a new one: the identity
- * hashes cannot be turned back, so rows are copied from the old file as far as it can be read. */
-static int salvage(const char *path, struct px_error *err) {
-    px_cleanup_free char *aside = px_asprintf("%s.damaged-%lld", path, (long long)wall_s());
-    sqlite3 *db = NULL;
-    size_t n = 0;
-    if (rename(path, aside) < 0)
-        return px_fail_sys(err, -errno, "cannot move '%s' aside", path);
-    for (size_t i = 0; i < 2; i++) { /* a stale log must not be applied to the new file */
-        px_cleanup_free char *extra = px_asprintf("%s%s", path, i ? "-wal" : "-shm");
-        px_cleanup_free char *extra_aside = px_asprintf("%s%s", aside, i ? "-wal" : "-shm");
-        (void)rename(extra, extra_aside);
-    }
-    int r = open_db(path, &db, err);
-    if (r < 0)
-        return r;
-    sqlite3_close(db);
-    struct px_error why = {0};
-    r = px_store_import(path, aside, &n, &why);
-    px_error("store: '%s' was damaged and is now '%s': %zu peers saved%s%s", path, aside, n,
-             r < 0 ? ", then: " : "", r < 0 ? why.msg : "");
-    return 0;
-}
-
 int px_store_open(const char *path, struct px_peers *peers, struct px_store **ret,
                   struct px_error *err) {
     struct px_store *s = px_new0(struct px_store, 1);
     s->path = px_strdup(path);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->wake, NULL);
-    int r = open_db(path, &s->db, err);
+    int r = px_db_open(path, &s->db, err);
     if (r == 0)
         r = load(s->db, peers, err);
     if (r == -EUCLEAN) {
         sqlite3_close(s->db);
         s->db = NULL;
-        r = salvage(path, err);
+        r = px_db_salvage(path, err);
         if (r == 0)
-            r = open_db(path, &s->db, err);
+            r = px_db_open(path, &s->db, err);
         if (r == 0)
             r = load(s->db, peers, err);
     }
@@ -408,8 +331,8 @@ static bool write_seen(struct px_bytes id, const struct px_peer_info *info, void
     if (!info->online)
         return true;
     sqlite3_bind_int64(c->st, 1, c->now_s - (c->now_us - info->seen_us) / PX_US_PER_S);
-    bind_text(c->st, 2, id.data, id.size);
-    return step(c->st) == 0;
+    px_db_bind_text(c->st, 2, id.data, id.size);
+    return px_db_step(c->st) == 0;
 }
 
 static void write_all_seen(sqlite3 *db, struct px_peers *peers) {
@@ -451,75 +374,4 @@ struct px_store_stats px_store_stats(struct px_store *s) {
                                 .n_failed = s->n_failed};
     pthread_mutex_unlock(&s->lock);
     return st;
-}
-
-/* The official table keeps the address in a JSON object; ours in columns. */
-static const char import_official[] = "SELECT id,uuid,pk,json_extract(info,'$.ip') FROM peer";
-static const char import_own[] = "SELECT id,uuid,pk,ip FROM peer ORDER BY id";
-static const char import_own_back[] = "SELECT id,uuid,pk,ip FROM peer ORDER BY id DESC";
-
-static int copy_row(sqlite3_stmt *from, sqlite3_stmt *to) {
-    const struct px_bytes id = column_bytes(from, 0), uuid = column_bytes(from, 1),
-                          pk = column_bytes(from, 2);
-    const char *ip = (const char *)sqlite3_column_text(from, 3);
-    struct px_addr addr;
-    char text[PX_ADDR_TEXT_MAX];
-    if (id.size == 0 || id.size > PX_PEER_ID_MAX_BYTES || pk.size != PX_PEER_PK_BYTES ||
-        uuid.size == 0 || uuid.size > PX_PEER_UUID_MAX_BYTES || !px_utf8_valid(id))
-        return 0;
-    bind_text(to, 1, id.data, id.size);
-    sqlite3_bind_blob(to, 2, uuid.data, (int)uuid.size, SQLITE_STATIC);
-    sqlite3_bind_blob(to, 3, pk.data, (int)pk.size, SQLITE_STATIC);
-    if (ip && px_addr_parse(ip, 0, &addr, NULL) == 0)
-        sqlite3_bind_text(to, 4, px_addr_ip_text(&addr, text), -1, SQLITE_STATIC);
-    else
-        sqlite3_bind_null(to, 4);
-    return step(to) < 0 ? -EIO : 1;
-}
-
-static int copy_rows(sqlite3 *db, sqlite3 *old, const char *sql, size_t *n, struct px_error *err) {
-    sqlite3_stmt *from = NULL, *to = NULL;
-    int rc = SQLITE_DONE, r = 0;
-    if (sqlite3_prepare_v2(old, sql, -1, &from, NULL) != SQLITE_OK)
-        return db_fail(err, old, "the old peer table");
-    if (sqlite3_prepare_v2(db, "INSERT OR IGNORE INTO peer(id,uuid,pk,ip) VALUES(?1,?2,?3,?4)", -1,
-                           &to, NULL) != SQLITE_OK)
-        r = db_fail(err, db, "peer database");
-    while (r >= 0 && (rc = sqlite3_step(from)) == SQLITE_ROW) {
-        r = copy_row(from, to);
-        if (r < 0)
-            db_fail(err, db, "peer database");
-        else
-            *n += (size_t)sqlite3_changes(db) * (size_t)r;
-    }
-    if (r >= 0 && rc != SQLITE_DONE)
-        r = db_fail(err, old, "the old peer table");
-    sqlite3_finalize(from);
-    sqlite3_finalize(to);
-    return r < 0 ? r : 0;
-}
-
-int px_store_import(const char *path, const char *from, size_t *ret_n, struct px_error *err) {
-    sqlite3 *db = NULL, *old = NULL;
-    size_t n = 0;
-    if (sqlite3_open_v2(from, &old, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK) {
-        int r = db_fail(err, old, from);
-        sqlite3_close(old);
-        return r;
-    }
-    int r = open_db(path, &db, err);
-    if (r == 0) {
-        sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
-        r = copy_rows(db, old, import_official, &n, err);
-        if (r < 0 && copy_rows(db, old, import_own, &n, NULL) < 0)
-            (void)copy_rows(db, old, import_own_back, &n, NULL); /* behind the damage */
-        else
-            r = 0;
-        if (sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
-            r = db_fail(err, db, path);
-    }
-    sqlite3_close(old);
-    sqlite3_close(db);
-    *ret_n = n;
-    return r;
 }
