@@ -73,11 +73,11 @@ start_ours
 [ -z "$official" ] || start_official
 both "heartbeats, 3000 devices" heartbeat id 3000 "$secs"
 both "connection request, nobody else" punch id 0 0
-both "connection request, 10000 idle" punch id "${IDLE:-8000}" 0
+both "connection request, ${IDLE:-10000} idle" punch id "${IDLE:-10000}" 0
 both "relay, 1 pair" relay relay 1 "$secs"
 both "relay, 50 pairs" relay relay 50 "$secs"
 both "small frames, 1 pair" echo relay 1 "$secs"
-both "small frames, 1000 pairs" echo relay "${PAIRS:-1000}" "$secs"
+both "small frames, ${PAIRS:-1000} pairs" echo relay "${PAIRS:-1000}" "$secs"
 stop "$ours"
 rm -rf "$dir/ours"
 start_ours --register-burst=0 --register-ids-per-day=0 --max-peers=3000000

@@ -32,6 +32,7 @@
 
 #define PER_SOURCE 30 /* registrations that the official server lets one address make */
 #define BATCH 32
+#define AT_ONCE 4 /* addresses that send a batch before the first answer is read */
 
 struct target {
     struct sockaddr_in addr;
@@ -82,7 +83,9 @@ static struct sockaddr_in source(size_t i) {
 
 static int udp_from(const struct target *t, size_t i) {
     const struct sockaddr_in from = source(i);
+    const struct timeval patience = {.tv_sec = 3};
     int big = 1 << 20, fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof(big));
     if (fd < 0 || bind(fd, (const struct sockaddr *)&from, sizeof(from)) < 0 ||
         connect(fd, (const struct sockaddr *)&t->addr, sizeof(t->addr)) < 0)
@@ -92,7 +95,9 @@ static int udp_from(const struct target *t, size_t i) {
 
 static int tcp_from(const struct target *t, size_t i, const struct sockaddr_in *to) {
     struct sockaddr_in from = source(i);
+    const struct timeval patience = {.tv_sec = 5};
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
     if (fd < 0 || bind(fd, (const struct sockaddr *)&from, sizeof(from)) < 0 ||
@@ -198,15 +203,15 @@ static void heartbeat(const struct target *t) {
     const double cpu = cpu_s(t->pid);
     const int64_t start = px_now_us(), end = start + t->seconds * PX_US_PER_S;
     for (size_t i = 0; px_now_us() < end; i++) {
-        /* Two sockets at once, so that the server never waits for us. */
-        const size_t a = i * 4 % n_fds;
-        size_t asked[4] = {0};
-        for (size_t k = 0; k < 4 && a + k < n_fds; k++) {
+        /* Several sockets at once, so that the server never waits for us. */
+        const size_t a = i * AT_ONCE % n_fds;
+        size_t asked[AT_ONCE] = {0};
+        for (size_t k = 0; k < AT_ONCE && a + k < n_fds; k++) {
             const size_t first = (a + k) * PER_SOURCE;
             const size_t left = t->n - first < PER_SOURCE ? t->n - first : PER_SOURCE;
             sent += asked[k] = beat(fds[a + k], first, left);
         }
-        for (size_t k = 0; k < 4 && a + k < n_fds; k++)
+        for (size_t k = 0; k < AT_ONCE && a + k < n_fds; k++)
             got += take(fds[a + k], asked[k]);
     }
     const double wall = (double)(px_now_us() - start) / 1e6, used = cpu_s(t->pid) - cpu;
@@ -305,6 +310,8 @@ static void punch(const struct target *t) {
     int64_t *us = px_new0(int64_t, ROUNDS);
     int *idle = px_new0(int, t->n + 1), udp = udp_from(t, 0);
     size_t size = register_pk(1, msg);
+    ask(udp, msg, size, out, sizeof(out));
+    size = register_peer(1, msg); /* the official server takes a new port only from this */
     ask(udp, msg, size, out, sizeof(out));
     const int64_t ready = px_now_us();
     for (size_t i = 0; i < t->n; i++)
