@@ -17,11 +17,12 @@ build="make gcc meson ninja-build pkg-config libc6-dev libcmocka-dev
     libxcb1-dev libxcb-shm0-dev libxcb-damage0-dev libxcb-xfixes0-dev libxcb-xtest0-dev
     libxcb-randr0-dev libxcb-xkb-dev libffmpeg-nvenc-dev"
 
-# What the program runs: mmdebstrap makes root trees, lxc has liblxc's hooks and seccomp profiles.
-run="lxc mmdebstrap debian-archive-keyring ca-certificates iproute2 zstd tar"
+# What the program runs: mmdebstrap makes root trees, lxc has liblxc's hooks and seccomp profiles,
+# e2fsprogs makes, checks and grows disks with a limit.
+run="lxc e2fsprogs mmdebstrap debian-archive-keyring ca-certificates iproute2 zstd tar"
 
 # Only for the tests.
-test="iproute2 nftables python3 python3-jsonschema python3-yaml mandoc bash-completion clang-format socat jq
+test="iproute2 nftables procps btrfs-progs python3 python3-jsonschema python3-yaml mandoc bash-completion clang-format socat jq
     xvfb xserver-xorg-core xserver-xorg-video-dummy xterm xclip x11-utils x11-xserver-utils pulseaudio pulseaudio-utils"
 fuzz="clang llvm"
 

@@ -41,6 +41,7 @@ end_all() {
     for dir in "$pxt_dir"/pxt-?; do
         [ ! -d "$dir" ] || t "${dir: -1}" destroy
     done
+    ! mountpoint -q "$pxt_dir/btrfs" || umount -l "$pxt_dir/btrfs"
     rm -rf "$run"
     pxt_end
 }
@@ -290,5 +291,31 @@ is "two at a time have different cores" "$(
 ok "destroy" t l destroy
 t m destroy
 is "nothing is left" "$(leftovers l; leftovers m; ls -A "$pxt_dir/pxt-l")" ""
+
+# --- a limit by btrfs quotas, where the state directory has them
+btrfs_dir=$pxt_dir/btrfs
+mkdir -p "$btrfs_dir"
+truncate -s 600M "$pxt_dir/btrfs.img"
+mkfs.btrfs -q "$pxt_dir/btrfs.img" >/dev/null 2>&1
+if mount -o loop "$pxt_dir/btrfs.img" "$btrfs_dir" 2>/dev/null && btrfs quota enable "$btrfs_dir" 2>/dev/null; then
+    b() { "$tool" "${common[@]}" --dir "$btrfs_dir/b" --name pxt-b --first 1950000000 "$@"; }
+    mkdir "$btrfs_dir/b"
+    ok "btrfs: create" b --disk 60M create
+    has "btrfs: by a subvolume" "$(cat "$btrfs_dir/b/lxc/disk.json")" btrfs
+    ok "btrfs: start" b --disk 60M start
+    fails 1 "btrfs: the limit holds" b exec dd if=/dev/zero of=/root/fill bs=1M count=100
+    b exec sync
+    used=$(b info | sed -n 's/^disk=//p')
+    ok "btrfs: info says so ($used)" test "$used" -gt 30000000 -a "$used" -le 63000000
+    is "btrfs: more while it runs" "$(b --disk 120M update)" live
+    b exec rm -f /root/fill
+    ok "btrfs: is there" b exec dd if=/dev/zero of=/root/fill bs=1M count=90
+    ok "btrfs: destroy" b destroy
+    is "btrfs: nothing is left" "$(leftovers b; ls -A "$btrfs_dir/b"; btrfs subvolume list "$btrfs_dir")" ""
+else
+    skip "btrfs" "host: no btrfs with quotas"
+fi
+mountpoint -q "$btrfs_dir" && umount "$btrfs_dir"
+rm -f "$pxt_dir/btrfs.img"
 ok "no cgroup of ours is left" test -z "$(find /sys/fs/cgroup -maxdepth 3 -type d -path '*/phoenix/pxt-[alkm]*')"
 done_testing
