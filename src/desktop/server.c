@@ -101,10 +101,11 @@ static int start_unit(const struct place *p, uid_t uid, const char *const *argv,
 
 /* In the grandchild: nothing of ours but the log stays open. */
 static _Noreturn void become_server(const struct place *p, uid_t uid, const char *const *argv) {
+    /* Working there, it needs no way through the folders above, which may be closed to it. */
     const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     const int log = open(p->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (null < 0 || log < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 ||
-        chdir("/") < 0 || setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||
+        chdir(p->dir) < 0 || setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||
         setresuid(uid, uid, uid) < 0)
         _exit(126);
     for (int sig = 1; sig < NSIG; sig++)
@@ -134,6 +135,18 @@ static int start_process(const struct place *p, uid_t uid, const char *const *ar
     return status == 0 ? 0 : px_fail(err, -EIO, "cannot start phoenix-server");
 }
 
+/* The noted process, when it is still our server. */
+static pid_t noted_pid(const struct place *p) {
+    px_cleanup_free char *text = NULL, *path = NULL, *cmd = NULL;
+    if (px_file_read(AT_FDCWD, p->pid_file, 64, &text, NULL, NULL) < 0)
+        return 0;
+    const pid_t pid = (pid_t)strtol(text, NULL, 10);
+    path = px_asprintf("/proc/%d/cmdline", pid);
+    if (pid <= 1 || px_file_read(AT_FDCWD, path, 4096, &cmd, NULL, NULL) < 0)
+        return 0;
+    return strstr(cmd, "phoenix-server") ? pid : 0; /* the number may be another process's by now */
+}
+
 /* Why it did not come up: the last line it wrote. */
 static int did_not_come(const struct place *p, struct px_error *err) {
     px_cleanup_free char *log = NULL;
@@ -150,7 +163,7 @@ static int did_not_come(const struct place *p, struct px_error *err) {
 static int wait_up(const struct place *p, struct px_error *err) {
     const int64_t deadline = px_now_us() + UP_TIMEOUT_US;
     while (!answers(p)) {
-        if (px_now_us() > deadline)
+        if (px_now_us() > deadline || (!has_systemd() && noted_pid(p) == 0))
             return did_not_come(p, err);
         px_sleep_us(10 * PX_US_PER_MS);
     }
@@ -171,26 +184,16 @@ int px_server_up(const struct px_fleet *fleet, struct px_error *err) {
     if (r < 0 || (r = px_alloc_ids_span(host, px_fleet_state_fd(fleet), &span, err)) < 0)
         return r;
     const uid_t uid = (uid_t)(px_ids_end(span) - 1);
-    px_cleanup_free char *dir = px_asprintf("--data-dir=%s", p.dir);
-    px_cleanup_free char *socket_arg = px_asprintf("--admin-socket=%s", p.socket);
+    const bool systemd = has_systemd();
+    px_cleanup_free char *dir = px_asprintf("--data-dir=%s", systemd ? p.dir : ".");
+    px_cleanup_free char *socket_arg =
+        px_asprintf("--admin-socket=%s", systemd ? p.socket : "admin.sock");
     px_cleanup_free char *port = px_asprintf("--port=%u", host->server.port);
     const char *const argv[] = {program, dir, socket_arg, port, NULL};
     if ((r = make_dir(&p, uid, err)) < 0)
         return r;
-    r = has_systemd() ? start_unit(&p, uid, argv, err) : start_process(&p, uid, argv, err);
+    r = systemd ? start_unit(&p, uid, argv, err) : start_process(&p, uid, argv, err);
     return r < 0 ? r : wait_up(&p, err);
-}
-
-/* The noted process, when it is still our server. */
-static pid_t noted_pid(const struct place *p) {
-    px_cleanup_free char *text = NULL, *path = NULL, *cmd = NULL;
-    if (px_file_read(AT_FDCWD, p->pid_file, 64, &text, NULL, NULL) < 0)
-        return 0;
-    const pid_t pid = (pid_t)strtol(text, NULL, 10);
-    path = px_asprintf("/proc/%d/cmdline", pid);
-    if (pid <= 1 || px_file_read(AT_FDCWD, path, 4096, &cmd, NULL, NULL) < 0)
-        return 0;
-    return strstr(cmd, "phoenix-server") ? pid : 0; /* the number may be another process's by now */
 }
 
 int px_server_down(const struct px_fleet *fleet, struct px_error *err) {

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define UP_LOCK "up.lock"
+#define INOTIFY_PER_DESKTOP 13
 
 struct up_arg {
     const struct px_plan *plan;
@@ -178,6 +179,24 @@ static void start_server(const struct px_fleet *fleet, const struct px_events *e
     say(events, "", PX_EVENT_NOTE, text);
 }
 
+/* Each desktop's systemd and session hold about 13 inotify instances, and all count against one
+ * user of the host (user namespaces do not help: root made them). Past the limit PID 1 gives up
+ * inside. */
+static void look_at_inotify(const struct px_plan *plan, const struct px_events *events) {
+    px_cleanup_free char *text = NULL;
+    if (px_file_read(AT_FDCWD, "/proc/sys/fs/inotify/max_user_instances", 64, &text, NULL, NULL) <
+        0)
+        return;
+    const long limit = strtol(text, NULL, 10);
+    if (limit <= 0 || plan->n_items * INOTIFY_PER_DESKTOP <= (size_t)limit)
+        return;
+    px_cleanup_free char *note =
+        px_asprintf("%ld inotify instances serve about %ld desktops (hint: sysctl -w "
+                    "fs.inotify.max_user_instances=8192)",
+                    limit, limit / INOTIFY_PER_DESKTOP);
+    say(events, "", PX_EVENT_NOTE, note);
+}
+
 static int carry_out(const struct px_fleet *fleet, const struct px_plan *plan,
                      const struct px_life_opts *opts, struct px_error *err) {
     int r = 0;
@@ -187,6 +206,7 @@ static int carry_out(const struct px_fleet *fleet, const struct px_plan *plan,
     if (r < 0 || (r = px_fleet_net_up(fleet, err)) < 0 || (r = px_step("up.net", err)) < 0)
         return r;
     start_server(fleet, &opts->events);
+    look_at_inotify(plan, &opts->events);
     px_cleanup_free struct up_arg *args = px_new0(struct up_arg, plan->n_items);
     px_cleanup_free struct px_task *tasks = px_new0(struct px_task, plan->n_items);
     const size_t n = make_tasks(fleet, plan, opts, args, tasks);
