@@ -268,7 +268,7 @@ static void judge_gpus(const struct px_host_facts *f, struct px_findings *l) {
                  c->driver[0] ? c->driver : "nothing");
     }
     if (f->nvidia_module[0] && !f->nvidia_uvm_node)
-        warn(l, "GPUs", "modprobe nvidia-uvm && nvidia-modprobe -u -c 0",
+        warn(l, "GPUs", "phoenix gpu ready",
              "/dev/nvidia-uvm is missing: CUDA will not start");
 }
 

@@ -201,7 +201,7 @@ static void each_trouble_is_named_with_its_fix(void **state) {
         {no_mmdebstrap, PX_VERDICT_FAIL, "mmdebstrap", "not installed", "apt-get install"},
         {vfio, PX_VERDICT_WARN, "GPUs", "virtual machines", NULL},
         {nouveau, PX_VERDICT_WARN, "GPUs", "driven by nouveau", "NVIDIA driver"},
-        {no_uvm, PX_VERDICT_WARN, "GPUs", "/dev/nvidia-uvm is missing", "modprobe nvidia-uvm"},
+        {no_uvm, PX_VERDICT_WARN, "GPUs", "/dev/nvidia-uvm is missing", "phoenix gpu ready"},
         {not_root, PX_VERDICT_WARN, "root trees", "needs root", "sudo phoenix doctor"},
     };
     for (size_t i = 0; i < PX_N_ELEMENTS(cases); i++) {
