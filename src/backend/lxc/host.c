@@ -31,6 +31,14 @@ static enum px_lxc_apparmor apparmor(void) {
     return parser ? PX_LXC_APPARMOR_GENERATED : PX_LXC_APPARMOR_UNCONFINED;
 }
 
+/* The kernel must mind them, and the parser know the words, which came with AppArmor 4. */
+static bool apparmor_minds_userns(void) {
+    px_cleanup_free char *mask = NULL;
+    return px_file_read(AT_FDCWD, "/sys/kernel/security/apparmor/features/namespaces/mask", 4096,
+                        &mask, NULL, NULL) == 0 &&
+           strstr(mask, "userns_create") && px_exists(AT_FDCWD, "/etc/apparmor.d/abi/4.0");
+}
+
 int px_lxc_host_read(struct px_lxc_host *ret, struct px_error *err) {
     *ret = (struct px_lxc_host){0};
     int r = px_cg_layout(&ret->cgroups, err);
@@ -39,10 +47,7 @@ int px_lxc_host_read(struct px_lxc_host *ret, struct px_error *err) {
     ret->memlock_unlimited = may_lift_memlock();
     ret->oom_adjust = px_lxc_have_cap(CAP_SYS_RESOURCE);
     ret->apparmor = apparmor();
-    /* The kernel must mind them and the parser know the words: it came with this file. */
-    ret->apparmor_userns =
-        px_exists(AT_FDCWD, "/sys/kernel/security/apparmor/features/namespaces/userns_create") &&
-        px_exists(AT_FDCWD, "/etc/apparmor.d/abi/4.0");
+    ret->apparmor_userns = apparmor_minds_userns();
     uint64_t swap;
     ret->swap_limit = px_cg_read_u64(&ret->cgroups, PX_CG_MEMORY, "", "memory.memsw.limit_in_bytes",
                                      &swap, NULL) == 0;
