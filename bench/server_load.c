@@ -414,7 +414,7 @@ static void echo(const struct target *t) {
     int64_t *us = px_new0(int64_t, MAX);
     int(*pairs)[2] = px_calloc(t->n, sizeof(int[2]));
     size_t n = 0;
-    frame[0] = 100 << 2 & 0xff; /* content does not matter to the relay */
+    frame[0] = (char)(100 << 2 & 0xff); /* content does not matter to the relay */
     for (size_t i = 0; i < t->n; i++)
         pair(t, i, pairs[i]);
     const double cpu = cpu_s(t->pid);

@@ -13,7 +13,7 @@
                     */
 
 /* The file's text below @root_fd, the caller's; "" where it cannot be read. */
-static char *text_at(int root_fd, const char *fmt, ...) {
+__attribute__((format(printf, 2, 3))) static char *text_at(int root_fd, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
     px_cleanup_free char *path = px_vasprintf(fmt, ap);
