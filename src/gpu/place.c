@@ -202,7 +202,7 @@ static const struct px_gpu_card *find_other(const struct px_gpu_host *host, cons
     char address[PX_GPU_ADDRESS_MAX];
     const bool is_address = strchr(id, '.') && px_gpu_address(id, address) == 0;
     for (size_t i = 0; i < host->n_cards; i++) {
-        char index[8];
+        char index[24];
         snprintf(index, sizeof(index), "%zu", i);
         if ((host->cards[i].uuid[0] && strcasecmp(host->cards[i].uuid, id) == 0) ||
             (is_address && strcmp(host->cards[i].address, address) == 0) || strcmp(index, id) == 0)
