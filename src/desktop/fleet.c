@@ -18,7 +18,38 @@ struct px_fleet {
     const struct px_host_spec *host; /* lent */
     const struct px_backend_ops *backend;
     int state_fd, desktops_fd;
+    struct images *images;
 };
+
+/* Images looked up so far: they never change, a manifest takes a millisecond to read, and a hundred
+ * desktops share one. */
+struct images {
+    struct px_image **items;
+    size_t n, cap;
+};
+
+static int find_image(const struct px_fleet *fleet, const char *digest, struct px_image **ret,
+                      struct px_error *err) {
+    struct images *known = fleet->images;
+    for (size_t i = 0; i < known->n; i++)
+        if (strcmp(known->items[i]->digest, digest) == 0) {
+            *ret = known->items[i];
+            return 0;
+        }
+    int r = px_image_find(fleet->host->state_dir, digest, ret, err);
+    if (r < 0)
+        return r;
+    px_grow(known->items, &known->cap, known->n + 1);
+    known->items[known->n++] = *ret;
+    return 0;
+}
+
+static void free_images(struct images *known) {
+    for (size_t i = 0; known && i < known->n; i++)
+        px_image_free(known->items[i]);
+    free(known ? known->items : NULL);
+    free(known);
+}
 
 static int make_dirs(const struct px_host_spec *host, struct px_error *err) {
     px_cleanup_free char *desktops = px_asprintf("%s/desktops", host->state_dir);
@@ -39,7 +70,8 @@ int px_fleet_open(const struct px_host_spec *host, struct px_fleet **ret, struct
     if (r < 0)
         return r;
     px_cleanup(px_fleet_freep) struct px_fleet *fleet = px_new0(struct px_fleet, 1);
-    *fleet = (struct px_fleet){.host = host, .state_fd = -1, .desktops_fd = -1};
+    *fleet = (struct px_fleet){
+        .host = host, .state_fd = -1, .desktops_fd = -1, .images = px_new0(struct images, 1)};
     r = px_backend_get(NULL, &fleet->backend, err);
     if (r < 0)
         return r;
@@ -59,6 +91,7 @@ struct px_fleet *px_fleet_free(struct px_fleet *fleet) {
         return NULL;
     px_closep(&fleet->state_fd);
     px_closep(&fleet->desktops_fd);
+    free_images(fleet->images);
     free(fleet);
     return NULL;
 }
@@ -245,7 +278,7 @@ int px_desktop_open(const struct px_fleet *fleet, const char *name, struct px_de
     if (strcmp(d->rec->spec.name, name) != 0)
         return px_fail(err, -EBADMSG, "desktop '%s': its record is that of '%s'", name,
                        d->rec->spec.name);
-    r = px_image_find(fleet->host->state_dir, d->rec->image, &d->image, err);
+    r = find_image(fleet, d->rec->image, &d->image, err);
     if (r < 0 && r != -ENOENT)
         return px_wrap(err, r, "desktop '%s'", name);
     fill_container(fleet, d);
@@ -257,7 +290,6 @@ struct px_desktop *px_desktop_free(struct px_desktop *d) {
     if (!d)
         return NULL;
     px_record_free(d->rec);
-    px_image_free(d->image);
     px_closep(&d->dir_fd);
     free(d->dir);
     free(d->mounts);

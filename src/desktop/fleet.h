@@ -6,8 +6,8 @@
  *     STATE/desktops/NAME/        lock, desktop.json (record.h), etc/ (files.h), data/, lxc/
  * (backend)
  *
- * A fleet is a handle on all of it: host file, backend, open directories. It caches nothing: every
- * call reads the files. One thread. */
+ * A fleet is a handle on all of it: host file, backend, open directories. Images, which
+ * never change, are kept once read; all else is read anew by every call. One thread. */
 #pragma once
 #include "backend/backend.h"
 #include "desktop/record.h"
@@ -35,7 +35,7 @@ void px_names_free(char **names, size_t n);
 /* One desktop: its record and everything that follows from record and host file. */
 struct px_desktop {
     struct px_record *rec;
-    struct px_image *image;  /* NULL: the image is gone (or has never been found) */
+    struct px_image *image;  /* lent by the fleet; NULL: it is gone (or has never been found) */
     struct px_net_port port; /* address 0.0.0.0: none */
     int dir_fd;
     char *dir;             /* STATE/desktops/NAME */
