@@ -29,6 +29,11 @@ fails 1 "but no port beside them" inside timeout 2 bash -c "exec 3<>/dev/tcp/$px
 kill -9 "$pid"
 ok "after its death up starts it again" phoenix up "$file"
 ok "it answers" ctl status
+for i in 1 2 3 4 5; do # a server that has not come to its exec yet is not dead
+    kill -9 "$(cat "$pxt_run/server.pid")"
+    ok "death and up, time $i" phoenix up --wait nothing "$file"
+    lacks "up has nothing to complain of, time $i" "$out" "no remote access"
+done
 ok "restart" phoenix restart pxt-s
 is "ID, password and identity stay" "$(cat "$etc/rustdesk-id" "$etc/host-password" "$etc/host-identity" | sha256sum)" "$before"
 pid=$(cat "$pxt_run/server.pid")

@@ -135,12 +135,18 @@ static int start_process(const struct place *p, uid_t uid, const char *const *ar
     return status == 0 ? 0 : px_fail(err, -EIO, "cannot start phoenix-server");
 }
 
+/* What the pid file says; 0: nothing. */
+static pid_t written_pid(const struct place *p) {
+    px_cleanup_free char *text = NULL;
+    return px_file_read(AT_FDCWD, p->pid_file, 64, &text, NULL, NULL) < 0
+               ? 0
+               : (pid_t)strtol(text, NULL, 10);
+}
+
 /* The noted process, when it is still our server. */
 static pid_t noted_pid(const struct place *p) {
-    px_cleanup_free char *text = NULL, *path = NULL, *cmd = NULL;
-    if (px_file_read(AT_FDCWD, p->pid_file, 64, &text, NULL, NULL) < 0)
-        return 0;
-    const pid_t pid = (pid_t)strtol(text, NULL, 10);
+    px_cleanup_free char *path = NULL, *cmd = NULL;
+    const pid_t pid = written_pid(p);
     path = px_asprintf("/proc/%d/cmdline", pid);
     if (pid <= 1 || px_file_read(AT_FDCWD, path, 4096, &cmd, NULL, NULL) < 0)
         return 0;
@@ -163,7 +169,9 @@ static int did_not_come(const struct place *p, struct px_error *err) {
 static int wait_up(const struct place *p, struct px_error *err) {
     const int64_t deadline = px_now_us() + UP_TIMEOUT_US;
     while (!answers(p)) {
-        if (px_now_us() > deadline || (!has_systemd() && noted_pid(p) == 0))
+        /* By its number alone: until its exec it is not yet called phoenix-server. */
+        const bool gone = !has_systemd() && kill(written_pid(p), 0) < 0;
+        if (gone || px_now_us() > deadline)
             return did_not_come(p, err);
         px_sleep_us(10 * PX_US_PER_MS);
     }
