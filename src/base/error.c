@@ -5,17 +5,22 @@
 #include <stdio.h>
 #include <string.h>
 
+__attribute__((format(printf, 3, 0))) static void begin(struct px_error *err, int code,
+                                                         const char *fmt, va_list ap) {
+    err->code = code;
+    err->hint[0] = '\0';
+    vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+    px_text_clean(err->msg);
+}
+
 int px_fail(struct px_error *err, int code, const char *fmt, ...) {
     assert(code < 0);
     if (!err)
         return code;
     va_list ap;
     va_start(ap, fmt);
-    err->code = code;
-    err->hint[0] = '\0';
-    vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+    begin(err, code, fmt, ap);
     va_end(ap);
-    px_text_clean(err->msg);
     return code;
 }
 
@@ -25,11 +30,8 @@ int px_fail_sys(struct px_error *err, int code, const char *fmt, ...) {
         return code;
     va_list ap;
     va_start(ap, fmt);
-    err->code = code;
-    err->hint[0] = '\0';
-    vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+    begin(err, code, fmt, ap);
     va_end(ap);
-    px_text_clean(err->msg);
     size_t used = strlen(err->msg);
     snprintf(err->msg + used, sizeof(err->msg) - used, ": %s", strerrordesc_np(-code));
     return code;

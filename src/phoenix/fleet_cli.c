@@ -86,21 +86,39 @@ int px_cli_life_opts(struct px_cli *cli, struct px_progress *progress, struct px
     return 0;
 }
 
-int px_cli_life(struct px_cli *cli, px_life_fn work, struct px_error *err) {
+/* @boot over all desktops where there is one, else @work over the desktops named. */
+static int work_on(struct px_cli *cli, px_life_fn work, px_boot_fn boot, struct px_error *err) {
     px_cleanup(px_fleet_freep) struct px_fleet *fleet = NULL;
     char **names = NULL;
     size_t n = 0;
     int r = px_cli_fleet(cli, &fleet, err);
-    if (r < 0 || (r = px_cli_names(cli, fleet, &names, &n, err)) < 0)
+    if (r < 0 || (!boot && (r = px_cli_names(cli, fleet, &names, &n, err)) < 0))
         return r;
     px_cleanup(px_progress_freep) struct px_progress *progress =
         px_progress_new(&cli->err, cli->quiet);
     struct px_life_opts opts;
     r = px_cli_life_opts(cli, progress, &opts, err);
     if (r >= 0)
-        r = work(fleet, names, n, &opts, err);
+        r = boot ? boot(fleet, &opts, err) : work(fleet, names, n, &opts, err);
     px_names_free(names, n);
     return r < 0 ? r : 0;
+}
+
+int px_cli_life(struct px_cli *cli, px_life_fn work, struct px_error *err) {
+    return work_on(cli, work, NULL, err);
+}
+
+int px_cli_life_or_boot(struct px_cli *cli, px_life_fn work, px_boot_fn boot,
+                        struct px_error *err) {
+    const bool at_boot = px_cli_flag(cli, "boot");
+    if (at_boot == (cli->args.n_words > 0)) {
+        if (at_boot)
+            px_fail(err, -EINVAL, "--boot takes no names");
+        else
+            px_fail(err, -EINVAL, "NAME is missing after 'phoenix %s'", cli->args.verb->name);
+        return px_cli_bad_input(cli, -EINVAL);
+    }
+    return work_on(cli, work, at_boot ? boot : NULL, err);
 }
 
 int px_cli_desktop_file(struct px_cli *cli, const char *path, struct px_desktop_file **ret,

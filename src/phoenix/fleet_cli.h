@@ -25,6 +25,11 @@ typedef int (*px_life_fn)(const struct px_fleet *fleet, char *const *names, size
                           const struct px_life_opts *opts, struct px_error *err);
 int px_cli_life(struct px_cli *cli, px_life_fn work, struct px_error *err);
 
+/* The same for a verb that takes either names or --boot, which is @boot over all desktops. */
+typedef int (*px_boot_fn)(const struct px_fleet *fleet, const struct px_life_opts *opts,
+                          struct px_error *err);
+int px_cli_life_or_boot(struct px_cli *cli, px_life_fn work, px_boot_fn boot, struct px_error *err);
+
 /* The tables after up: state, address and how to reach each. With --json the same as JSON. */
 int px_cli_print_reach(struct px_cli *cli, const struct px_fleet *fleet, const char *const *names,
                        size_t n_names, struct px_error *err);

@@ -2,26 +2,8 @@
 #include "phoenix/fleet_cli.h"
 #include "phoenix/verbs.h"
 
-static int boot(struct px_cli *cli, struct px_error *err) {
-    px_cleanup(px_fleet_freep) struct px_fleet *fleet = NULL;
-    int r = px_cli_fleet(cli, &fleet, err);
-    if (r < 0)
-        return r;
-    px_cleanup(px_progress_freep) struct px_progress *progress =
-        px_progress_new(&cli->err, cli->quiet);
-    struct px_life_opts opts;
-    r = px_cli_life_opts(cli, progress, &opts, err);
-    return r < 0 ? r : px_stop_boot(fleet, &opts, err);
-}
-
 static int run(struct px_cli *cli, struct px_error *err) {
-    const bool at_boot = px_cli_flag(cli, "boot");
-    if (at_boot == (cli->args.n_words > 0)) {
-        px_fail(err, -EINVAL,
-                at_boot ? "--boot takes no names" : "NAME is missing after 'phoenix stop'");
-        return px_cli_bad_input(cli, -EINVAL);
-    }
-    return at_boot ? boot(cli, err) : px_cli_life(cli, px_stop, err);
+    return px_cli_life_or_boot(cli, px_stop, px_stop_boot, err);
 }
 
 const struct px_verb px_verb_stop = {
