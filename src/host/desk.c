@@ -4,6 +4,7 @@
 #include "host/audio/audio.h"
 #include "host/capture/resize.h"
 #include "host/clipboard/xclip.h"
+#include "host/screenshot.h"
 #include "host/session.h"
 #include <string.h>
 
@@ -100,6 +101,7 @@ void px_desk_stop(struct px_session *s) {
         return;
     if (px_held_any(&s->held) && h->input_ready)
         px_keyboard_release(&h->keyboard, &s->held);
+    px_screenshot_forget(s);
     s->audio_on = false;
     if (h->audio)
         px_audio_update(h->audio);
@@ -254,16 +256,6 @@ static void decline_call(struct px_session *s, const Pxs__VoiceCallRequest *r) {
     px_session_send(s, &m);
 }
 
-static void decline_screenshot(struct px_session *s, const Pxs__ScreenshotRequest *r) {
-    Pxs__ScreenshotResponse a = PXS__SCREENSHOT_RESPONSE__INIT;
-    a.sid = r->sid;
-    a.msg = (char *)"This desktop makes no screenshots for clients";
-    Pxs__Message m = PXS__MESSAGE__INIT;
-    m.item_case = PXS__MESSAGE__ITEM_SCREENSHOT_RESPONSE;
-    m.screenshot_response = &a;
-    px_session_send(s, &m);
-}
-
 static void take_mouse(struct px_session *s, const Pxs__MouseEvent *e) {
     struct px_host *h = s->host;
     if (!px_desk_may_input(s))
@@ -303,7 +295,7 @@ void px_desk_message(struct px_session *s, const Pxs__Message *m) {
         decline_call(s, m->voice_call_request);
         break;
     case PXS__MESSAGE__ITEM_SCREENSHOT_REQUEST:
-        decline_screenshot(s, m->screenshot_request);
+        px_screenshot_request(s, m->screenshot_request);
         break;
     default: /* not for a remote desktop */
         break;

@@ -46,6 +46,7 @@ struct px_viewer {
 struct px_files;
 struct px_tunnel;
 struct px_leg;
+struct px_shot;
 
 struct px_session {
     struct px_session *next;
@@ -81,6 +82,7 @@ struct px_session {
     uint64_t cursor_shown;
     bool audio_on;
 
+    struct px_shot *shot; /* a screenshot under way */
     struct px_files *files;
     struct px_tunnel *tunnel;
     char tunnel_host[256];

@@ -5,6 +5,7 @@
 #include "proto/frame.h"
 #include <poll.h>
 #include <sys/socket.h>
+#include <png.h>
 #include <xcb/xtest.h>
 
 /* ---- framing and login ---- */
@@ -666,6 +667,50 @@ static void calls_and_privacy_are_declined_so_that_clients_say_so(void **state) 
     }
 }
 
+static void screenshot(struct px_client *c, int display, const char *sid) {
+    Pxs__ScreenshotRequest r = PXS__SCREENSHOT_REQUEST__INIT;
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    r.display = display;
+    r.sid = (char *)sid;
+    m.item_case = PXS__MESSAGE__ITEM_SCREENSHOT_REQUEST;
+    m.screenshot_request = &r;
+    px_assert_ok(px_client_send(c, &m, NULL));
+}
+
+static void screenshots_show_what_is_there_as_png(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    paint(0, 0, f.width, f.height, 0x102030);
+    paint(10, 20, 1, 1, 0xff8040);
+    screenshot(c, 0, "shot-1");
+    px_cleanup(px_message_freep) Pxs__Message *m =
+        await(c, PXS__MESSAGE__ITEM_SCREENSHOT_RESPONSE, 20 * SECOND);
+    assert_non_null(m);
+    const Pxs__ScreenshotResponse *a = m->screenshot_response;
+    assert_string_equal(a->sid, "shot-1");
+    assert_string_equal(a->msg, "");
+    png_image image = {.version = PNG_IMAGE_VERSION};
+    assert_true(png_image_begin_read_from_memory(&image, a->data.data, a->data.len));
+    assert_int_equal(image.width, f.width);
+    assert_int_equal(image.height, f.height);
+    image.format = PNG_FORMAT_RGB;
+    px_cleanup_free uint8_t *rgb = malloc(PNG_IMAGE_SIZE(image));
+    assert_true(png_image_finish_read(&image, NULL, rgb, 0, NULL));
+    const uint8_t *p = rgb + ((size_t)20 * (size_t)f.width + 10) * 3;
+    assert_int_equal(p[0] << 16 | p[1] << 8 | p[2], 0xff8040);
+    assert_int_equal(p[3] << 16 | p[4] << 8 | p[5], 0x102030);
+}
+
+static void screenshots_that_cannot_be_are_declined_with_words(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    screenshot(c, 7, "shot-2");
+    px_cleanup(px_message_freep) Pxs__Message *m =
+        await(c, PXS__MESSAGE__ITEM_SCREENSHOT_RESPONSE, 10 * SECOND);
+    assert_non_null(m);
+    assert_string_equal(m->screenshot_response->sid, "shot-2");
+    assert_string_equal(m->screenshot_response->msg, "There is no such display");
+    screenshot(c, 0, "left"); /* and leaves before it is done */
+}
+
 static void message_query_tells_the_display(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
     send_hex(c, "9A0105AA02020800"); /* message_query{switch_display 0} */
@@ -747,6 +792,8 @@ int main(void) {
         cmocka_unit_test(item_53_leaving_lets_everything_go),
         cmocka_unit_test(item_54_view_only_has_no_effect),
         cmocka_unit_test(calls_and_privacy_are_declined_so_that_clients_say_so),
+        cmocka_unit_test(screenshots_show_what_is_there_as_png),
+        cmocka_unit_test(screenshots_that_cannot_be_are_declined_with_words),
         cmocka_unit_test(message_query_tells_the_display),
         cmocka_unit_test(reconnecting_many_times_leaves_the_host_as_it_was),
         cmocka_unit_test(item_29_seven_wrong_proofs_mean_wait),
