@@ -91,6 +91,16 @@ static void wake(struct px_video *v) {
 
 /* ---- video thread: the screen ---- */
 
+static struct px_rect view_of(const struct px_video *v, const struct px_vstream *s) {
+    return s->cur.view.w ? s->cur.view : (struct px_rect){0, 0, v->width, v->height};
+}
+
+/* A display may be known before the screen has its new size, and after it lost it. */
+static bool is_on_screen(const struct px_video *v, const struct px_vstream *s) {
+    const struct px_rect a = view_of(v, s);
+    return a.w > 0 && a.h > 0 && a.x + a.w <= v->width && a.y + a.h <= v->height;
+}
+
 static void set_size(struct px_video *v, int width, int height) {
     if (v->width == width && v->height == height)
         return;
@@ -189,8 +199,10 @@ static int grab(struct px_video *v, struct px_error *err) {
     v->i444_full = i444 != NULL;
     const int64_t now = px_now_us();
     for (struct px_vstream *s = v->streams; changed.n > 0 && s; s = s->next) {
-        px_region_add_all(&s->pending, &changed);
-        s->last_damage_us = now;
+        const int before = s->pending.n;
+        px_region_add_inside(&s->pending, &changed, view_of(v, s));
+        if (s->pending.n > 0 || before > 0)
+            s->last_damage_us = now;
     }
     return 0;
 }
@@ -234,10 +246,12 @@ static void take_opts(struct px_video *v, struct px_vstream *s) {
     pthread_mutex_unlock(&v->lock);
     if (!fresh)
         return;
-    if (o.codec != s->cur.codec || o.i444 != s->cur.i444) {
+    const bool moved = memcmp(&o.view, &s->cur.view, sizeof(o.view)) != 0;
+    if (o.codec != s->cur.codec || o.i444 != s->cur.i444 || moved) {
         px_encoder_close(s->enc);
         s->enc = NULL;
         s->failed = false;
+        s->pending.n = s->coarse.n = 0;
         s->all_pending = true;
     } else if (s->enc)
         px_encoder_set_rate(s->enc, o.rate_kbps, o.min_quality, o.max_quality);
@@ -245,9 +259,10 @@ static void take_opts(struct px_video *v, struct px_vstream *s) {
 }
 
 static int open_encoder(struct px_video *v, struct px_vstream *s, struct px_error *err) {
+    const struct px_rect view = view_of(v, s);
     const struct px_encoder_opts o = {.codec = s->cur.codec,
-                                      .width = v->width,
-                                      .height = v->height,
+                                      .width = view.w,
+                                      .height = view.h,
                                       .i444 = s->cur.i444,
                                       .rate_kbps = s->cur.rate_kbps,
                                       .min_quality = s->cur.min_quality,
@@ -255,7 +270,7 @@ static int open_encoder(struct px_video *v, struct px_vstream *s, struct px_erro
                                       .threads = v->opts.threads};
     const int r = px_encoder_open(v->opts.encoders, &o, &s->enc, err);
     if (r >= 0)
-        px_debug("video: %s opens %dx%d%s", s->enc->ops->name, v->width, v->height,
+        px_debug("video: %s opens %dx%d%s", s->enc->ops->name, view.w, view.h,
                  s->cur.i444 ? " 4:4:4" : "");
     return r;
 }
@@ -269,7 +284,7 @@ static void fail_stream(struct px_video *v, struct px_vstream *s, const struct p
     post(v, e);
 }
 
-static void print_frame(const struct px_packet *p, enum px_codec codec, int64_t pts_ms,
+static void print_frame(const struct px_packet *p, const struct px_vstream_opts *o, int64_t pts_ms,
                         struct px_buf *out) {
     Pxs__EncodedVideoFrame f = PXS__ENCODED_VIDEO_FRAME__INIT;
     f.data = (ProtobufCBinaryData){p->size, (uint8_t *)p->data};
@@ -280,7 +295,8 @@ static void print_frame(const struct px_packet *p, enum px_codec codec, int64_t 
     list.n_frames = 1;
     list.frames = frames;
     Pxs__VideoFrame v = PXS__VIDEO_FRAME__INIT;
-    switch (codec) {
+    v.display = o->display;
+    switch (o->codec) {
     case PX_CODEC_VP8:
         v.pictures_case = PXS__VIDEO_FRAME__PICTURES_VP8S;
         break;
@@ -304,6 +320,19 @@ static void print_frame(const struct px_packet *p, enum px_codec codec, int64_t 
     px_message_print(&m.base, out);
 }
 
+/* The part of the picture that the stream shows, without a copy. */
+static struct px_picture picture_of(const struct px_video *v, const struct px_vstream *s) {
+    struct px_picture p = s->cur.i444 ? v->i444 : v->i420;
+    const struct px_rect a = view_of(v, s);
+    p.width = a.w;
+    p.height = a.h;
+    for (int i = 0; i < 3; i++) {
+        const int shift = i && !p.i444 ? 1 : 0;
+        p.planes[i] += (ptrdiff_t)(a.y >> shift) * p.strides[i] + (a.x >> shift);
+    }
+    return p;
+}
+
 /* A rested screen's second look: the same picture, at the best quality asked for. */
 static bool wants_refining(const struct px_vstream *s, int64_t now) {
     return s->coarse.n > 0 && s->pending.n == 0 && now - s->last_damage_us >= REST_US &&
@@ -322,8 +351,9 @@ static int encode(struct px_video *v, struct px_vstream *s, bool key, int64_t gr
     if (refine)
         px_encoder_set_rate(s->enc, s->cur.rate_kbps, s->cur.min_quality, s->cur.min_quality + 6);
     const int64_t pts_ms = (now - s->start_us) / PX_US_PER_MS;
-    r = px_encoder_push(s->enc, s->cur.i444 ? &v->i444 : &v->i420,
-                        key || s->all_pending ? NULL : &what, pts_ms, key, &p, err);
+    const struct px_picture picture = picture_of(v, s);
+    r = px_encoder_push(s->enc, &picture, key || s->all_pending ? NULL : &what, pts_ms, key, &p,
+                        err);
     if (refine)
         px_encoder_set_rate(s->enc, s->cur.rate_kbps, s->cur.min_quality, s->cur.max_quality);
     s->last_us = now;
@@ -332,7 +362,7 @@ static int encode(struct px_video *v, struct px_vstream *s, bool key, int64_t gr
     if (refine)
         s->coarse.n = 0;
     else if (key || s->all_pending)
-        px_region_add(&s->coarse, (struct px_rect){0, 0, v->width, v->height});
+        px_region_add(&s->coarse, (struct px_rect){0, 0, picture.width, picture.height});
     else
         px_region_add_all(&s->coarse, &s->pending);
     s->pending.n = 0;
@@ -341,9 +371,10 @@ static int encode(struct px_video *v, struct px_vstream *s, bool key, int64_t gr
     if (p.key)
         s->last_key_us = now;
     struct event *e = event_new(EVENT_PACKET, s);
-    print_frame(&p, s->cur.codec, pts_ms, &e->body);
+    print_frame(&p, &s->cur, pts_ms, &e->body);
     e->packet = (struct px_video_packet){.key = p.key,
                                          .codec = s->cur.codec,
+                                         .view = s->cur.view,
                                          .damage_us = v->damage_us,
                                          .grab_us = grab_us,
                                          .convert_us = convert_us,
@@ -358,7 +389,7 @@ static int64_t due_us(struct px_video *v, struct px_vstream *s, bool ready, bool
                       int64_t now) {
     const int64_t gap = PX_US_PER_S / s->cur.fps;
     int64_t at = s->last_us + gap;
-    if (!ready || s->failed || v->width == 0)
+    if (!ready || s->failed || !is_on_screen(v, s))
         return INT64_MAX;
     if (s->last_us == 0 || (want_key && now - s->last_key_us >= KEY_GAP_US))
         return 0;

@@ -9,9 +9,9 @@
  * The X server may come and go: while it is away a stream shows a dark picture.
  * All functions and callbacks run on the loop's thread. */
 #pragma once
+#include "base/buf.h"
 #include "base/error.h"
 #include "host/encode/encoder.h"
-#include "base/buf.h"
 #include <stdint.h>
 #include <uv.h>
 
@@ -19,6 +19,8 @@ struct px_video;
 struct px_vstream;
 
 struct px_vstream_opts {
+    int display;         /* number that its packets bear */
+    struct px_rect view; /* the part of the screen that it shows, even; empty: all of it */
     enum px_codec codec;
     bool i444;
     unsigned fps; /* at most; at least 1 */
@@ -28,10 +30,11 @@ struct px_vstream_opts {
 };
 
 struct px_video_packet {
-    const uint8_t *body; /* an encoded Message.video_frame, display 0 */
+    const uint8_t *body; /* an encoded Message.video_frame */
     size_t size;
     bool key;
     enum px_codec codec;
+    struct px_rect view; /* as in the options that it was made with */
     int64_t damage_us, grab_us, convert_us, encode_us,
         done_us; /* when each stage began; done: the last ended */
 };

@@ -55,6 +55,16 @@ void px_region_add_all(struct px_region *r, const struct px_region *more) {
         px_region_add(r, more->rects[i]);
 }
 
+void px_region_add_inside(struct px_region *r, const struct px_region *more, struct px_rect view) {
+    for (int i = 0; i < more->n; i++) {
+        const struct px_rect in = more->rects[i];
+        const int x = max(in.x, view.x), y = max(in.y, view.y);
+        const int right = min(in.x + in.w, view.x + view.w);
+        const int bottom = min(in.y + in.h, view.y + view.h);
+        px_region_add(r, (struct px_rect){x - view.x, y - view.y, right - x, bottom - y});
+    }
+}
+
 void px_region_align(struct px_region *r, int width, int height) {
     struct px_region out = {0};
     for (int i = 0; i < r->n; i++) {

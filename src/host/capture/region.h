@@ -23,5 +23,7 @@ void px_region_add_all(struct px_region *r, const struct px_region *more);
 /* Cuts everything to 0,0 .. width,height and grows each rectangle to even coordinates (where the
  * screen goes on), as pictures with halved colour planes want. */
 void px_region_align(struct px_region *r, int width, int height);
+/* Adds what of @more lies inside @view, in coordinates from its corner. */
+void px_region_add_inside(struct px_region *r, const struct px_region *more, struct px_rect view);
 int64_t px_region_area(const struct px_region *r); /* overlaps count twice */
 struct px_rect px_rect_union(struct px_rect a, struct px_rect b);

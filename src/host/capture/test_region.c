@@ -58,12 +58,29 @@ static void align_grows_to_even_and_stays_on_the_screen(void **state) {
     assert_memory_equal(&r.rects[1], (&(struct px_rect){94, 44, 7, 7}), sizeof(struct px_rect));
 }
 
+static void a_part_of_the_screen_gets_what_lies_in_it(void **state) {
+    struct px_region all = {0}, part = {0};
+    px_region_add(&all, (struct px_rect){90, 10, 20, 20}); /* across the left edge */
+    px_region_add(&all, (struct px_rect){0, 0, 50, 50});   /* beside it */
+    px_region_add(&all, (struct px_rect){150, 90, 500, 500});
+    px_region_add_inside(&part, &all, (struct px_rect){100, 0, 100, 100});
+    assert_int_equal(part.n, 2);
+    int seen = 0;
+    for (int i = 0; i < part.n; i++) {
+        const struct px_rect r = part.rects[i];
+        seen |= r.x == 0 && r.y == 10 && r.w == 10 && r.h == 20 ? 1 : 0;
+        seen |= r.x == 50 && r.y == 90 && r.w == 50 && r.h == 10 ? 2 : 0;
+    }
+    assert_int_equal(seen, 3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(add_melts_what_lies_side_by_side),
         cmocka_unit_test(add_ignores_empty_rectangles),
         cmocka_unit_test(add_never_loses_a_pixel),
         cmocka_unit_test(align_grows_to_even_and_stays_on_the_screen),
+        cmocka_unit_test(a_part_of_the_screen_gets_what_lies_in_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
