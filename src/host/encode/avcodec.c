@@ -40,7 +40,7 @@ static void tune(AVCodecContext *c, const struct px_encoder_opts *o) {
         /* Open to stock decoders: constrained baseline features plus CABAC cost nothing to them. */
         set(c, "x264-params",
             "scenecut=0:keyint=infinite:sliced-threads=1:rc-lookahead=0:"
-            "sync-lookahead=0:repeat-headers=1:force-cfr=0");
+            "sync-lookahead=0:repeat-headers=1");
         set(c, "forced-idr", "1");
     } else if (named(c->codec, "libsvtav1")) {
         set(c, "preset", "12");
@@ -85,6 +85,7 @@ static int open_ctx(const char *name, const struct px_encoder_opts *o, AVCodecCo
     c->max_b_frames = 0;
     c->has_b_frames = 0;
     c->thread_count = (int)o->threads;
+    c->thread_type = FF_THREAD_SLICE; /* threads by frame would keep a picture back each */
     c->flags |= AV_CODEC_FLAG_LOW_DELAY;
     set_bounds(c, o->rate_kbps, o->min_quality, o->max_quality);
     tune(c, o);
