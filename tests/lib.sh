@@ -120,7 +120,7 @@ wait_for() {
 # pxt_host TAG [YAML LINES]: makes a host file and exports PHOENIX_HOST_FILE. Bridge, range and ids
 # follow from TAG's place in this list, so that two tests never share one.
 pxt_host() {
-    local tags=(life net backend image up kill boot limits audit misc1 misc2 misc3 desktop gpu) i n=99
+    local tags=(life net backend image up kill boot limits audit misc1 misc2 misc3 desktop gpu verify) i n=99
     for i in "${!tags[@]}"; do
         [ "${tags[$i]}" != "$1" ] || n=$i
     done

@@ -78,6 +78,9 @@ struct px_container_info {
     uint64_t cpu_us;         /* used since start */
     unsigned pids;
     int64_t started_us;      /* of CLOCK_BOOTTIME; 0: not running */
+    /* Limits as the kernel has them now; 0: none, or not known. */
+    uint64_t memory_max_bytes;
+    unsigned pids_max, cores;
 };
 
 struct px_backend_exec {

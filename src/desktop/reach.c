@@ -6,6 +6,7 @@
 #include "desktop/png.h"
 #include "desktop/ready.h"
 #include "desktop/xwd.h"
+#include <assert.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 #define SCREEN_MAX_BYTES (256u * 1024 * 1024)
 #define SCREEN_TIMEOUT_US (20 * PX_US_PER_S)
+#define GRACE_US (2 * PX_US_PER_S)
 #define ARGV_MAX 64
 #define SESSION_ENV "/usr/lib/phoenix/session-env" /* docs/image.md */
 
@@ -165,32 +167,43 @@ static int capture_read(struct capture *c, size_t max_bytes, int64_t timeout_us,
     return 0;
 }
 
-static int capture_end(struct capture *c, const char *what, const struct px_buf *errs,
-                       struct px_error *err) {
+static int capture_end(struct capture *c, const char *what, struct px_error *err) {
     struct verdict v;
     if (read(c->verdict, &v, sizeof(v)) != (ssize_t)sizeof(v))
         return px_fail(err, -EIO, "'%s' ended without a word", what);
     if (v.result < 0 && err)
         *err = v.err;
-    if (v.result <= 0)
-        return v.result;
-    const char *text = px_buf_str(errs);
-    return px_fail(err, -EIO, "'%s' ended with status %d%s%.*s", what, v.result,
-                   text[0] ? ": " : "", (int)strcspn(text, "\n"), text);
+    return v.result;
+}
+
+int px_desktop_collect(const struct px_fleet *fleet, const struct px_desktop *d,
+                       const struct px_exec_opts *opts, size_t max_bytes, struct px_buf *ret,
+                       struct px_buf *ret_errs, struct px_error *err) {
+    px_cleanup(capture_fini) struct capture c = {0, -1, -1, -1};
+    px_cleanup(px_buf_fini) struct px_buf errs = {0};
+    assert(opts->timeout_us > 0);
+    int r = capture_start(fleet, d, opts, &c, err);
+    if (r < 0)
+        return r;
+    /* The one at work inside ends the command itself; this is for when it hangs, too. */
+    r = capture_read(&c, max_bytes, opts->timeout_us + GRACE_US, ret, ret_errs ? ret_errs : &errs,
+                     err);
+    px_buf_add(ret, "", 0); /* a NUL behind what was read, or behind nothing */
+    px_buf_add(ret_errs ? ret_errs : &errs, "", 0);
+    return r < 0 ? r : capture_end(&c, opts->argv[0], err);
 }
 
 static int capture(const struct px_fleet *fleet, const struct px_desktop *d,
                    const char *const *argv, size_t max_bytes, int64_t timeout_us,
                    struct px_buf *ret, struct px_error *err) {
-    const struct px_exec_opts opts = {.argv = argv, .session = true};
-    px_cleanup(capture_fini) struct capture c = {0, -1, -1, -1};
-    int r = capture_start(fleet, d, &opts, &c, err);
-    if (r < 0)
-        return r;
+    const struct px_exec_opts opts = {.argv = argv, .session = true, .timeout_us = timeout_us};
     px_cleanup(px_buf_fini) struct px_buf errs = {0};
-    r = capture_read(&c, max_bytes, timeout_us, ret, &errs, err);
-    px_buf_add(&errs, "", 0);
-    return r < 0 ? r : capture_end(&c, argv[0], &errs, err);
+    int r = px_desktop_collect(fleet, d, &opts, max_bytes, ret, &errs, err);
+    if (r <= 0)
+        return r;
+    const char *text = px_buf_str(&errs);
+    return px_fail(err, -EIO, "'%s' ended with status %d%s%.*s", argv[0], r, text[0] ? ": " : "",
+                   (int)strcspn(text, "\n"), text);
 }
 
 int px_desktop_capture(const struct px_fleet *fleet, const char *name, const char *const *argv,

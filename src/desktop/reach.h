@@ -23,6 +23,13 @@ int px_desktop_capture(const struct px_fleet *fleet, const char *name, const cha
                        size_t max_bytes, int64_t timeout_us, struct px_buf *ret,
                        struct px_error *err);
 
+/* Runs opts->argv inside, with no input, and collects stdout up to @max_bytes and, where @ret_errs
+ * is not NULL, the first 4 KiB of stderr. opts->timeout_us must be set; its fds are not used.
+ * Returns the exit status 0..255. -EFBIG: more than that; -ETIMEDOUT; -ESRCH: it does not run. */
+int px_desktop_collect(const struct px_fleet *fleet, const struct px_desktop *d,
+                       const struct px_exec_opts *opts, size_t max_bytes, struct px_buf *ret,
+                       struct px_buf *ret_errs, struct px_error *err);
+
 /* A PNG of the whole X screen. -ENOTSUP: its image has no X session. */
 int px_desktop_screenshot(const struct px_fleet *fleet, const char *name, struct px_buf *ret_png,
                           struct px_error *err);

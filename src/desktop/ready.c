@@ -56,8 +56,9 @@ static size_t drop(char *data, size_t size, size_t n, void *user) {
     return size * n;
 }
 
-/* One request that only the holder of the token may make. Whether it was answered with 200. */
-static bool jupyter_answers(CURL *curl, const char *url, struct curl_slist *headers) {
+/* A request that only the holder of the token may make, when @headers has it. Returns HTTP's
+ * status; less than 0: no answer. */
+static int ask_jupyter(CURL *curl, const char *url, struct curl_slist *headers) {
     long status = 0;
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
@@ -67,9 +68,30 @@ static bool jupyter_answers(CURL *curl, const char *url, struct curl_slist *head
     curl_easy_setopt(curl, CURLOPT_MAXFILESIZE, 65536L);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, drop);
     if (curl_easy_perform(curl) != CURLE_OK)
-        return false;
+        return -ETIMEDOUT;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    return status == 200;
+    return (int)status;
+}
+
+static char *jupyter_status_url(const struct px_desktop *d) {
+    char address[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, &d->rec->address, address, sizeof(address));
+    return px_asprintf("http://%s:%d/api/status", address, JUPYTER_PORT);
+}
+
+int px_ready_ask_jupyter(const struct px_desktop *d, bool with_token, struct px_error *err) {
+    px_cleanup_free char *token = NULL;
+    int r = with_token ? px_files_jupyter_token(d, &token, err) : 0;
+    if (r < 0)
+        return r;
+    px_cleanup_free char *header = px_asprintf("Authorization: token %s", token ? token : "");
+    px_cleanup_free char *url = jupyter_status_url(d);
+    struct curl_slist *headers = with_token ? curl_slist_append(NULL, header) : NULL;
+    CURL *curl = curl_easy_init();
+    r = ask_jupyter(curl, url, headers);
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(curl);
+    return r < 0 ? px_fail(err, r, "JupyterLab does not answer") : r;
 }
 
 /* A thing to wait for: looked at again and again. */
@@ -109,9 +131,13 @@ static int wait_for(const struct wait *w, struct px_error *err) {
     return 0;
 }
 
+bool px_ready_painted(const struct px_fleet *fleet, const struct px_desktop *d) {
+    return is_inside(fleet, d, PAINTED_FILE);
+}
+
 static bool painted(void *data) {
     const struct wait *w = data;
-    return is_inside(w->fleet, w->d, PAINTED_FILE);
+    return px_ready_painted(w->fleet, w->d);
 }
 
 struct jupyter {
@@ -122,7 +148,7 @@ struct jupyter {
 
 static bool jupyter_there(void *data) {
     const struct jupyter *j = data;
-    return jupyter_answers(j->curl, j->url, j->headers);
+    return ask_jupyter(j->curl, j->url, j->headers) == 200;
 }
 
 static int wait_jupyter(struct wait *w, struct px_error *err) {
@@ -130,10 +156,8 @@ static int wait_jupyter(struct wait *w, struct px_error *err) {
     int r = px_files_jupyter_token(w->d, &token, err);
     if (r < 0)
         return r;
-    char address[INET_ADDRSTRLEN];
-    inet_ntop(AF_INET, &w->d->rec->address, address, sizeof(address));
     px_cleanup_free char *header = px_asprintf("Authorization: token %s", token);
-    px_cleanup_free char *url = px_asprintf("http://%s:%d/api/status", address, JUPYTER_PORT);
+    px_cleanup_free char *url = jupyter_status_url(w->d);
     struct jupyter j = {curl_easy_init(), curl_slist_append(NULL, header), url};
     w->what = "JupyterLab's answer";
     w->unit = "phoenix-jupyter";

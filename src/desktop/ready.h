@@ -14,5 +14,11 @@ int px_ready_wait(const struct px_fleet *fleet, const struct px_desktop *d, enum
 bool px_ready_has_session(const struct px_fleet *fleet, const struct px_desktop *d);
 bool px_ready_has_jupyter(const struct px_fleet *fleet, const struct px_desktop *d);
 
+/* Whether its session has painted what a person would call the desktop. */
+bool px_ready_painted(const struct px_fleet *fleet, const struct px_desktop *d);
+/* One request to JupyterLab, with or without the token, 2 s at most. Returns HTTP's status: 200 for
+ * who has the token, 403 for others. -ETIMEDOUT: no answer. */
+int px_ready_ask_jupyter(const struct px_desktop *d, bool with_token, struct px_error *err);
+
 /* "http://ADDRESS:8888/lab?token=...", the caller's; NULL: it has no token or address. */
 char *px_ready_jupyter_url(const struct px_desktop *d);

@@ -1,6 +1,7 @@
 /* src/backend/lxc/limits.c - a running container's limits, and what it uses */
 #include "backend/lxc/limits.h"
 #include "backend/lxc/cgroup.h"
+#include "backend/lxc/cpus.h"
 #include "backend/lxc/lxc.h"
 #include "backend/lxc/paths.h"
 #include "base/alloc.h"
@@ -157,6 +158,26 @@ static uint64_t cpu_of(const struct px_cg_layout *l, const char *group) {
                : 0;
 }
 
+/* Limits as they are; what is as good as none (v1 has no word for that) is none. */
+static void limits_of(const struct px_cg_layout *l, const char *group,
+                      struct px_container_info *info) {
+    const bool v2 = px_cg_is_v2(l, PX_CG_MEMORY);
+    uint64_t n = 0;
+    char text[4096];
+    if (px_cg_read_u64(l, PX_CG_MEMORY, group, v2 ? "memory.max" : "memory.limit_in_bytes", &n,
+                       NULL) == 0 &&
+        n < UINT64_MAX / 4)
+        info->memory_max_bytes = n;
+    if (px_cg_read_u64(l, PX_CG_PIDS, group, "pids.max", &n, NULL) == 0 && n <= UINT32_MAX)
+        info->pids_max = (unsigned)n;
+    const char *cpus = px_cg_is_v2(l, PX_CG_CPUSET) ? "cpuset.cpus.effective" : "cpuset.cpus";
+    bool set[PX_CPUS_MAX];
+    if (px_cg_read(l, PX_CG_CPUSET, group, cpus, text, sizeof(text), NULL) == 0 &&
+        px_cpus_parse(text, set, NULL) == 0)
+        for (size_t i = 0; i < PX_CPUS_MAX; i++)
+            info->cores += set[i];
+}
+
 void px_limits_usage(const struct px_container *c, struct px_container_info *info) {
     struct px_cg_layout l;
     uint64_t pids = 0;
@@ -167,6 +188,7 @@ void px_limits_usage(const struct px_container *c, struct px_container_info *inf
     info->cpu_us = cpu_of(&l, group);
     if (px_cg_read_u64(&l, PX_CG_PIDS, group, "pids.current", &pids, NULL) == 0)
         info->pids = (unsigned)pids;
+    limits_of(&l, group, info);
 }
 
 int px_limits_write_online(const struct px_container *c, const char *cpus, struct px_error *err) {

@@ -1,0 +1,53 @@
+#!/bin/bash
+# tests/verify.sh - `phoenix verify` on small desktops; tests/desktop.sh has it on a whole one
+. "$(dirname "$0")/lib.sh"
+needs_root
+pxt_host verify
+needs_minimal
+file=$pxt_dir/two.yaml
+cat >"$file" <<'END'
+defaults: {image: minimal, memory: 256MiB, cores: 1}
+desktops: [{name: pxt-v}, {name: pxt-w}]
+END
+inside() { phoenix exec -u root "$@" </dev/null; }
+# found DESKTOP CHECK: its verdict and text, of what was printed last
+found() { python3 -c "
+import json, sys
+for d in json.load(open(sys.argv[1]))['desktops']:
+    for c in d['checks']:
+        for f in c['findings']:
+            if (d['name'], c['check']) == (sys.argv[2], sys.argv[3]): print(f['verdict'], f['text'])" "$pxt_dir/json" "$@"; }
+verify() { phoenix verify --json "$@" 2>"$pxt_dir/err" >"$pxt_dir/json" </dev/null; }
+
+ok "up" phoenix up "$file"
+ok "both are well" phoenix verify
+has "a line each, with the desktop in front" "$out" "pxt-w  ok    running"
+ok "as JSON, too" verify
+has "the limits are those of the file" "$(found pxt-v limits)" "ok 256.0 MiB memory, 1 core, 4096 processes"
+has "what the image has not is passed over" "$(found pxt-v screen)" "skip its image has no X session"
+has "an id block of its own" "$(found pxt-w isolation)" "ok 7 namespaces, ids"
+
+inside pxt-v systemd-run -q --unit=pxt-bad /bin/false
+ok "the unit has failed" wait_for 20 inside pxt-v systemctl is-failed pxt-bad.service
+fails 4 "a failed unit is a finding" phoenix verify
+has "it is named" "$out" "pxt-bad.service"
+fails 4 "one desktop's finding does not hide behind --quiet" phoenix verify -q
+lacks "but what is well does" "$out" "pxt-w"
+
+inside pxt-v sh -c 'mv /usr/bin/systemctl /usr/bin/systemctl.real &&
+    printf "#!/bin/sh\nexec sleep 1000\n" >/usr/bin/systemctl && chmod 755 /usr/bin/systemctl'
+fails 4 "a check that hangs ends" verify --timeout 2 --only systemd,limits
+has "as a failure" "$(found pxt-v systemd)" "fail no end after 2 s"
+has "the next one is run" "$(found pxt-v limits)" "ok "
+has "the other desktop does not notice" "$(found pxt-w systemd)" "ok running"
+inside pxt-v mv /usr/bin/systemctl.real /usr/bin/systemctl
+
+ok "stop" phoenix stop pxt-v
+ok "what is stopped on purpose is passed over" verify
+has "and said to be" "$(found pxt-v running)" "skip it is stopped"
+fails 4 "unless it was asked for by name" verify pxt-v
+fails 2 "a check that is none" phoenix verify --only sytemd
+has "with the near one" "$out" "did you mean 'systemd'?"
+fails 1 "a desktop that is none" phoenix verify pxt-x
+ok "the checks are listed" phoenix verify --list
+done_testing
