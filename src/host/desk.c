@@ -2,7 +2,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/audio/audio.h"
-#include "host/capture/resize.h"
 #include "host/clipboard/xclip.h"
 #include "host/screenshot.h"
 #include "host/session.h"
@@ -36,8 +35,22 @@ void px_desk_send_cursor(struct px_session *s) {
     px_conn_send(s->conn, c->body.data, c->body.size);
 }
 
+/* The client shows the display that the pointer went to. */
+static void follow_pointer(struct px_session *s) {
+    const struct px_host *h = s->host;
+    const int at = px_displays_at(&h->displays, h->pointer_x, h->pointer_y);
+    if (!s->options.follow_cursor || at == s->followed)
+        return;
+    s->followed = at;
+    Pxs__Misc misc = PXS__MISC__INIT;
+    misc.item_case = PXS__MISC__ITEM_FOLLOW_CURRENT_DISPLAY;
+    misc.follow_current_display = at;
+    px_session_send_misc(s, &misc);
+}
+
 void px_desk_send_pointer(struct px_session *s) {
     const struct px_host *h = s->host;
+    follow_pointer(s);
     if (!s->options.show_cursor && !s->options.follow_cursor)
         return;
     if (h->last_mover == s && px_now_us() - h->last_move_us < OWN_MOVE_US)
@@ -49,23 +62,6 @@ void px_desk_send_pointer(struct px_session *s) {
     m.item_case = PXS__MESSAGE__ITEM_CURSOR_POSITION;
     m.cursor_position = &p;
     px_session_send(s, &m);
-}
-
-void px_desk_send_switch_display(struct px_session *s) {
-    Pxs__Resolution now = PXS__RESOLUTION__INIT, original = PXS__RESOLUTION__INIT;
-    Pxs__Resolution *modes[] = {&now};
-    Pxs__SupportedResolutions list = PXS__SUPPORTED_RESOLUTIONS__INIT;
-    Pxs__SwitchDisplay d = PXS__SWITCH_DISPLAY__INIT;
-    now.width = d.width = s->host->width;
-    now.height = d.height = s->host->height;
-    list.n_resolutions = 1;
-    list.resolutions = modes;
-    d.resolutions = &list;
-    d.original_resolution = &original;
-    Pxs__Misc misc = PXS__MISC__INIT;
-    misc.item_case = PXS__MISC__ITEM_SWITCH_DISPLAY;
-    misc.switch_display = &d;
-    px_session_send_misc(s, &misc);
 }
 
 static void set_audio(struct px_session *s) {
@@ -105,10 +101,8 @@ void px_desk_stop(struct px_session *s) {
     s->audio_on = false;
     if (h->audio)
         px_audio_update(h->audio);
-    if (h->original_width && h->x && last_desktop(s)) {
-        (void)px_resize_screen(h->x, h->original_width, h->original_height, NULL);
-        h->original_width = h->original_height = 0;
-    }
+    if (last_desktop(s))
+        px_desk_restore_resolution(h);
 }
 
 void px_desk_options(struct px_session *s, const Pxs__OptionMessage *m) {
@@ -130,27 +124,6 @@ void px_desk_options(struct px_session *s, const Pxs__OptionMessage *m) {
     }
 }
 
-static void change_resolution(struct px_session *s, const Pxs__Resolution *r) {
-    struct px_host *h = s->host;
-    struct px_error err = {0};
-    if (!r || !h->config->permissions.keyboard || !h->x || r->width <= 0 || r->height <= 0)
-        return;
-    int width = r->width, height = r->height;
-    px_resize_clamp(&width, &height);
-    if (width == h->width && height == h->height)
-        return;
-    const int old_width = h->width, old_height = h->height;
-    if (px_resize_screen(h->x, width, height, &err) < 0) {
-        px_info("screen: stays %dx%d: %s", h->width, h->height, err.msg);
-        return;
-    }
-    if (!h->original_width) {
-        h->original_width = old_width;
-        h->original_height = old_height;
-    }
-    /* The clients hear of it when the video thread has seen the new size. */
-}
-
 static void toggle_privacy(struct px_session *s, const Pxs__TogglePrivacyMode *t) {
     Pxs__BackNotification n = PXS__BACK_NOTIFICATION__INIT;
     n.state_case = PXS__BACK_NOTIFICATION__STATE_PRIVACY_MODE_STATE;
@@ -162,69 +135,36 @@ static void toggle_privacy(struct px_session *s, const Pxs__TogglePrivacyMode *t
     px_session_send_misc(s, &misc);
 }
 
-static bool names_display_0(const int32_t *list, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (list[i] == 0)
-            return true;
-    return false;
-}
-
-/* One display: it can be watched or not. */
-static void capture_displays(struct px_session *s, const Pxs__CaptureDisplays *c) {
-    if (c->n_add) {
-        if (names_display_0(c->add, c->n_add) && !s->viewer.share)
-            px_viewer_join(s);
-    } else if (c->n_sub) {
-        if (names_display_0(c->sub, c->n_sub))
-            px_viewer_leave(s);
-    } else if (names_display_0(c->set, c->n_set) && !s->viewer.share)
-        px_viewer_join(s);
-}
-
-static void switch_display(struct px_session *s, const Pxs__SwitchDisplay *d) {
-    if (d->display != 0)
-        return;
-    if (d->width > 0 && d->height > 0) {
-        Pxs__Resolution r = PXS__RESOLUTION__INIT;
-        r.width = d->width;
-        r.height = d->height;
-        change_resolution(s, &r);
-    }
-    px_viewer_refresh(s);
-}
-
 static void take_misc(struct px_session *s, const Pxs__Misc *m) {
     switch (m->item_case) {
     case PXS__MISC__ITEM_OPTION:
         px_desk_options(s, m->option);
         break;
     case PXS__MISC__ITEM_REFRESH_VIDEO:
-        px_viewer_refresh(s);
+        px_viewer_refresh(s, -1);
         break;
     case PXS__MISC__ITEM_REFRESH_VIDEO_DISPLAY:
-        if (m->refresh_video_display == 0)
-            px_viewer_refresh(s);
+        px_viewer_refresh(s, m->refresh_video_display);
         break;
     case PXS__MISC__ITEM_VIDEO_RECEIVED:
         px_viewer_acked(s);
         break;
     case PXS__MISC__ITEM_SWITCH_DISPLAY:
-        switch_display(s, m->switch_display);
+        px_desk_switch_display(s, m->switch_display);
         break;
     case PXS__MISC__ITEM_CAPTURE_DISPLAYS:
-        capture_displays(s, m->capture_displays);
+        px_desk_capture(s, m->capture_displays);
         break;
     case PXS__MISC__ITEM_MESSAGE_QUERY:
-        if (m->message_query->query_case == PXS__MESSAGE_QUERY__QUERY_SWITCH_DISPLAY &&
-            m->message_query->switch_display == 0)
-            px_desk_send_switch_display(s);
+        if (m->message_query->query_case == PXS__MESSAGE_QUERY__QUERY_SWITCH_DISPLAY)
+            px_desk_send_switch_display(s, m->message_query->switch_display);
         break;
     case PXS__MISC__ITEM_CHANGE_RESOLUTION:
-        change_resolution(s, m->change_resolution);
+        px_desk_change_resolution(s, s->shown, m->change_resolution);
         break;
     case PXS__MISC__ITEM_CHANGE_DISPLAY_RESOLUTION:
-        if (m->change_display_resolution->display == 0)
-            change_resolution(s, m->change_display_resolution->resolution);
+        px_desk_change_resolution(s, m->change_display_resolution->display,
+                                  m->change_display_resolution->resolution);
         break;
     case PXS__MISC__ITEM_TOGGLE_PRIVACY_MODE:
         toggle_privacy(s, m->toggle_privacy_mode);
@@ -232,7 +172,7 @@ static void take_misc(struct px_session *s, const Pxs__Misc *m) {
     case PXS__MISC__ITEM_CLIENT_RECORD_STATUS:
         s->options.recording = m->client_record_status;
         px_viewer_join(s);
-        px_viewer_refresh(s);
+        px_viewer_refresh(s, -1);
         break;
     case PXS__MISC__ITEM_AUTO_ADJUST_FPS:
         if (m->auto_adjust_fps > 0 && m->auto_adjust_fps <= 120) {

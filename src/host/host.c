@@ -80,6 +80,8 @@ static void on_x_event(void *data, const xcb_generic_event_t *e) {
     struct px_host *h = data;
     if (px_cursor_is_event(h->x, e))
         read_cursor(h);
+    else if (px_displays_is_event(h->x, e))
+        px_desk_displays_changed(h);
     else if ((e->response_type & 0x7f) == XCB_MAPPING_NOTIFY && h->input_ready)
         px_xtest_reload(h->x, &h->keyboard);
     else
@@ -104,6 +106,8 @@ static void try_x(struct px_host *h) {
     if (px_cursor_start(d, &err) >= 0)
         read_cursor(h);
     px_xclip_start(h->clip, d);
+    px_displays_watch(d);
+    px_desk_displays_changed(h);
 }
 
 /* ---- the pointer's position, only while somebody wants to see it ---- */
@@ -219,6 +223,7 @@ static int start_video(struct px_host *h, struct px_error *err) {
 
 int px_host_start(struct px_host *h, struct px_error *err) {
     find_names(h);
+    px_displays_init(&h->displays, 0, 0);
     int r = opeaudit_fd(h, err);
     if (r < 0)
         return r;

@@ -11,6 +11,7 @@
 #pragma once
 #include "host/capture/cursor.h"
 #include "host/config.h"
+#include "host/displays.h"
 #include "host/guard.h"
 #include "host/input/keyboard.h"
 #include "host/video.h"
@@ -35,7 +36,8 @@ struct px_host {
     struct px_encoders *encoders;
     struct px_video *video;
     bool screen_there;
-    int width, height;
+    int width, height; /* of the screen; 0: nothing known yet */
+    struct px_displays displays;
     int audit_fd; /* fd of the audit log, -1: none */
 
     struct px_xdisplay *x; /* NULL while there is no X server */

@@ -242,7 +242,7 @@ void px_login_2fa(struct px_session *s, const Pxs__Auth2FA *a) {
 
 struct info {
     Pxs__PeerInfo info;
-    Pxs__DisplayInfo display, *displays[1];
+    Pxs__DisplayInfo display[PX_DISPLAYS_MAX], *displays[PX_DISPLAYS_MAX];
     Pxs__Resolution original, current, *modes[1];
     Pxs__SupportedResolutions resolutions;
     Pxs__Features features;
@@ -250,16 +250,22 @@ struct info {
     Pxs__CodecAbility i444;
 };
 
-static void fill_display(const struct px_host *h, struct info *i) {
-    i->display = (Pxs__DisplayInfo)PXS__DISPLAY_INFO__INIT;
+static void fill_displays(const struct px_host *h, struct info *i) {
     i->original = (Pxs__Resolution)PXS__RESOLUTION__INIT;
-    i->display.width = h->width;
-    i->display.height = h->height;
-    i->display.name = (char *)"0";
-    i->display.online = true;
-    i->display.original_resolution = &i->original; /* 0x0: any size may be asked for */
-    i->displays[0] = &i->display;
-    i->info.n_displays = 1;
+    for (int n = 0; n < h->displays.n; n++) {
+        const struct px_display *from = &h->displays.list[n];
+        Pxs__DisplayInfo *to = &i->display[n];
+        *to = (Pxs__DisplayInfo)PXS__DISPLAY_INFO__INIT;
+        to->x = from->area.x;
+        to->y = from->area.y;
+        to->width = from->area.w;
+        to->height = from->area.h;
+        to->name = (char *)from->name;
+        to->online = true;
+        to->original_resolution = &i->original; /* 0x0: any size may be asked for */
+        i->displays[n] = to;
+    }
+    i->info.n_displays = (size_t)h->displays.n;
     i->info.displays = i->displays;
 }
 
@@ -283,8 +289,8 @@ static void fill_rest(const struct px_host *h, struct info *i) {
     i->i444.vp9 = px_encoders_can(h->encoders, PX_CODEC_VP9);
     i->encoding.i444 = &i->i444;
     i->current = (Pxs__Resolution)PXS__RESOLUTION__INIT;
-    i->current.width = h->width;
-    i->current.height = h->height;
+    i->current.width = h->displays.list[0].area.w;
+    i->current.height = h->displays.list[0].area.h;
     i->modes[0] = &i->current;
     i->resolutions = (Pxs__SupportedResolutions)PXS__SUPPORTED_RESOLUTIONS__INIT;
     i->resolutions.n_resolutions = 1;
@@ -299,7 +305,7 @@ void px_login_send_peer_info(struct px_session *s) {
     struct info i;
     fill(s->host, &i);
     if (s->kind != PX_KIND_TUNNEL) {
-        fill_display(s->host, &i);
+        fill_displays(s->host, &i);
         fill_rest(s->host, &i);
     }
     Pxs__LoginResponse r = PXS__LOGIN_RESPONSE__INIT;
@@ -314,7 +320,7 @@ void px_login_send_peer_info(struct px_session *s) {
 void px_login_send_displays(struct px_session *s) {
     struct info i;
     i.info = (Pxs__PeerInfo)PXS__PEER_INFO__INIT;
-    fill_display(s->host, &i);
+    fill_displays(s->host, &i);
     Pxs__Message m = PXS__MESSAGE__INIT;
     m.item_case = PXS__MESSAGE__ITEM_PEER_INFO;
     m.peer_info = &i.info;

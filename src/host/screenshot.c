@@ -57,12 +57,13 @@ void px_screenshot_request(struct px_session *s, const Pxs__ScreenshotRequest *r
         answer(s, r->sid, "The screenshot before this one is not done yet", NULL);
         return;
     }
-    if (r->display != 0) {
+    if (r->display < 0 || r->display >= s->host->displays.n) {
         answer(s, r->sid, "There is no such display", NULL);
         return;
     }
     struct px_shot *shot = px_new0(struct px_shot, 1);
     shot->session = s;
+    shot->area = px_displays_view(&s->host->displays, r->display);
     shot->display = px_strdup(s->host->config->display);
     shot->sid = px_strdup(r->sid);
     px_host_audit(s->host, "session %s takes a screenshot", px_peer_text(s->my_id, id));

@@ -48,7 +48,7 @@ static void let_go(struct px_session *s) {
         px_host_audit(s->host, "session %s ended: seconds=%lld packets=%llu",
                       px_peer_text(s->my_id, text),
                       (long long)((px_now_us() - s->start_us) / PX_US_PER_S),
-                      (unsigned long long)s->viewer.n_packets);
+                      (unsigned long long)px_viewer_packets(s));
     }
     px_desk_stop(s);
     px_files_free(s->files);
@@ -237,8 +237,7 @@ static void on_dry(void *data) {
     struct px_session *s = data;
     if (s->ended)
         return;
-    if (s->viewer.share)
-        px_viewer_dry(s);
+    px_viewer_dry(s);
     if (s->files)
         px_files_dry(s->files);
     if (s->tunnel)
@@ -283,7 +282,9 @@ struct px_session *px_session_new(struct px_host *h, bool relayed, bool secure) 
     s->relayed = relayed;
     s->secure_wanted = secure;
     s->start_us = px_now_us();
-    s->viewer.session = s;
+    s->watched = 1; /* the first display, until it says otherwise */
+    for (int i = 0; i < PX_DISPLAYS_MAX; i++)
+        s->viewers[i] = (struct px_viewer){.session = s, .display = i};
     px_options_init(&s->options);
     const struct px_conn_opts o = {
         .loop = h->loop, .ops = &conn_ops, .data = s, .max_body_bytes = BODY_MAX_STRANGER};

@@ -28,12 +28,14 @@ enum px_session_kind {
 };
 
 #define PX_KNOWN_CURSORS 64
+#define PX_SEVERAL_SINCE 1002040 /* client 1.2.4 shows several displays at once */
 
-/* A desktop session's part in the video. */
+/* A desktop session's part in the video of one display. */
 struct px_viewer {
     struct px_share *share; /* NULL: not watching */
     struct px_viewer *next;
     struct px_session *session;
+    int display;
     bool wants_key; /* takes nothing until a key frame */
     bool dry;       /* the last packet is with the kernel */
     bool alone;     /* slow: has a stream of its own */
@@ -76,7 +78,10 @@ struct px_session {
 
     struct px_options options;
     struct px_held held;
-    struct px_viewer viewer;
+    struct px_viewer viewers[PX_DISPLAYS_MAX]; /* by display */
+    unsigned watched;                          /* a bit per display that the client wants */
+    int shown;                                 /* the display that it was last switched to */
+    int followed;                       /* the display that the pointer was last said to be on */
     uint64_t cursors[PX_KNOWN_CURSORS]; /* shapes that the client holds, oldest overwritten */
     unsigned n_cursors;
     uint64_t cursor_shown;
@@ -122,16 +127,27 @@ void px_desk_stop(struct px_session *s);
 void px_desk_message(struct px_session *s, const Pxs__Message *m);
 void px_desk_options(struct px_session *s, const Pxs__OptionMessage *m);
 void px_desk_send_cursor(struct px_session *s);
-void px_desk_send_switch_display(struct px_session *s);
 void px_desk_send_pointer(struct px_session *s);
 bool px_desk_may_input(const struct px_session *s);
 
+/* desk_displays.c: its displays */
+void px_desk_send_switch_display(struct px_session *s, int display);
+void px_desk_switch_display(struct px_session *s, const Pxs__SwitchDisplay *d);
+void px_desk_capture(struct px_session *s, const Pxs__CaptureDisplays *c);
+void px_desk_change_resolution(struct px_session *s, int display, const Pxs__Resolution *r);
+void px_desk_restore_resolution(struct px_host *h); /* the last viewer left */
+/* The screen or its displays may have changed: tells all sessions what did. */
+void px_desk_displays_changed(struct px_host *h);
+
 /* viewer.c: packets to sessions */
-void px_viewer_join(struct px_session *s); /* or join again, after an option changed */
+/* Streams of the displays in s->watched; also again, after that, an option or the displays changed.
+ */
+void px_viewer_join(struct px_session *s);
 void px_viewer_leave(struct px_session *s);
 void px_viewer_dry(struct px_session *s);
 void px_viewer_acked(struct px_session *s);
-void px_viewer_refresh(struct px_session *s);
+void px_viewer_refresh(struct px_session *s, int display); /* -1: all it watches */
+uint64_t px_viewer_packets(const struct px_session *s);
 void px_viewer_tick(struct px_session *s, int64_t now_us);
 unsigned px_viewer_rate_kbps(const struct px_session *s);
 extern const struct px_video_ops px_viewer_video_ops; /* data: struct px_host */

@@ -374,7 +374,6 @@ static int encode(struct px_video *v, struct px_vstream *s, bool key, int64_t gr
     print_frame(&p, &s->cur, pts_ms, &e->body);
     e->packet = (struct px_video_packet){.key = p.key,
                                          .codec = s->cur.codec,
-                                         .view = s->cur.view,
                                          .damage_us = v->damage_us,
                                          .grab_us = grab_us,
                                          .convert_us = convert_us,

@@ -34,7 +34,6 @@ struct px_video_packet {
     size_t size;
     bool key;
     enum px_codec codec;
-    struct px_rect view; /* as in the options that it was made with */
     int64_t damage_us, grab_us, convert_us, encode_us,
         done_us; /* when each stage began; done: the last ended */
 };

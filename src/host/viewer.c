@@ -31,17 +31,30 @@ static bool has_room(const struct px_viewer *v, int64_t now) {
 }
 
 unsigned px_viewer_rate_kbps(const struct px_session *s) {
-    return s->viewer.share ? s->viewer.share->opts.rate_kbps : 0;
+    unsigned sum = 0;
+    for (int i = 0; i < PX_DISPLAYS_MAX; i++)
+        sum += s->viewers[i].share ? s->viewers[i].share->opts.rate_kbps : 0;
+    return sum;
+}
+
+uint64_t px_viewer_packets(const struct px_session *s) {
+    uint64_t sum = 0;
+    for (int i = 0; i < PX_DISPLAYS_MAX; i++)
+        sum += s->viewers[i].n_packets;
+    return sum;
 }
 
 /* ---- shares ---- */
 
 static unsigned rate_for(const struct px_viewer *v) {
     const struct px_host *h = v->session->host;
-    const unsigned wish = px_options_rate(&v->session->options, h->width, h->height);
+    const struct px_rect a = h->displays.list[v->display].area;
+    const unsigned wish = px_options_rate(&v->session->options, a.w, a.h);
     if (v->line_kbps == 0)
         return wish;
-    const uint64_t line = v->line_kbps * 8 / 10; /* room for what else is sent */
+    /* Displays share the line; and room for what else is sent. */
+    const unsigned n = (unsigned)__builtin_popcount(v->session->watched);
+    const uint64_t line = v->line_kbps * 8 / 10 / (n ? n : 1);
     return line >= wish ? wish : line < 150 ? 150 : (unsigned)line;
 }
 
@@ -80,7 +93,8 @@ static void close_share(struct px_share *sh) {
 static bool same(const struct px_vstream_opts *a, const struct px_vstream_opts *b) {
     return a->codec == b->codec && a->i444 == b->i444 && a->fps == b->fps &&
            a->min_quality == b->min_quality && a->max_quality == b->max_quality &&
-           a->key_every == b->key_every;
+           a->key_every == b->key_every && a->display == b->display &&
+           memcmp(&a->view, &b->view, sizeof(a->view)) == 0;
 }
 
 static struct px_share *find_share(struct px_host *h, const struct px_vstream_opts *o) {
@@ -131,12 +145,12 @@ static void join(struct px_viewer *v, struct px_share *sh) {
     check_ready(sh);
 }
 
-void px_viewer_join(struct px_session *s) {
-    struct px_viewer *v = &s->viewer;
+static void join_display(struct px_viewer *v) {
+    struct px_session *s = v->session;
     struct px_vstream_opts o;
-    if (!px_session_is_desktop(s) || s->host->width == 0)
-        return;
     px_options_stream(&s->options, s->host->encoders, &o);
+    o.display = v->display;
+    o.view = px_displays_view(&s->host->displays, v->display);
     o.rate_kbps = rate_for(v);
     if (v->share && same(&v->share->opts, &o)) {
         update_rate(v->share);
@@ -147,8 +161,19 @@ void px_viewer_join(struct px_session *s) {
     join(v, sh ? sh : open_share(s->host, &o, v->alone));
 }
 
+void px_viewer_join(struct px_session *s) {
+    if (!px_session_is_desktop(s) || s->host->width == 0)
+        return;
+    for (int i = 0; i < PX_DISPLAYS_MAX; i++)
+        if (i < s->host->displays.n && s->watched & 1u << i)
+            join_display(&s->viewers[i]);
+        else
+            leave(&s->viewers[i]);
+}
+
 void px_viewer_leave(struct px_session *s) {
-    leave(&s->viewer);
+    for (int i = 0; i < PX_DISPLAYS_MAX; i++)
+        leave(&s->viewers[i]);
 }
 
 /* ---- pace ---- */
@@ -215,8 +240,7 @@ static void sense(struct px_viewer *v, int64_t now) {
     v->line_kbps = v->line_kbps ? (v->line_kbps * 3 + kbps) / 4 : kbps;
 }
 
-void px_viewer_dry(struct px_session *s) {
-    struct px_viewer *v = &s->viewer;
+static void dry(struct px_viewer *v) {
     if (v->dry)
         return;
     v->dry = true;
@@ -227,22 +251,35 @@ void px_viewer_dry(struct px_session *s) {
     }
 }
 
+void px_viewer_dry(struct px_session *s) {
+    for (int i = 0; i < PX_DISPLAYS_MAX; i++)
+        dry(&s->viewers[i]);
+}
+
+/* An acknowledgement does not say which display's picture it is for: the most waited for. */
 void px_viewer_acked(struct px_session *s) {
-    if (s->viewer.unacked > 0)
-        s->viewer.unacked--;
-    if (s->viewer.share)
-        check_ready(s->viewer.share);
+    struct px_viewer *v = &s->viewers[0];
+    for (int i = 1; i < PX_DISPLAYS_MAX; i++)
+        if (s->viewers[i].unacked > v->unacked)
+            v = &s->viewers[i];
+    if (v->unacked > 0)
+        v->unacked--;
+    if (v->share)
+        check_ready(v->share);
 }
 
-void px_viewer_refresh(struct px_session *s) {
-    if (!s->viewer.share)
-        return;
-    s->viewer.wants_key = true;
-    px_vstream_keyframe(s->viewer.share->stream);
+void px_viewer_refresh(struct px_session *s, int display) {
+    for (int i = 0; i < PX_DISPLAYS_MAX; i++) {
+        struct px_viewer *v = &s->viewers[i];
+        if (!v->share || (display >= 0 && display != i))
+            continue;
+        v->wants_key = true;
+        px_vstream_keyframe(v->share->stream);
+    }
 }
 
-void px_viewer_tick(struct px_session *s, int64_t now) {
-    struct px_viewer *v = &s->viewer;
+static void tick(struct px_viewer *v, int64_t now) {
+    const struct px_session *s = v->session;
     if (!v->share)
         return;
     /* The probe waits behind what is queued in the network: a long one means that we fill it. */
@@ -253,10 +290,15 @@ void px_viewer_tick(struct px_session *s, int64_t now) {
     if (v->alone && now - v->alone_us > BACK_US && now - v->slow_us > BACK_US) {
         v->alone = false;
         leave(v);
-        px_viewer_join(s);
+        px_viewer_join(v->session);
         return;
     }
     check_ready(v->share); /* an acknowledgement that never came */
+}
+
+void px_viewer_tick(struct px_session *s, int64_t now) {
+    for (int i = 0; i < PX_DISPLAYS_MAX; i++)
+        tick(&s->viewers[i], now);
 }
 
 /* ---- from the video thread ---- */
@@ -281,21 +323,9 @@ static void on_packet(void *data, void *stream_data, const struct px_video_packe
 
 static void on_size(void *data, int width, int height) {
     struct px_host *h = data;
-    const bool first = h->width == 0;
     h->width = h->keyboard.width = width;
     h->height = h->keyboard.height = height;
-    for (struct px_session *s = h->sessions; s; s = s->next) {
-        if (!px_session_is_desktop(s))
-            continue;
-        if (first) {
-            px_login_send_displays(s);
-            px_viewer_join(s);
-            continue;
-        }
-        px_desk_send_switch_display(s);
-        px_login_send_displays(s);
-        s->viewer.wants_key = true;
-    }
+    px_desk_displays_changed(h);
 }
 
 static void on_screen(void *data, bool there, const struct px_error *why) {

@@ -50,7 +50,7 @@ static void start_extensions(struct px_xdisplay *d) {
     if (d->xfixes_event)
         free(xcb_xfixes_query_version_reply(d->x, xcb_xfixes_query_version(d->x, 5, 0), NULL));
     if (d->randr_event)
-        free(xcb_randr_query_version_reply(d->x, xcb_randr_query_version(d->x, 1, 3), NULL));
+        free(xcb_randr_query_version_reply(d->x, xcb_randr_query_version(d->x, 1, 5), NULL));
     if (present(d->x, &xcb_xkb_id)) {
         xcb_xkb_use_extension_reply_t *r =
             xcb_xkb_use_extension_reply(d->x, xcb_xkb_use_extension(d->x, 1, 0), NULL);

@@ -329,7 +329,9 @@ static void item_43_custom_fps_is_obeyed(void **state) {
 
 static void still_screen_sends_next_to_nothing(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
-    drain(c, SECOND);
+    /* The first picture and its refinement, however late a busy machine makes them. */
+    for (int i = 0; i < 15 && count_frames(c, SECOND, false) > 0; i++)
+        ;
     assert_int_equal(count_frames(c, 2 * SECOND, false), 0);
     const unsigned probes = c->n_probes;
     drain(c, 2 * SECOND); /* item 33: at least one in two seconds */
