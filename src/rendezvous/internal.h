@@ -104,6 +104,13 @@ bool conn_route(struct conn *c);
 /* punch.c */
 void punch_request(struct conn *c, const struct px_rdv_punch_hole_request *msg);
 void relay_request(struct conn *c, const struct px_rdv_msg *msg);
+/* answer.c */
+/* @addr as it travels in messages. Returns its size. */
+size_t blurred(const struct px_addr *addr, uint8_t ret[PX_ADDR_MANGLED_MAX_BYTES]);
+/* An address inside a message: nothing or the 18 bytes of IPv6. */
+struct px_bytes v6_or_nothing(struct px_bytes b);
+/* What a grant remembers of a relay's name, 0: none. */
+uint64_t relay_hash(const struct px_idserver *s, struct px_bytes name);
 /* An answer of B, by a stream or (@udp) a datagram from @source. */
 void answer(struct px_id_worker *w, const struct px_rdv_msg *msg, const struct px_addr *source,
             bool udp);

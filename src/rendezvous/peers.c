@@ -2,16 +2,14 @@
 #include "rendezvous/peers.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "rendezvous/peer_table.h"
 #include <assert.h>
-#include <pthread.h>
 #include <sodium.h>
 #include <string.h>
 
 #define N_SHARDS 256
-#define FIRST_SLOTS 16
 #define SAMPLES 32
 #define STALE_US (30 * INT64_C(86400) * PX_US_PER_S)
-#define ID_MIN_BYTES 6
 
 enum {
     HAS_PK = 1,
@@ -19,26 +17,6 @@ enum {
     CONFIRMED = 4, /* proved its key since we started */
     PROBATION = 8, /* registered, but no heartbeat came after it yet */
 };
-
-struct peer {
-    int64_t seen_us;
-    uint64_t link;
-    uint8_t uuid[16]; /* keyed hash */
-    uint8_t pk[PX_PEER_PK_BYTES];
-    uint8_t ip[16];
-    uint32_t registered_s; /* last accepted RegisterPk */
-    uint16_t port;
-    uint8_t local, worker, n_registered, flags, id_size;
-    uint8_t id[];
-};
-
-struct shard {
-    pthread_mutex_t lock;
-    uint32_t n, n_slots; /* power of two; at most 7/8 full */
-    uint32_t *hashes;    /* beside the pointers, so that a miss touches one cache line */
-    struct peer **slots;
-    size_t n_evicted, n_refused;
-} __attribute__((aligned(64)));
 
 struct px_peers {
     struct px_peers_opts opts;
@@ -58,12 +36,6 @@ static void hash_uuid(const struct px_peers *p, struct px_bytes uuid, uint8_t re
     crypto_shorthash_siphashx24(ret, uuid.data, uuid.size, p->uuid_key);
 }
 
-static void shard_alloc(struct shard *s, uint32_t n_slots) {
-    s->n_slots = n_slots;
-    s->hashes = px_new0(uint32_t, n_slots);
-    s->slots = px_new0(struct peer *, n_slots);
-}
-
 struct px_peers *px_peers_new(const struct px_peers_opts *opts) {
     struct px_peers *p = aligned_alloc(64, (sizeof(*p) + 63) / 64 * 64);
     assert(p);
@@ -73,119 +45,24 @@ struct px_peers *px_peers_new(const struct px_peers_opts *opts) {
     p->shard_max = (uint32_t)(opts->max_peers / N_SHARDS + opts->max_peers / N_SHARDS / 8 + 8);
     randombytes_buf(p->key, sizeof(p->key));
     randombytes_buf(p->uuid_key, sizeof(p->uuid_key));
-    for (size_t i = 0; i < N_SHARDS; i++) {
-        pthread_mutex_init(&p->shards[i].lock, NULL);
-        shard_alloc(&p->shards[i], FIRST_SLOTS);
-    }
+    for (size_t i = 0; i < N_SHARDS; i++)
+        peer_table_init(&p->shards[i]);
     return p;
 }
 
 struct px_peers *px_peers_free(struct px_peers *p) {
     if (!p)
         return NULL;
-    for (size_t i = 0; i < N_SHARDS; i++) {
-        struct shard *s = &p->shards[i];
-        for (uint32_t k = 0; k < s->n_slots; k++)
-            free(s->slots[k]);
-        free(s->slots);
-        free(s->hashes);
-        pthread_mutex_destroy(&s->lock);
-    }
+    for (size_t i = 0; i < N_SHARDS; i++)
+        peer_table_fini(&p->shards[i]);
     free(p);
     return NULL;
-}
-
-bool px_peer_id_valid(struct px_bytes id) {
-    if (id.size < ID_MIN_BYTES || id.size > PX_PEER_ID_MAX_BYTES)
-        return false;
-    for (size_t i = 0; i < id.size; i++)
-        if (id.data[i] <= ' ' || id.data[i] == 0x7f || strchr("\"<>/\\|?*", id.data[i]))
-            return false;
-    return true;
-}
-
-bool px_peer_id_chosen_valid(struct px_bytes id) {
-    if (id.size < 6 || id.size > 16)
-        return false;
-    for (size_t i = 0; i < id.size; i++) {
-        const uint8_t c = id.data[i];
-        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!letter && (i == 0 || !((c >= '0' && c <= '9') || c == '_' || c == '-')))
-            return false;
-    }
-    return true;
 }
 
 static struct shard *lock_shard(struct px_peers *p, uint64_t h) {
     struct shard *s = &p->shards[h % N_SHARDS];
     pthread_mutex_lock(&s->lock);
     return s;
-}
-
-static uint32_t slot_hash(uint64_t h) {
-    return (uint32_t)(h >> 32);
-}
-
-/* The slot of @id, or n_slots. */
-static uint32_t find_slot(const struct shard *s, uint64_t h, struct px_bytes id) {
-    const uint32_t mask = s->n_slots - 1;
-    for (uint32_t i = slot_hash(h) & mask; s->slots[i]; i = (i + 1) & mask)
-        if (s->hashes[i] == slot_hash(h) && s->slots[i]->id_size == id.size &&
-            memcmp(s->slots[i]->id, id.data, id.size) == 0)
-            return i;
-    return s->n_slots;
-}
-
-static struct peer *find(const struct shard *s, uint64_t h, struct px_bytes id) {
-    uint32_t i = find_slot(s, h, id);
-    return i < s->n_slots ? s->slots[i] : NULL;
-}
-
-static void put_slot(struct shard *s, uint32_t hash, struct peer *peer) {
-    const uint32_t mask = s->n_slots - 1;
-    uint32_t i = hash & mask;
-    while (s->slots[i])
-        i = (i + 1) & mask;
-    s->slots[i] = peer;
-    s->hashes[i] = hash;
-}
-
-static void grow(struct shard *s) {
-    const struct shard old = *s;
-    shard_alloc(s, old.n_slots * 2);
-    for (uint32_t i = 0; i < old.n_slots; i++)
-        if (old.slots[i])
-            put_slot(s, old.hashes[i], old.slots[i]);
-    free(old.slots);
-    free(old.hashes);
-}
-
-/* Empties slot @i and moves later entries up, so that no search stops early at the gap. */
-static struct peer *take_slot(struct shard *s, uint32_t i) {
-    const uint32_t mask = s->n_slots - 1;
-    struct peer *taken = s->slots[i];
-    s->slots[i] = NULL;
-    s->n--;
-    for (uint32_t k = (i + 1) & mask; s->slots[k]; k = (k + 1) & mask) {
-        struct peer *moved = s->slots[k];
-        s->slots[k] = NULL;
-        put_slot(s, s->hashes[k], moved);
-    }
-    return taken;
-}
-
-static void insert(struct shard *s, uint64_t h, struct peer *peer) {
-    if ((s->n + 1) * 8 > s->n_slots * 7)
-        grow(s);
-    put_slot(s, slot_hash(h), peer);
-    s->n++;
-}
-
-static struct peer *peer_new(struct px_bytes id) {
-    struct peer *peer = px_calloc(1, offsetof(struct peer, id) + id.size);
-    peer->id_size = (uint8_t)id.size;
-    memcpy(peer->id, id.data, id.size);
-    return peer;
 }
 
 static void changed(struct px_peers *p, const struct px_peer_row *row) {
@@ -216,7 +93,7 @@ static bool make_room(struct px_peers *p, struct shard *s, int64_t now_us) {
         s->n_refused++;
         return false;
     }
-    struct peer *gone = take_slot(s, best);
+    struct peer *gone = peer_table_take(s, best);
     changed(p, &(struct px_peer_row){.change = PX_PEER_DELETE, .id = {gone->id, gone->id_size}});
     free(gone);
     s->n_evicted++;
@@ -251,9 +128,9 @@ void px_peers_load(struct px_peers *p, const struct px_peer_row *row, int64_t se
         row->pk.size != PX_PEER_PK_BYTES)
         return;
     struct shard *s = lock_shard(p, h);
-    struct peer *peer = find(s, h, row->id);
+    struct peer *peer = peer_table_find(s, h, row->id);
     if (!peer && s->n < p->shard_max)
-        insert(s, h, peer = peer_new(row->id));
+        peer_table_insert(s, h, peer = peer_new(row->id));
     if (peer) {
         static const struct px_addr none;
         hash_uuid(p, row->uuid, peer->uuid);
@@ -274,7 +151,7 @@ bool px_peers_heartbeat(struct px_peers *p, struct px_bytes id, const struct px_
                         int64_t now_us, bool *ret_request_pk) {
     const uint64_t h = px_peers_hash(p, id);
     struct shard *s = lock_shard(p, h);
-    struct peer *peer = find(s, h, id);
+    struct peer *peer = peer_table_find(s, h, id);
     /* A heartbeat proves nothing: whoever moved, or comes after a restart, or held a connection,
      * shows its key again. */
     bool accept = peer && peer->flags & CONFIRMED && peer->link == 0 &&
@@ -348,14 +225,14 @@ enum px_register_pk_result px_peers_register(struct px_peers *p,
     assert(msg->pk.size == PX_PEER_PK_BYTES && msg->id.size <= PX_PEER_ID_MAX_BYTES);
     hash_uuid(p, msg->uuid, uuid);
     struct shard *s = lock_shard(p, h);
-    struct peer *peer = find(s, h, msg->id);
+    struct peer *peer = peer_table_find(s, h, msg->id);
     const bool is_new = !peer;
     if (peer) {
         result = register_known(peer, uuid, msg->pk, from, now_us);
     } else if (s->n >= p->shard_max && !make_room(p, s, now_us)) {
         result = PX_PK_SERVER_ERROR;
     } else {
-        insert(s, h, peer = peer_new(msg->id));
+        peer_table_insert(s, h, peer = peer_new(msg->id));
         (void)too_frequent(peer, now_us);
     }
     if (result == PX_PK_OK)
@@ -369,22 +246,22 @@ static enum px_register_pk_result rename_locked(struct px_peers *p, struct shard
                                                 const struct px_peer_row *row) {
     uint8_t uuid[16];
     hash_uuid(p, row->uuid, uuid);
-    uint32_t i = find_slot(from, h_old, row->old_id);
-    struct peer *taken = find(to, h_new, row->id);
+    uint32_t i = peer_table_slot(from, h_old, row->old_id);
+    struct peer *taken = peer_table_find(to, h_new, row->id);
     if (i == from->n_slots || sodium_memcmp(from->slots[i]->uuid, uuid, 16) != 0)
         return PX_PK_UUID_MISMATCH;
     if (taken && sodium_memcmp(taken->uuid, uuid, 16) != 0)
         return PX_PK_ID_EXISTS;
     if (taken == from->slots[i])
         return PX_PK_OK;
-    struct peer *old = take_slot(from, i), *peer = peer_new(row->id);
+    struct peer *old = peer_table_take(from, i), *peer = peer_new(row->id);
     const uint8_t size = peer->id_size;
     memcpy(peer, old, offsetof(struct peer, id));
     peer->id_size = size;
     peer->link = 0;
     if (taken) /* its own former ID */
-        free(take_slot(to, find_slot(to, h_new, row->id)));
-    insert(to, h_new, peer);
+        free(peer_table_take(to, peer_table_slot(to, h_new, row->id)));
+    peer_table_insert(to, h_new, peer);
     free(old);
     changed(p, row);
     return PX_PK_OK;
@@ -412,7 +289,7 @@ enum px_register_pk_result px_peers_rename(struct px_peers *p, struct px_bytes o
 void px_peers_link_lost(struct px_peers *p, struct px_bytes id, uint8_t worker, uint64_t link) {
     const uint64_t h = px_peers_hash(p, id);
     struct shard *s = lock_shard(p, h);
-    struct peer *peer = find(s, h, id);
+    struct peer *peer = peer_table_find(s, h, id);
     if (peer && peer->link == link && peer->worker == worker) {
         peer->link = 0;
         peer->seen_us = INT64_MIN / 2;
@@ -425,7 +302,7 @@ void px_peers_link_alive(struct px_peers *p, struct px_bytes id, uint8_t worker,
                          int64_t now_us) {
     const uint64_t h = px_peers_hash(p, id);
     struct shard *s = lock_shard(p, h);
-    struct peer *peer = find(s, h, id);
+    struct peer *peer = peer_table_find(s, h, id);
     if (peer && peer->link == link && peer->worker == worker)
         peer->seen_us = now_us;
     pthread_mutex_unlock(&s->lock);
@@ -450,7 +327,7 @@ int px_peers_find(struct px_peers *p, struct px_bytes id, int64_t now_us,
                   struct px_peer_info *ret) {
     const uint64_t h = px_peers_hash(p, id);
     struct shard *s = lock_shard(p, h);
-    const struct peer *peer = find(s, h, id);
+    const struct peer *peer = peer_table_find(s, h, id);
     if (peer)
         fill_info(p, peer, now_us, ret);
     pthread_mutex_unlock(&s->lock);
@@ -460,7 +337,7 @@ int px_peers_find(struct px_peers *p, struct px_bytes id, int64_t now_us,
 bool px_peers_online(struct px_peers *p, struct px_bytes id, int64_t now_us) {
     const uint64_t h = px_peers_hash(p, id);
     struct shard *s = lock_shard(p, h);
-    const struct peer *peer = find(s, h, id);
+    const struct peer *peer = peer_table_find(s, h, id);
     bool online = peer && is_online(p, peer, now_us);
     pthread_mutex_unlock(&s->lock);
     return online;
@@ -469,7 +346,7 @@ bool px_peers_online(struct px_peers *p, struct px_bytes id, int64_t now_us) {
 bool px_peers_drop(struct px_peers *p, struct px_bytes id) {
     const uint64_t h = px_peers_hash(p, id);
     struct shard *s = lock_shard(p, h);
-    struct peer *peer = find(s, h, id);
+    struct peer *peer = peer_table_find(s, h, id);
     if (peer) {
         peer->seen_us = INT64_MIN / 2;
         peer->link = 0;
@@ -482,8 +359,8 @@ bool px_peers_drop(struct px_peers *p, struct px_bytes id) {
 bool px_peers_forget(struct px_peers *p, struct px_bytes id) {
     const uint64_t h = px_peers_hash(p, id);
     struct shard *s = lock_shard(p, h);
-    uint32_t i = find_slot(s, h, id);
-    struct peer *gone = i < s->n_slots ? take_slot(s, i) : NULL;
+    uint32_t i = peer_table_slot(s, h, id);
+    struct peer *gone = i < s->n_slots ? peer_table_take(s, i) : NULL;
     if (gone)
         changed(p, &(struct px_peer_row){.change = PX_PEER_DELETE, .id = id});
     pthread_mutex_unlock(&s->lock);
