@@ -6,9 +6,6 @@
 #include "image/digest.h"
 #include "image/job.h"
 #include <string.h>
-#include <sys/statvfs.h>
-
-#define FULL_BLOCKS 64 /* that few free: whatever failed, failed for want of room */
 
 /* The image's user: the uppermost recipe's that names one. */
 static void take_user(struct px_job *job, const struct px_recipe *recipe) {
@@ -110,30 +107,6 @@ static int put_image(struct px_job *job, struct px_image **ret, struct px_error 
     if (r == 0 && ret)
         r = px_image_find(job->opts->state_dir, name, ret, err);
     return r;
-}
-
-/* A program's "No space left on device" comes out as its own failure: say what it was. The log may
- * lack it, for the same reason. */
-static bool disk_was_full(const struct px_job *job, const struct px_error *err) {
-    px_cleanup_free char *tail = NULL;
-    struct statvfs vfs;
-    if (statvfs(job->store.dir, &vfs) == 0 && vfs.f_bavail < FULL_BLOCKS)
-        return true;
-    if (err && strstr(err->msg, strerrordesc_np(ENOSPC)))
-        return true;
-    return px_image_log_tail(job->log_path, 40, &tail, NULL) == 0 &&
-           strstr(tail, strerrordesc_np(ENOSPC));
-}
-
-int px_job_explain(struct px_job *job, int r, struct px_error *err) {
-    if (r == -EIO && job->log_path && disk_was_full(job, err)) {
-        r = -ENOSPC;
-        px_fail(err, r, "no space left in '%s'", job->store.dir);
-    }
-    if (r == -ENOSPC)
-        return px_hint(err, r, "make room in '%s' (phoenix image gc) and run it again",
-                       job->store.dir ? job->store.dir : job->opts->state_dir);
-    return r == -EIO && job->log_path ? px_hint(err, r, "the log is %s", job->log_path) : r;
 }
 
 int px_image_build(const struct px_image_opts *opts, struct px_image **ret, struct px_error *err) {

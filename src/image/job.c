@@ -119,6 +119,7 @@ static const struct {
 
 void px_job_on_line(void *data, const char *line) {
     struct px_job *job = data;
+    px_job_look_full(job, line);
     log_line(job, line);
     for (size_t i = 0; i < PX_N_ELEMENTS(said); i++) {
         size_t n = strlen(said[i].begin);

@@ -37,6 +37,7 @@ struct px_job {
     struct px_apt *apt; /* open once needed */
     char *log_path;
     int log_fd;
+    bool full; /* the disk was, at some time while a program ran */
 
     struct px_made_layer *layers;
     size_t n_layers, layers_cap;
@@ -96,6 +97,12 @@ int px_job_scratch(struct px_job *job,
 
 /* build.c: all layers of the lower @n_recipes recipes. */
 int px_job_make_layers(struct px_job *job, size_t n_recipes, struct px_error *err);
+/* full.c: whether a program's line tells of a full disk or a quota that is used up. */
+bool px_line_tells_full(const char *line);
+/* Looks at the disk and at @line, "" for none, and remembers in job->full what it saw: a failing
+ * program gives room back before we come to look, and its log may lack the words for want of room.
+ */
+void px_job_look_full(struct px_job *job, const char *line);
 /* Turns what a program's failure was about into an error of ours, with advice; returns its code. */
 int px_job_explain(struct px_job *job, int r, struct px_error *err);
 

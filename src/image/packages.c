@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/step.h"
 #include "image/deb822.h"
 #include "image/job.h"
 #include <string.h>
@@ -70,6 +71,8 @@ static int make_repository(struct px_job *job, struct px_part *part, char **ret,
     int r = px_job_fetch(job, part, err);
     if (r == 0)
         r = check_room(job, part, err);
+    if (r == 0)
+        r = px_step("image.unpack", err);
     if (r == 0)
         r = px_rm_rf(AT_FDCWD, dir, err);
     if (r == 0)
