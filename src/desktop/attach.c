@@ -73,6 +73,15 @@ static bool still_needed(const struct job *j, const char *path) {
     return false;
 }
 
+/* Drops from @nodes what the desktop keeps. */
+static void keep_unneeded(const struct job *j, struct px_gpu_nodes *nodes) {
+    size_t kept = 0;
+    for (size_t i = 0; i < nodes->n; i++)
+        if (!still_needed(j, nodes->items[i].path))
+            nodes->items[kept++] = nodes->items[i];
+    nodes->n = kept;
+}
+
 static int set_node(const struct job *j, const char *path, bool give, struct px_error *err) {
     struct stat st;
     if (stat(path, &st) < 0)
@@ -204,17 +213,18 @@ static int detach(struct job *j, const char *card, bool force, char *ret_uuid,
     int r = own_nodes(j, ret_uuid, nodes, err);
     if (r < 0)
         return r;
-    name_holders(j, nodes->items[0].path, &who);
-    if (who.size > 0 && !force) {
-        px_fail(err, -EBUSY, "processes of it hold the card: %s", px_buf_str(&who));
-        return px_hint(err, -EBUSY, "end them first, or --force: what they have open stays open");
-    }
     memmove(&gpus->items[at], &gpus->items[at + 1],
             (gpus->n - (size_t)at - 1) * sizeof(gpus->items[0]));
     gpus->n--;
+    keep_unneeded(j, nodes);
+    for (size_t i = 0; i < nodes->n && !force; i++)
+        name_holders(j, nodes->items[i].path, &who);
+    if (who.size > 0) {
+        px_fail(err, -EBUSY, "processes of it hold the card: %s", px_buf_str(&who));
+        return px_hint(err, -EBUSY, "end them first, or --force: what they have open stays open");
+    }
     for (size_t i = 0; i < nodes->n && r >= 0; i++)
-        if (!still_needed(j, nodes->items[i].path))
-            r = set_node(j, nodes->items[i].path, false, err);
+        r = set_node(j, nodes->items[i].path, false, err);
     if (r < 0)
         return r;
     show_in_proc(j, ret_uuid, false);

@@ -167,6 +167,13 @@ static void add_migs(const struct px_nvml_card *from, const char *minors, struct
     }
 }
 
+static void mark_lost(struct px_gpu_card *c, const char *why) {
+    snprintf(c->trouble, sizeof(c->trouble), "it has fallen off the bus, or needs a reset%s%s",
+             why[0] ? ": " : "", why);
+    snprintf(c->fix, sizeof(c->fix),
+             "look for 'NVRM: Xid' in the kernel log (dmesg), then reboot or reset the card");
+}
+
 static void merge_card(const struct px_nvml_card *from, const char *minors, struct px_gpu_card *c) {
     if (from->uuid[0])
         memcpy(c->uuid, from->uuid, sizeof(c->uuid));
@@ -179,17 +186,27 @@ static void merge_card(const struct px_nvml_card *from, const char *minors, stru
     c->cc_minor = from->cc_minor;
     c->encoder = from->encoder;
     add_migs(from, minors, c);
-    if (from->lost) {
-        snprintf(c->trouble, sizeof(c->trouble), "it has fallen off the bus, or needs a reset%s%s",
-                 from->trouble[0] ? ": " : "", from->trouble);
-        snprintf(c->fix, sizeof(c->fix),
-                 "look for 'NVRM: Xid' in the kernel log (dmesg), then reboot or reset the card");
-    }
+    if (from->lost)
+        mark_lost(c, from->trouble);
+}
+
+/* A card that is lost may have no handle in NVML, and so no address: it is the one that nvidia
+ * drives and NVML does not speak of. */
+static void find_lost(const struct px_nvml *nvml, const bool *spoken_of, struct px_gpu_host *host) {
+    const char *why = "the driver does not list it any more";
+    for (size_t i = 0; i < nvml->n_cards; i++)
+        if (!nvml->cards[i].address[0] && nvml->cards[i].trouble[0])
+            why = nvml->cards[i].trouble;
+    for (size_t k = 0; k < host->n_cards && nvml->code == 0 && nvml->n_cards > 0; k++)
+        if (!spoken_of[k] && strcmp(host->cards[k].driver, "nvidia") == 0 &&
+            !host->cards[k].trouble[0])
+            mark_lost(&host->cards[k], why);
 }
 
 static void merge_nvml(int root_fd, const struct px_nvml *nvml, struct px_gpu_host *host) {
     px_cleanup_free char *minors = text_at(root_fd, "/proc/driver/nvidia-caps/mig-minors");
     size_t ours[PX_GPU_CARDS_MAX];
+    bool spoken_of[PX_GPU_CARDS_MAX] = {false};
     host->cuda = nvml->cuda;
     snprintf(host->nvml_why, sizeof(host->nvml_why), "%s", nvml->why);
     for (size_t i = 0; i < nvml->n_cards; i++) {
@@ -198,8 +215,10 @@ static void merge_nvml(int root_fd, const struct px_nvml *nvml, struct px_gpu_ho
             if (strcmp(host->cards[k].address, nvml->cards[i].address) == 0) {
                 merge_card(&nvml->cards[i], minors, &host->cards[k]);
                 ours[i] = k;
+                spoken_of[k] = true;
             }
     }
+    find_lost(nvml, spoken_of, host);
     for (size_t i = 0; i < nvml->n_cards; i++)
         for (size_t k = 0; k < nvml->n_cards; k++) {
             if (ours[i] == PX_GPU_CARDS_MAX || ours[k] == PX_GPU_CARDS_MAX)

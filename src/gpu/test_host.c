@@ -85,6 +85,21 @@ static void nvml_adds_what_files_do_not_tell(void **state) {
     px_assert_contains(host.cards[0].fix, "Xid");
 }
 
+static void a_card_that_nvml_has_no_handle_for_is_lost(void **state) {
+    px_cleanup(tree_free) struct tree t = two_5060();
+    static struct px_nvml nvml;
+    nvml = (struct px_nvml){.n_cards = 2};
+    nvml.cards[0] = (struct px_nvml_card){.uuid = A, .address = "0000:01:00.0", .minor = 0};
+    nvml.cards[1] = (struct px_nvml_card){.minor = -1, .lost = true, .trouble = "GPU is lost"};
+    px_gpu_look(t.path, &nvml, &host);
+    assert_string_equal(host.cards[0].trouble, "");
+    px_assert_contains(host.cards[1].trouble, "fallen off the bus");
+    px_assert_contains(host.cards[1].trouble, "GPU is lost");
+    nvml = (struct px_nvml){.code = -EIO, .why = "no answer"}; /* says nothing about any card */
+    px_gpu_look(t.path, &nvml, &host);
+    assert_string_equal(host.cards[1].trouble, "");
+}
+
 static void mig_devices_have_their_capability_nodes(void **state) {
     px_cleanup(tree_free) struct tree t = tree_new();
     put_module(&t);
@@ -208,6 +223,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_cards_are_found_without_nvml),
         cmocka_unit_test(nvml_adds_what_files_do_not_tell),
+        cmocka_unit_test(a_card_that_nvml_has_no_handle_for_is_lost),
         cmocka_unit_test(mig_devices_have_their_capability_nodes),
         cmocka_unit_test(a_desktop_gets_the_nodes_of_its_card_only),
         cmocka_unit_test(each_ailment_is_named_with_what_to_do),

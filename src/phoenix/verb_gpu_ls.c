@@ -72,6 +72,9 @@ static void print_table(struct px_cli *cli, const struct px_gpu_host *host,
                     host->libraries[0] ? host->libraries : "none");
     if (host->why[0])
         px_cli_note(cli, "%s (%s)", host->why, host->fix);
+    for (size_t i = 0; i < host->n_cards; i++)
+        if (host->cards[i].trouble[0] && host->cards[i].fix[0])
+            px_cli_note(cli, "%s: %s", host->cards[i].address, host->cards[i].fix);
 }
 
 static json_t *names_json(const struct px_status *list, size_t n, const char *uuid) {

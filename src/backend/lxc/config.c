@@ -185,7 +185,13 @@ static int put_extra_mounts(struct px_buf *b, const struct px_container *c, stru
         px_cleanup_free char *source = px_lxc_mnt_path(c, name);
         struct stat st;
         const bool is_dir = stat(m->source, &st) < 0 || S_ISDIR(st.st_mode);
-        put_entry(b, source, m->target, is_dir ? "none rbind,create=dir" : "none bind,create=file");
+        /* Nothing can be made in /proc: where the kernel does not show the place, nothing is there
+         * to be covered. */
+        const bool in_proc = strncmp(m->target, "/proc/", 6) == 0;
+        put_entry(b, source, m->target,
+                  in_proc  ? "none rbind,optional"
+                  : is_dir ? "none rbind,create=dir"
+                           : "none bind,create=file");
     }
     return 0;
 }
