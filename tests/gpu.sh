@@ -136,7 +136,7 @@ phoenix exec pxt-g1 -- $dir/bin/phoenix-gpu-probe $A </dev/null >"$pxt_dir/probe
 probe=$(cat "$pxt_dir/probe")
 has "the probe loads the host's library, as the user" "$probe" "ok    version      module and libraries are 580.95.05"
 has "counts the granted cards" "$probe" "1 card, CUDA 13.0"
-has "knows them by UUID" "$probe" "ok    card         ${A,,}"
+has "knows them by UUID" "$probe" "ok    card         $A"
 has "and cannot reach others" "$probe" "no other card can be opened"
 
 # The cgroup's rules stay when systemd inside writes its own.

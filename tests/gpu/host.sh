@@ -72,7 +72,7 @@ fx_pci() {
     echo 0x10de >"$dir/vendor"
     echo 0x030000 >"$dir/class"
     echo 0 >"$dir/numa_node"
-    [ "$2" = - ] || ln -s "../../../bus/pci/drivers/$2" "$dir/driver"
+    [ "$2" = - ] || ln -sfn "../../../bus/pci/drivers/$2" "$dir/driver"
 }
 
 # fx_card ADDRESS MINOR UUID NAME: one that nvidia drives; lines for NVML on stdin.
