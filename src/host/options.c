@@ -85,7 +85,7 @@ static int preferred(enum px_prefer_codec p) {
 
 enum px_codec px_options_codec(const struct px_options *o, const struct px_encoders *able) {
     static const enum px_codec hardware[] = {PX_CODEC_H265, PX_CODEC_H264, PX_CODEC_AV1};
-    static const enum px_codec software[] = {PX_CODEC_VP9, PX_CODEC_VP8, PX_CODEC_H264,
+    static const enum px_codec software[] = {PX_CODEC_H264, PX_CODEC_VP9, PX_CODEC_VP8,
                                              PX_CODEC_AV1};
     const int want = preferred(o->prefer);
     if (want >= 0 && both(o, able, (enum px_codec)want))
@@ -114,7 +114,8 @@ void px_options_stream(const struct px_options *o, const struct px_encoders *abl
 
 unsigned px_options_rate(const struct px_options *o, int width, int height) {
     const int64_t pixels = (int64_t)width * height;
-    /* Ten bits a pixel and second at 100 %: what scrolling text takes at a low quantizer. */
-    int64_t kbps = pixels * 10 / 1000 * o->quality_percent / 100;
+    /* Thirty bits a pixel and second at 100 %: more than scrolling text takes at a low quantizer.
+     * The line bounds it further, once it shows what it takes. */
+    int64_t kbps = pixels * 30 / 1000 * o->quality_percent / 100;
     return kbps < 2000 ? 2000 : kbps > 200000 ? 200000 : (unsigned)kbps;
 }

@@ -348,19 +348,17 @@ static int encode(struct px_video *v, struct px_vstream *s, bool key, int64_t gr
         return r;
     const bool refine = !key && !s->all_pending && s->pending.n == 0 && s->coarse.n > 0;
     const struct px_region what = refine ? s->coarse : s->pending;
-    if (refine)
-        px_encoder_set_rate(s->enc, s->cur.rate_kbps, s->cur.min_quality, s->cur.min_quality + 6);
     const int64_t pts_ms = (now - s->start_us) / PX_US_PER_MS;
     const struct px_picture picture = picture_of(v, s);
-    r = px_encoder_push(s->enc, &picture, key || s->all_pending ? NULL : &what, pts_ms, key, &p,
-                        err);
-    if (refine)
-        px_encoder_set_rate(s->enc, s->cur.rate_kbps, s->cur.min_quality, s->cur.max_quality);
+    r = px_encoder_push(s->enc, &picture, key || s->all_pending ? NULL : &what, pts_ms, key, refine,
+                        &p, err);
     s->last_us = now;
     if (r <= 0)
         return r;
-    if (refine)
+    if (p.fine && (refine || key || s->all_pending))
         s->coarse.n = 0;
+    else if (p.fine || refine)
+        ; /* as coarse as before, or a step finer and not yet at its best */
     else if (key || s->all_pending)
         px_region_add(&s->coarse, (struct px_rect){0, 0, picture.width, picture.height});
     else

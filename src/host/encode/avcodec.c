@@ -1,4 +1,4 @@
-/* src/host/encode/avcodec.c - H.264, H.265 and AV1 by libavcodec, NVENC where there is one
+/* src/host/encode/avcodec.c - NVENC (H.264, H.265, AV1) and AV1 in software by libavcodec
  *
  * What libavcodec was built with is looked up by name at run time; whether a card is there shows
  * when a small encoder opens. */
@@ -33,14 +33,6 @@ static void tune(AVCodecContext *c, const struct px_encoder_opts *o) {
         set(c, "rc", "cbr");
         set(c, "zerolatency", "1");
         set(c, "delay", "0");
-        set(c, "forced-idr", "1");
-    } else if (named(c->codec, "libx264")) {
-        set(c, "preset", "ultrafast");
-        set(c, "tune", "zerolatency");
-        /* Open to stock decoders: constrained baseline features plus CABAC cost nothing to them. */
-        set(c, "x264-params",
-            "scenecut=0:keyint=infinite:sliced-threads=1:rc-lookahead=0:"
-            "sync-lookahead=0:repeat-headers=1");
         set(c, "forced-idr", "1");
     } else if (named(c->codec, "libsvtav1")) {
         set(c, "preset", "12");
@@ -141,8 +133,8 @@ static int av_open(const struct px_encoder_ops *ops, const struct px_encoder_opt
 }
 
 static int av_push(struct px_encoder *enc, const struct px_picture *pic,
-                   const struct px_region *changed, int64_t pts_ms, bool key, struct px_packet *ret,
-                   struct px_error *err) {
+                   const struct px_region *changed, int64_t pts_ms, bool key, bool refine,
+                   struct px_packet *ret, struct px_error *err) {
     struct av *a = px_container_of(enc, struct av, base);
     AVFrame *f = a->frame;
     if (a->started && pts_ms <= a->last_pts_ms)
@@ -172,22 +164,26 @@ static int av_push(struct px_encoder *enc, const struct px_picture *pic,
         return px_fail(err, -EIO, "%s: %s", enc->ops->name, av_err2str(r));
     *ret = (struct px_packet){.data = a->packet->data,
                               .size = (size_t)a->packet->size,
-                              .key = a->packet->flags & AV_PKT_FLAG_KEY};
+                              .key = a->packet->flags & AV_PKT_FLAG_KEY,
+                              .fine = refine}; /* how good it is, libavcodec does not tell */
     return 1;
 }
 
-static void av_set_rate(struct px_encoder *enc, unsigned rate_kbps, unsigned min_quality,
-                        unsigned max_quality) {
+static void av_set_rate(struct px_encoder *enc) {
     struct av *a = px_container_of(enc, struct av, base);
-    /* x264 and NVENC take these over at the next picture. */
-    set_bounds(a->ctx, rate_kbps, min_quality, max_quality);
+    /* NVENC takes these over at the next picture. */
+    set_bounds(a->ctx, enc->opts.rate_kbps, enc->opts.min_quality, enc->opts.max_quality);
 }
 
 #define AV(NAME, CODEC, HARDWARE)                                                                  \
     { NAME, PX_CODEC_##CODEC, HARDWARE, probe, av_open, av_push, av_set_rate, av_close }
 
-/* Software H.265 is left out: it is slower than everything else here for no gain in the picture. */
+/* Software H.264 is x264.c's. Software H.265 is left out: it is slower than everything else here
+ * for no gain in the picture. */
 const struct px_encoder_ops px_encoders_avcodec[] = {
-    AV("h264_nvenc", H264, true), AV("hevc_nvenc", H265, true), AV("av1_nvenc", AV1, true),
-    AV("libx264", H264, false),   AV("libaom-av1", AV1, false), {0},
+    AV("h264_nvenc", H264, true),
+    AV("hevc_nvenc", H265, true),
+    AV("av1_nvenc", AV1, true),
+    AV("libaom-av1", AV1, false),
+    {0},
 };

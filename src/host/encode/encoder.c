@@ -44,6 +44,7 @@ static void add_able(struct px_encoders *e, const struct px_encoder_ops *table, 
 int px_encoders_new(const char *only, struct px_encoders **ret, struct px_error *err) {
     struct px_encoders *e = px_new0(struct px_encoders, 1);
     add_able(e, px_encoders_avcodec, only);
+    add_able(e, px_encoders_x264, only);
     add_able(e, px_encoders_vpx, only);
     if (e->n == 0) {
         free(e);
@@ -88,11 +89,11 @@ int px_encoder_open(struct px_encoders *e, const struct px_encoder_opts *opts,
 }
 
 int px_encoder_push(struct px_encoder *enc, const struct px_picture *pic,
-                    const struct px_region *changed, int64_t pts_ms, bool key,
+                    const struct px_region *changed, int64_t pts_ms, bool key, bool refine,
                     struct px_packet *ret, struct px_error *err) {
     assert(pic->width == enc->opts.width && pic->height == enc->opts.height);
     assert(pic->i444 == enc->opts.i444);
-    return enc->ops->push(enc, pic, changed, pts_ms, key, ret, err);
+    return enc->ops->push(enc, pic, changed, pts_ms, key, refine && !key, ret, err);
 }
 
 void px_encoder_set_rate(struct px_encoder *enc, unsigned rate_kbps, unsigned min_quality,
@@ -100,7 +101,7 @@ void px_encoder_set_rate(struct px_encoder *enc, unsigned rate_kbps, unsigned mi
     enc->opts.rate_kbps = rate_kbps;
     enc->opts.min_quality = min_quality;
     enc->opts.max_quality = max_quality;
-    enc->ops->set_rate(enc, rate_kbps, min_quality, max_quality);
+    enc->ops->set_rate(enc);
 }
 
 void px_encoder_close(struct px_encoder *enc) {

@@ -26,6 +26,7 @@ struct px_packet {
     const uint8_t *data; /* the encoder's, until the next push */
     size_t size;
     bool key;
+    bool fine; /* at min_quality: nothing is gained by refining what it shows */
 };
 
 struct px_encoder;
@@ -40,13 +41,14 @@ struct px_encoder_ops {
     int (*open)(const struct px_encoder_ops *ops, const struct px_encoder_opts *opts,
                 struct px_encoder **ret, struct px_error *err);
     /* Encodes @pic, lent for the call. @changed tells what differs from the last push (a hint; the
-     * first push and key frames take everything). 1: *ret is set; 0: the encoder kept nothing. */
+     * first push and key frames take everything). @refine: nothing differs, @changed shall look
+     * better, towards min_quality as far as the rate allows. 1: *ret is set; 0: the encoder kept
+     * nothing. */
     int (*push)(struct px_encoder *enc, const struct px_picture *pic,
-                const struct px_region *changed, int64_t pts_ms, bool key, struct px_packet *ret,
-                struct px_error *err);
-    /* New rate and quality bounds, from the next push on. */
-    void (*set_rate)(struct px_encoder *enc, unsigned rate_kbps, unsigned min_quality,
-                     unsigned max_quality);
+                const struct px_region *changed, int64_t pts_ms, bool key, bool refine,
+                struct px_packet *ret, struct px_error *err);
+    /* Rate and quality bounds in @enc->opts are new, from the next push on. */
+    void (*set_rate)(struct px_encoder *enc);
     void (*close)(struct px_encoder *enc);
 };
 
@@ -67,12 +69,12 @@ bool px_encoders_hardware(const struct px_encoders *e, enum px_codec codec);
 int px_encoder_open(struct px_encoders *e, const struct px_encoder_opts *opts,
                     struct px_encoder **ret, struct px_error *err);
 int px_encoder_push(struct px_encoder *enc, const struct px_picture *pic,
-                    const struct px_region *changed, int64_t pts_ms, bool key,
+                    const struct px_region *changed, int64_t pts_ms, bool key, bool refine,
                     struct px_packet *ret, struct px_error *err);
 void px_encoder_set_rate(struct px_encoder *enc, unsigned rate_kbps, unsigned min_quality,
                          unsigned max_quality);
 void px_encoder_close(struct px_encoder *enc);
 PX_DEFINE_CLEANUP(struct px_encoder *, px_encoder_close)
 
-/* vpx.c, avcodec.c: tables ended by a NULL name. */
-extern const struct px_encoder_ops px_encoders_vpx[], px_encoders_avcodec[];
+/* vpx.c, x264.c, avcodec.c: tables ended by a NULL name. */
+extern const struct px_encoder_ops px_encoders_vpx[], px_encoders_x264[], px_encoders_avcodec[];

@@ -10,13 +10,16 @@
 #include <vpx/vpx_encoder.h>
 
 #define BLOCK 16 /* of the active map */
+#define FINE 4   /* this near to the best quantizer is as good as the best */
+#define STEP 12  /* of a refinement's quantizer, at least */
 
 struct vpx {
     struct px_encoder base;
     vpx_codec_ctx_t ctx;
     vpx_codec_enc_cfg_t cfg;
     vpx_active_map_t map;
-    bool map_on;
+    bool map_on, bounds_new;
+    unsigned coarsest; /* quantizer of what is coarsest in the picture, 0..63 */
     int64_t last_pts_ms;
     bool started;
 };
@@ -40,6 +43,20 @@ static void set_bounds(struct vpx *v, const struct px_encoder_opts *o) {
     v->cfg.rc_target_bitrate = o->rate_kbps;
     v->cfg.rc_min_quantizer = quantizer(o->min_quality);
     v->cfg.rc_max_quantizer = quantizer(o->max_quality);
+}
+
+/* A refinement comes at least a good step nearer to the best, or it would be for nothing. */
+static void bound(struct vpx *v, bool refine) {
+    const unsigned best = quantizer(v->base.opts.min_quality);
+    unsigned worst = quantizer(v->base.opts.max_quality);
+    if (refine)
+        worst = v->coarsest > best + FINE + STEP ? v->coarsest - STEP : best + FINE;
+    if (worst == v->cfg.rc_max_quantizer && !v->bounds_new)
+        return;
+    v->bounds_new = false;
+    set_bounds(v, &v->base.opts);
+    v->cfg.rc_max_quantizer = worst;
+    vpx_codec_enc_config_set(&v->ctx, &v->cfg);
 }
 
 static void configure(struct vpx *v, const struct px_encoder_opts *o) {
@@ -151,13 +168,23 @@ static void wrap(vpx_image_t *img, const struct px_picture *pic) {
     }
 }
 
+/* How good the packet is, and the picture with it. */
+static void judge(struct vpx *v, struct px_packet *p, bool refine) {
+    int q = 63;
+    vpx_codec_control(&v->ctx, VP8E_GET_LAST_QUANTIZER_64, &q);
+    p->fine = q <= (int)(quantizer(v->base.opts.min_quality) + FINE);
+    if (p->key || refine || (unsigned)q > v->coarsest)
+        v->coarsest = (unsigned)q;
+}
+
 static int vpx_push(struct px_encoder *enc, const struct px_picture *pic,
-                    const struct px_region *changed, int64_t pts_ms, bool key,
+                    const struct px_region *changed, int64_t pts_ms, bool key, bool refine,
                     struct px_packet *ret, struct px_error *err) {
     struct vpx *v = px_container_of(enc, struct vpx, base);
     vpx_image_t img;
     wrap(&img, pic);
     set_map(v, key || !v->started ? NULL : changed);
+    bound(v, refine);
     if (v->started && pts_ms <= v->last_pts_ms)
         pts_ms = v->last_pts_ms + 1;
     /* The rate control pays out bits by duration; after a pause it must not think it is rich. */
@@ -177,16 +204,15 @@ static int vpx_push(struct px_encoder *enc, const struct px_picture *pic,
             *ret = (struct px_packet){.data = pkt->data.frame.buf,
                                       .size = pkt->data.frame.sz,
                                       .key = pkt->data.frame.flags & VPX_FRAME_IS_KEY};
+            judge(v, ret, refine);
             return 1;
         }
     return 0;
 }
 
-static void vpx_set_rate(struct px_encoder *enc, unsigned rate_kbps, unsigned min_quality,
-                         unsigned max_quality) {
+static void vpx_set_rate(struct px_encoder *enc) {
     struct vpx *v = px_container_of(enc, struct vpx, base);
-    set_bounds(v, &enc->opts);
-    vpx_codec_enc_config_set(&v->ctx, &v->cfg);
+    v->bounds_new = true;
 }
 
 static void vpx_close(struct px_encoder *enc) {
