@@ -15,7 +15,7 @@
 static const char *const known_keys[] = {
     "id",        "display",     "identity_file",      "password_file",   "server",
     "direct",    "permissions", "require_encryption", "allow_addresses", "totp_secret_file",
-    "audit_log", "encoder",     "tunnel_targets"};
+    "audit_log", "encoder",     "tunnel_targets",     "punching",        "lan"};
 
 void px_host_config_fini(struct px_host_config *c) {
     free(c->id);
@@ -237,8 +237,11 @@ static int take_texts(struct px_host_config *c, const json_t *root, struct px_er
     c->display = px_strdup(display);
     c->audit_log = *audit ? px_strdup(audit) : NULL;
     c->encoder = px_strdup(encoder);
-    c->require_encryption = true;
-    return get_bool(root, "require_encryption", &c->require_encryption, err);
+    c->require_encryption = c->punching = c->lan = true;
+    r = get_bool(root, "require_encryption", &c->require_encryption, err);
+    if (r >= 0)
+        r = get_bool(root, "punching", &c->punching, err);
+    return r < 0 ? r : get_bool(root, "lan", &c->lan, err);
 }
 
 int px_host_config_load(const char *path, struct px_host_config *ret, struct px_error *err) {

@@ -12,6 +12,8 @@
  *                      "tunnel": true, "terminal": true},
  *      "require_encryption": true, "allow_addresses": ["10.0.0.0/8"],
  *      "totp_secret_file": "", "audit_log": "/var/log/phoenix/sessions.log",
+ *      "punching": true,                               clients may come without the relay
+ *      "lan": true,                                    others reach our own address
  *      "encoder": "", "tunnel_targets": ["127.0.0.1"]}  */
 #pragma once
 #include "base/cleanup.h"
@@ -41,6 +43,8 @@ struct px_host_config {
     struct px_addr direct[PX_HOST_DIRECT_MAX];
     size_t n_direct;
     struct px_permissions permissions;
+    bool punching;           /* clients may come straight; else always by relay */
+    bool lan;                /* our address can be reached from outside this machine */
     bool require_encryption; /* of connections that came through the server */
     struct px_addr_block allow[PX_HOST_ALLOW_MAX];
     size_t n_allow; /* 0: from anywhere */

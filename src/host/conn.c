@@ -279,6 +279,14 @@ void px_conn_set_raw(struct px_conn *c) {
         take_input(c);
 }
 
+void px_conn_own(const struct px_conn *c, struct px_addr *ret) {
+    struct sockaddr_storage ss = {0};
+    int len = sizeof(ss);
+    *ret = (struct px_addr){0};
+    if (uv_tcp_getsockname(&c->tcp, (struct sockaddr *)&ss, &len) == 0)
+        (void)px_addr_from_sockaddr((struct sockaddr *)&ss, ret);
+}
+
 void px_conn_peer(const struct px_conn *c, struct px_addr *ret) {
     struct sockaddr_storage ss = {0};
     int len = sizeof(ss);

@@ -39,7 +39,7 @@ struct px_conn_opts {
 /* A connection without a socket yet. */
 struct px_conn *px_conn_new(const struct px_conn_opts *opts);
 int px_conn_accept(struct px_conn *c, uv_stream_t *listener, struct px_error *err);
-/* Takes @fd, a connected socket. */
+/* Takes @fd, a connected socket, or one that px_conn_connect() shall connect. */
 int px_conn_open_fd(struct px_conn *c, int fd, struct px_error *err);
 /* @on_connect gets 0 or a negative errno. */
 int px_conn_connect(struct px_conn *c, const struct px_addr *to,
@@ -61,6 +61,7 @@ void px_conn_set_raw(struct px_conn *c);
 /* Stops and resumes reading (a tunnel whose other end is slow). */
 void px_conn_pause(struct px_conn *c, bool paused);
 
+void px_conn_own(const struct px_conn *c, struct px_addr *ret);
 void px_conn_peer(const struct px_conn *c, struct px_addr *ret);
 int64_t px_conn_last_read_us(const struct px_conn *c);
 /* When the oldest write that is still queued began; 0: none. */

@@ -162,7 +162,7 @@ static void on_tick(uv_timer_t *t) {
 static void on_connection(uv_stream_t *listener, int status) {
     struct px_host *h = listener->data;
     struct px_error err = {0};
-    if (status == 0 && px_session_accept(h, listener, &err) < 0)
+    if (status == 0 && !px_session_accept(h, listener, PX_WAY_DIRECT, &err))
         px_info("direct: %s", err.msg);
 }
 

@@ -134,7 +134,7 @@ static bool is_for_us(const struct px_session *s, const char *username) {
     if (px_addr_parse(username, 1, &a, NULL) >= 0)
         return true;
     const char *colon = strrchr(username, ':');
-    return !s->relayed && colon && colon > username && colon[1] >= '0' && colon[1] <= '9';
+    return s->way == PX_WAY_DIRECT && colon && colon > username && colon[1] >= '0' && colon[1] <= '9';
 }
 
 static const char *forbidden(const struct px_session *s) {

@@ -12,27 +12,24 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "host/dial.h"
+#include "host/nat.h"
+#include "host/requests.h"
 #include "host/session.h"
-#include "proto/rendezvous.h"
 #include <sodium.h>
 #include <string.h>
 
 #define SERVER_PORT 21116
-#define RELAY_PORT 21117
 #define TICK_MS 1000
 #define AGAIN_US (15 * PX_US_PER_S)
+#define SOON_US (7 * PX_US_PER_S)
 #define LOST_US (3 * PX_US_PER_S)
 #define DENIED_US (30 * PX_US_PER_S)
 #define RESOLVE_US (60 * PX_US_PER_S)
+#define NAT_AGAIN_US (300 * PX_US_PER_S)
 #define UDP_TRIES 4
 #define TCP_SILENT_US (90 * PX_US_PER_S)
 #define TCP_GIVE_UP_US (20 * PX_US_PER_S)
-#define TWICE_US (100 * PX_US_PER_MS)
 #define ENVELOPE_MAX 4096
-#define UUID_TEXT 37
-#define REQUESTS_PER_S                                                                             \
-    20 /* more than any user makes; a flood must not open sockets without end                      \
-        */
 
 enum mode { MODE_UDP, MODE_TCP };
 
@@ -45,24 +42,40 @@ struct px_rendezvous {
     bool closing, resolving, resolved, started, online;
     enum mode mode;
     struct px_addr server;
-    char *relay_hint; /* the last that the server proposed */
+    struct px_requests requests;
+    struct px_nat_test *nat_test; /* NULL: none runs */
     uint8_t uuid[64];
     size_t uuid_size;
     bool key_confirmed, tcp_registered, tcp_secured;
     unsigned lost;
-    int64_t answered_us, tried_us, resolved_us, mode_us, denied_us;
-    struct px_addr last_peer;
-    int64_t last_request_us, budget_us;
-    unsigned budget;
+    int64_t answered_us, tried_us, resolved_us, mode_us, denied_us, nat_us;
     uint8_t in[ENVELOPE_MAX];
 };
 
+static void on_nat(void *data, int type) {
+    static const char *const names[] = {"unknown", "can be punched through", "symmetric"};
+    struct px_rendezvous *r = data;
+    r->nat_test = NULL;
+    r->requests.nat = type;
+    px_debug("server: our NAT: %s", names[type]);
+}
+
+static void test_nat(struct px_rendezvous *r) {
+    r->nat_us = px_now_us();
+    if (!r->nat_test)
+        r->nat_test = px_nat_test_start(r->host->loop, &r->server, on_nat, r);
+}
+
+/* Coming back online may mean that we are in another network. */
 static void set_online(struct px_rendezvous *r, bool online) {
     char text[PX_ADDR_TEXT_MAX];
-    if (online != r->online)
-        px_info("server: %s at %s (%s)", online ? "registered" : "no answer",
-                px_addr_text(&r->server, text), r->mode == MODE_UDP ? "UDP" : "TCP");
+    if (online == r->online)
+        return;
+    px_info("server: %s at %s (%s)", online ? "registered" : "no answer",
+            px_addr_text(&r->server, text), r->mode == MODE_UDP ? "UDP" : "TCP");
     r->online = online;
+    if (online)
+        test_nat(r);
 }
 
 /* ---- out ---- */
@@ -112,212 +125,6 @@ static void register_udp(struct px_rendezvous *r) {
     send_udp(r, &m);
 }
 
-/* ---- a client wants in ---- */
-
-/* One answer to the server, over a connection that closes when it is sent. */
-struct answer {
-    struct px_conn *conn;
-    uint8_t bytes[ENVELOPE_MAX];
-    size_t size;
-};
-
-static void ignore_frame(void *data, const uint8_t *body, size_t size) {
-}
-
-static void on_answer_lost(void *data, const struct px_error *why) {
-}
-
-static void on_answer_closed(void *data) {
-    free(data);
-}
-
-static const struct px_conn_ops answer_ops = {.on_frame = ignore_frame,
-                                              .on_raw = ignore_frame,
-                                              .on_lost = on_answer_lost,
-                                              .on_closed = on_answer_closed};
-
-static void on_answer_connected(void *data, int status) {
-    struct answer *a = data;
-    if (status == 0)
-        px_conn_send(a->conn, a->bytes, a->size);
-    px_conn_close(a->conn, true);
-}
-
-static void answer_server(struct px_rendezvous *r, const struct px_rdv_msg *m) {
-    struct answer *a = px_new0(struct answer, 1);
-    const struct px_conn_opts o = {
-        .loop = r->host->loop, .ops = &answer_ops, .data = a, .max_body_bytes = ENVELOPE_MAX};
-    const int n = px_rdv_encode(m, a->bytes, sizeof(a->bytes), NULL);
-    if (n < 0) {
-        free(a);
-        return;
-    }
-    a->size = (size_t)n;
-    a->conn = px_conn_new(&o);
-    if (px_conn_connect(a->conn, &r->server, on_answer_connected, NULL) < 0)
-        px_conn_close(a->conn, false);
-}
-
-/* A session on its way to the relay. */
-struct px_leg {
-    struct px_session *session; /* alive until its conn closes; ended ones are left alone */
-    struct px_host *host;
-    char uuid[64];
-    char *key;
-};
-
-static bool session_lives(const struct px_host *h, const struct px_session *s) {
-    for (const struct px_session *i = h->sessions; i; i = i->next)
-        if (i == s)
-            return !s->ended && !h->closing;
-    return false;
-}
-
-void px_leg_free(struct px_leg *l) {
-    if (l)
-        free(l->key);
-    free(l);
-}
-
-static void on_relay_connected(void *data, int status) {
-    struct px_session *s = data; /* the conn's data: it lives while the conn does */
-    struct px_leg *l = s->leg;
-    s->leg = NULL;
-    if (status < 0 || s->ended) {
-        px_info("relay: cannot connect: %s", uv_strerror(status));
-        px_session_end(s, NULL);
-    } else {
-        struct px_rdv_msg m = {.kind = PX_RDV_REQUEST_RELAY};
-        m.request_relay.uuid = px_bytes_of(l->uuid);
-        m.request_relay.licence_key = px_bytes_of(l->key);
-        send_tcp(s->conn, &m);
-        px_session_begin(s);
-    }
-    px_leg_free(l);
-}
-
-static void on_relay_resolved(void *data, const struct px_addr *to, int status) {
-    struct px_leg *l = data;
-    if (!session_lives(l->host, l->session)) {
-        px_leg_free(l);
-        return;
-    }
-    struct px_session *s = l->session;
-    s->leg = l;
-    struct px_error err = {0};
-    int r = to ? px_conn_connect(s->conn, to, on_relay_connected, &err)
-               : px_fail_sys(&err, status, "cannot resolve the relay");
-    if (r < 0) {
-        px_info("relay: %s", err.msg);
-        s->leg = NULL;
-        px_leg_free(l);
-        px_session_end(s, NULL);
-    }
-}
-
-static void join_relay(struct px_rendezvous *r, const char *relay, const char *uuid,
-                       const struct px_addr *peer, bool secure) {
-    struct px_leg *l = px_new0(struct px_leg, 1);
-    l->host = r->host;
-    l->session = px_session_new(r->host, true, secure);
-    l->session->peer = *peer;
-    l->key = px_strdup(r->host->config->server_key);
-    snprintf(l->uuid, sizeof(l->uuid), "%s", uuid);
-    px_dial(r->host->loop, relay, RELAY_PORT, on_relay_resolved, l);
-}
-
-/* Requests may arrive twice; and strangers may ask for more than anybody needs. */
-static bool is_repeat(struct px_rendezvous *r, const struct px_addr *peer) {
-    const int64_t now = px_now_us();
-    const bool same = px_addr_equal(peer, &r->last_peer) && now - r->last_request_us < TWICE_US;
-    r->last_peer = *peer;
-    r->last_request_us = now;
-    if (now - r->budget_us > PX_US_PER_S) {
-        r->budget_us = now;
-        r->budget = 0;
-    }
-    return same || r->budget++ >= REQUESTS_PER_S;
-}
-
-/* Ours, else what the server proposed, else the server itself with the next port. */
-static char *relay_name(const struct px_rendezvous *r, struct px_bytes proposed) {
-    if (*r->host->config->relay)
-        return px_strdup(r->host->config->relay);
-    if (proposed.size)
-        return px_strndup((const char *)proposed.data, proposed.size);
-    struct px_addr a = r->server;
-    char text[PX_ADDR_TEXT_MAX];
-    a.port = (uint16_t)(a.port + 1);
-    return px_strdup(px_addr_text(&a, text));
-}
-
-static void make_uuid(char out[UUID_TEXT]) {
-    uint8_t b[16];
-    randombytes_buf(b, sizeof(b));
-    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* RFC 9562, version 4 */
-    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    char *p = out;
-    for (int i = 0; i < 16; i++)
-        p += sprintf(p, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", b[i]);
-}
-
-/* PunchHole and FetchLocalAddr: the client gets a relay. */
-static void offer_relay(struct px_rendezvous *r, struct px_bytes socket_addr,
-                        struct px_bytes proposed) {
-    const struct px_addr peer = px_addr_unmangle(socket_addr);
-    if (is_repeat(r, &peer))
-        return;
-    char uuid[UUID_TEXT];
-    px_cleanup_free char *relay = relay_name(r, proposed);
-    if (proposed.size) {
-        free(r->relay_hint);
-        r->relay_hint = px_strndup((const char *)proposed.data, proposed.size);
-    }
-    make_uuid(uuid);
-    struct px_rdv_msg m = {.kind = PX_RDV_RELAY_RESPONSE};
-    m.relay_response.has = PX_RDV_HAS_ID;
-    m.relay_response.socket_addr = socket_addr;
-    m.relay_response.uuid = px_bytes_of(uuid);
-    m.relay_response.relay_server = px_bytes_of(relay);
-    m.relay_response.id = px_bytes_of(r->host->config->id);
-    m.relay_response.version = px_bytes_of(PX_PROTOCOL_VERSION);
-    answer_server(r, &m);
-    join_relay(r, relay, uuid, &peer, true);
-}
-
-/* Only relays that we or our server named: a stranger must not send us anywhere. */
-static bool is_known_relay(const struct px_rendezvous *r, const char *name) {
-    struct px_addr a;
-    if (!*name || strcmp(name, r->host->config->relay) == 0 ||
-        (r->relay_hint && strcmp(name, r->relay_hint) == 0))
-        return true;
-    if (px_addr_parse(name, RELAY_PORT, &a, NULL) >= 0)
-        return px_addr_same_ip(&a, &r->server);
-    const size_t n = strcspn(r->host->config->server, ":");
-    return strncmp(name, r->host->config->server, n) == 0 && (name[n] == '\0' || name[n] == ':');
-}
-
-static void take_request_relay(struct px_rendezvous *r, const struct px_rdv_request_relay *q) {
-    const struct px_addr peer = px_addr_unmangle(q->socket_addr);
-    char uuid[64], name[256];
-    if (is_repeat(r, &peer) || q->uuid.size == 0 || q->uuid.size >= sizeof(uuid) ||
-        q->relay_server.size >= sizeof(name))
-        return;
-    snprintf(uuid, sizeof(uuid), "%.*s", (int)q->uuid.size, (const char *)q->uuid.data);
-    snprintf(name, sizeof(name), "%.*s", (int)q->relay_server.size,
-             (const char *)q->relay_server.data);
-    if (!is_known_relay(r, name)) {
-        px_warning("relay: refused: neither we nor the server named it");
-        return;
-    }
-    struct px_rdv_msg m = {.kind = PX_RDV_RELAY_RESPONSE};
-    m.relay_response.socket_addr = q->socket_addr;
-    m.relay_response.version = px_bytes_of(PX_PROTOCOL_VERSION);
-    answer_server(r, &m);
-    px_cleanup_free char *relay = relay_name(r, q->relay_server);
-    join_relay(r, *name ? name : relay, uuid, &peer, q->secure);
-}
-
 /* ---- in ---- */
 
 static void take_pk_response(struct px_rendezvous *r, const struct px_rdv_register_pk_response *a) {
@@ -330,6 +137,10 @@ static void take_pk_response(struct px_rendezvous *r, const struct px_rdv_regist
         px_error("server: id %s belongs to another machine; give this desktop another id",
                  r->host->config->id);
         break;
+    case PX_PK_TOO_FREQUENT: /* restarted a few times in a row; it counts 6 s back */
+        r->key_confirmed = false;
+        r->answered_us = px_now_us() - AGAIN_US + SOON_US;
+        return;
     default:
         px_warning("server: refuses to register %s: result=%d", r->host->config->id, a->result);
         break;
@@ -358,16 +169,8 @@ static void take_message(struct px_rendezvous *r, struct px_bytes in) {
         r->tcp_registered = r->mode == MODE_TCP;
         take_pk_response(r, &m.register_pk_response);
         break;
-    case PX_RDV_PUNCH_HOLE:
-        offer_relay(r, m.punch_hole.socket_addr, m.punch_hole.relay_server);
-        break;
-    case PX_RDV_FETCH_LOCAL_ADDR:
-        offer_relay(r, m.fetch_local_addr.socket_addr, m.fetch_local_addr.relay_server);
-        break;
-    case PX_RDV_REQUEST_RELAY:
-        take_request_relay(r, &m.request_relay);
-        break;
-    default: /* not for a host */
+    default: /* a client wants in, or it is not for a host */
+        px_requests_take(&r->requests, &m);
         break;
     }
 }
@@ -424,6 +227,9 @@ static void on_tcp_frame(void *data, const uint8_t *body, size_t size) {
     take_message(r, (struct px_bytes){body, size});
 }
 
+static void ignore_raw(void *data, const uint8_t *bytes, size_t size) {
+}
+
 static void on_tcp_lost(void *data, const struct px_error *why) {
     set_online(data, false);
 }
@@ -438,7 +244,7 @@ static void on_tcp_closed(void *data) {
 }
 
 static const struct px_conn_ops tcp_ops = {.on_frame = on_tcp_frame,
-                                           .on_raw = ignore_frame,
+                                           .on_raw = ignore_raw,
                                            .on_lost = on_tcp_lost,
                                            .on_closed = on_tcp_closed};
 
@@ -495,7 +301,7 @@ static void on_resolved(void *data, const struct px_addr *to, int status) {
         px_warning("server: cannot resolve '%s'", r->host->config->server);
         return;
     }
-    r->server = *to;
+    r->server = r->requests.server = *to;
     r->resolved = true;
     if (!r->started) {
         struct sockaddr_storage ss;
@@ -535,6 +341,8 @@ static void tick_udp(struct px_rendezvous *r, int64_t now) {
 static void on_tick(uv_timer_t *t) {
     struct px_rendezvous *r = t->data;
     const int64_t now = px_now_us();
+    if (r->online && r->requests.nat == PX_NAT_UNKNOWN && now - r->nat_us > NAT_AGAIN_US)
+        test_nat(r);
     if (!r->started)
         resolve(r, now);
     else if (r->mode == MODE_UDP)
@@ -560,7 +368,7 @@ static void find_uuid(struct px_rendezvous *r) {
 
 struct px_rendezvous *px_rendezvous_new(struct px_host *h) {
     struct px_rendezvous *r = px_new0(struct px_rendezvous, 1);
-    r->host = h;
+    r->host = r->requests.host = h;
     find_uuid(r);
     uv_udp_init(h->loop, &r->udp);
     uv_timer_init(h->loop, &r->tick);
@@ -575,7 +383,6 @@ struct px_rendezvous *px_rendezvous_new(struct px_host *h) {
 static void maybe_free(struct px_rendezvous *r) {
     if (!r->closing || r->n_open > 0 || r->resolving || r->tcp)
         return;
-    free(r->relay_hint);
     free(r);
 }
 
@@ -589,6 +396,8 @@ void px_rendezvous_close(struct px_rendezvous *r) {
     if (!r)
         return;
     r->closing = true;
+    px_nat_test_cancel(r->nat_test);
+    px_requests_fini(&r->requests);
     uv_close((uv_handle_t *)&r->udp, on_handle_closed);
     uv_close((uv_handle_t *)&r->tick, on_handle_closed);
     if (r->tcp)

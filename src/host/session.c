@@ -1,6 +1,6 @@
 /* src/host/session.c - one client's connection, from its first byte to its last */
-#include "host/rendezvous.h"
 #include "host/session.h"
+#include "host/requests.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -276,10 +276,10 @@ static const struct px_conn_ops conn_ops = {.on_frame = on_frame,
                                             .on_lost = on_lost,
                                             .on_closed = on_closed};
 
-struct px_session *px_session_new(struct px_host *h, bool relayed, bool secure) {
+struct px_session *px_session_new(struct px_host *h, enum px_way way, bool secure) {
     struct px_session *s = px_new0(struct px_session, 1);
     s->host = h;
-    s->relayed = relayed;
+    s->way = way;
     s->secure_wanted = secure;
     s->start_us = px_now_us();
     s->watched = 1; /* the first display, until it says otherwise */
@@ -306,7 +306,7 @@ static bool too_many(const struct px_session *fresh) {
         }
     /* Through the relay all clients have one address: there only the total counts. */
     return strangers > PX_STRANGERS_MAX || h->n_sessions > PX_SESSIONS_MAX ||
-           (!fresh->relayed && !px_addr_is_loopback(&fresh->peer) &&
+           (fresh->way != PX_WAY_RELAY && !px_addr_is_loopback(&fresh->peer) &&
             same > PX_STRANGERS_PER_ADDRESS);
 }
 
@@ -321,7 +321,7 @@ static bool allowed(const struct px_session *s) {
 void px_session_begin(struct px_session *s) {
     struct px_error err = {0};
     char addr[PX_ADDR_TEXT_MAX];
-    if (!s->relayed)
+    if (s->way != PX_WAY_RELAY)
         px_conn_peer(s->conn, &s->peer);
     if (too_many(s)) {
         px_warning("session %s: refused: too many connections", px_addr_text(&s->peer, addr));
@@ -332,7 +332,7 @@ void px_session_begin(struct px_session *s) {
         px_session_end(s, NULL);
         return;
     }
-    if (s->relayed && s->secure_wanted) {
+    if (s->way != PX_WAY_DIRECT && s->secure_wanted) {
         px_cleanup(px_buf_fini) struct px_buf body = {0};
         px_handshake_new(s->host->config->identity, s->host->config->id, &s->handshake, &body);
         px_conn_send(s->conn, body.data, body.size);
@@ -343,30 +343,40 @@ void px_session_begin(struct px_session *s) {
         px_session_end(s, NULL);
         return;
     }
-    if (s->relayed && s->host->config->require_encryption) {
+    if (s->way != PX_WAY_DIRECT && s->host->config->require_encryption) {
         px_session_end(s, NULL);
         return;
     }
     start_login(s);
 }
 
-int px_session_accept(struct px_host *h, uv_stream_t *listener, struct px_error *err) {
-    struct px_session *s = px_session_new(h, false, false);
-    const int r = px_conn_accept(s->conn, listener, err);
-    if (r < 0)
+struct px_session *px_session_accept(struct px_host *h, uv_stream_t *listener, enum px_way way,
+                                     struct px_error *err) {
+    struct px_session *s = px_session_new(h, way, way != PX_WAY_DIRECT);
+    if (px_conn_accept(s->conn, listener, err) < 0) {
+        px_session_end(s, NULL);
+        return NULL;
+    }
+    px_session_begin(s);
+    return s;
+}
+
+void px_session_adopt(struct px_host *h, int fd, enum px_way way) {
+    struct px_session *s = px_session_new(h, way, way != PX_WAY_DIRECT);
+    if (px_conn_open_fd(s->conn, fd, NULL) < 0)
         px_session_end(s, NULL);
     else
         px_session_begin(s);
-    return r;
 }
 
 void px_session_authorised(struct px_session *s) {
     struct px_host *h = s->host;
     char id[PX_PEER_TEXT_MAX], name[PX_PEER_TEXT_MAX], addr[PX_ADDR_TEXT_MAX];
     static const char *const kinds[] = {"desktop", "files", "tunnel", "terminal", "camera"};
-    px_host_audit(h, "session %s began: kind=%s from=%s name='%s' platform='%s' encrypted=%s",
+    px_host_audit(h,
+                  "session %s began: kind=%s from=%s way=%s name='%s' platform='%s' encrypted=%s",
                   px_peer_text(s->my_id, id), kinds[s->kind], px_addr_text(&s->peer, addr),
-                  px_peer_text(s->my_name, name), s->platform,
+                  px_way_name(s->way), px_peer_text(s->my_name, name), s->platform,
                   px_conn_is_secure(s->conn) ? "yes" : "no");
     if (s->kind == PX_KIND_TUNNEL) {
         s->state = PX_SESSION_CONNECTING;

@@ -8,6 +8,7 @@
 #include "host/conn.h"
 #include "host/host.h"
 #include "host/options.h"
+#include "host/way.h"
 #include "proto/handshake.h"
 
 enum px_session_state {
@@ -57,9 +58,10 @@ struct px_session {
     struct px_addr peer;
     enum px_session_state state;
     enum px_session_kind kind;
-    bool relayed, secure_wanted, ended, lost;
+    enum px_way way;
+    bool secure_wanted, ended, lost;
     int64_t start_us;
-    struct px_leg *leg; /* on its way to the relay (rendezvous.c) */
+    struct px_leg *leg; /* on its way to the relay (requests.c) */
     struct px_handshake handshake;
     char challenge[33];
 
@@ -97,9 +99,13 @@ struct px_session {
     char service_id[64];
 };
 
-/* @relayed: came through the server, so it starts with a signed identity when @secure. */
-int px_session_accept(struct px_host *h, uv_stream_t *listener, struct px_error *err);
-struct px_session *px_session_new(struct px_host *h, bool relayed, bool secure);
+/* NULL: it could not be accepted. Else lent until the loop goes on; it may have ended already. */
+struct px_session *px_session_accept(struct px_host *h, uv_stream_t *listener, enum px_way way,
+                                     struct px_error *err);
+/* Takes @fd, connected. */
+void px_session_adopt(struct px_host *h, int fd, enum px_way way);
+/* Through the server it starts with a signed identity when @secure. */
+struct px_session *px_session_new(struct px_host *h, enum px_way way, bool secure);
 /* Its conn is connected: the first bytes go out. */
 void px_session_begin(struct px_session *s);
 void px_session_tick(struct px_session *s, int64_t now_us);

@@ -48,14 +48,32 @@ static int wait_fd(int fd, short events, int64_t until_us) {
     }
 }
 
+/* A port that several connections of ours may leave from, as hole punching needs. */
+static int bind_shared(int fd, const struct px_addr *own, struct px_error *err) {
+    struct sockaddr_storage ss;
+    const int one = 1;
+    const socklen_t len = px_addr_to_sockaddr(own, !px_addr_is_v4(own), &ss);
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+    return bind(fd, (struct sockaddr *)&ss, len) < 0 ? px_fail_sys(err, -errno, "cannot bind") : 0;
+}
+
 int px_client_connect(const struct px_addr *to, int64_t timeout_us, struct px_client **ret,
                       struct px_error *err) {
+    return px_client_connect_from(NULL, to, timeout_us, ret, err);
+}
+
+int px_client_connect_from(const struct px_addr *own, const struct px_addr *to, int64_t timeout_us,
+                           struct px_client **ret, struct px_error *err) {
     struct sockaddr_storage ss;
     char text[PX_ADDR_TEXT_MAX];
     const socklen_t len = px_addr_to_sockaddr(to, !px_addr_is_v4(to), &ss);
     px_cleanup_close int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return px_fail_sys(err, -errno, "cannot make a socket");
+    const int r = own ? bind_shared(fd, own, err) : 0;
+    if (r < 0)
+        return r;
     int e = connect(fd, (struct sockaddr *)&ss, len) < 0 ? errno : 0;
     if (e == EINPROGRESS) {
         socklen_t size = sizeof(e);
@@ -67,6 +85,14 @@ int px_client_connect(const struct px_addr *to, int64_t timeout_us, struct px_cl
         return px_fail_sys(err, -e, "cannot connect to %s", px_addr_text(to, text));
     *ret = px_client_adopt(px_take_fd(&fd));
     return 0;
+}
+
+void px_client_own(const struct px_client *c, struct px_addr *ret) {
+    struct sockaddr_storage ss = {0};
+    socklen_t len = sizeof(ss);
+    *ret = (struct px_addr){0};
+    if (getsockname(c->fd, (struct sockaddr *)&ss, &len) == 0)
+        (void)px_addr_from_sockaddr((struct sockaddr *)&ss, ret);
 }
 
 /* ---- out ---- */

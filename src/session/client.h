@@ -13,6 +13,7 @@
 struct px_client {
     int fd; /* -1: closed */
     bool encrypted, raw;
+    bool relayed; /* by px_reach(): not straight to the host */
     struct px_secure secure;
     struct px_buf in;
     size_t taken; /* bytes of @in whose frame was handed out */
@@ -41,6 +42,10 @@ struct px_client_login {
 /* TCP to @to. -ETIMEDOUT, -ECONNREFUSED. */
 int px_client_connect(const struct px_addr *to, int64_t timeout_us, struct px_client **ret,
                       struct px_error *err);
+/* The same from @own, whose port (0: any) other connections may share. */
+int px_client_connect_from(const struct px_addr *own, const struct px_addr *to, int64_t timeout_us,
+                           struct px_client **ret, struct px_error *err);
+void px_client_own(const struct px_client *c, struct px_addr *ret);
 /* Takes @fd, connected. */
 struct px_client *px_client_adopt(int fd);
 void px_client_close(struct px_client *c);

@@ -87,6 +87,7 @@ static int login(struct probe *p, struct px_error *err) {
     snprintf(p->result->hostname, PX_PROBE_TEXT_MAX, "%s", info->hostname);
     snprintf(p->result->version, PX_PROBE_TEXT_MAX, "%s", info->version);
     p->result->encrypted = p->client->encrypted;
+    p->result->relayed = p->client->relayed;
     return 0;
 }
 
@@ -178,14 +179,15 @@ int px_probe_run(const struct px_probe_opts *opts, struct px_probe_result *ret,
 
 json_t *px_probe_json(const struct px_probe_result *r) {
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:b, s:b, s:i, s:i, s:f, s:f, s:f, s:i, s:i, s:i, s:I, s:i, s:i, "
+        "{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:i, s:i, s:f, s:f, s:f, s:i, s:i, s:i, s:I, s:i, "
+        "s:i, "
         "s:f, s:f, s:f}",
         "username", r->username, "hostname", r->hostname, "version", r->version, "codec", r->codec,
-        "encrypted", r->encrypted, "i444", r->i444, "width", r->width, "height", r->height,
-        "connect_ms", (double)r->connect_us / 1e3, "login_ms", (double)r->login_us / 1e3,
-        "first_frame_ms", (double)r->first_frame_us / 1e3, "frames", (int)r->n_frames, "key_frames",
-        (int)r->n_keys, "cursors", (int)r->n_cursors, "video_bytes", (json_int_t)r->n_bytes,
-        "host_delay_ms", (int)r->host_delay_ms, "latency_samples", (int)r->n_latency,
-        "latency_p50_ms", (double)r->latency_p50_us / 1e3, "latency_p95_ms",
+        "encrypted", r->encrypted, "relayed", r->relayed, "i444", r->i444, "width", r->width,
+        "height", r->height, "connect_ms", (double)r->connect_us / 1e3, "login_ms",
+        (double)r->login_us / 1e3, "first_frame_ms", (double)r->first_frame_us / 1e3, "frames",
+        (int)r->n_frames, "key_frames", (int)r->n_keys, "cursors", (int)r->n_cursors, "video_bytes",
+        (json_int_t)r->n_bytes, "host_delay_ms", (int)r->host_delay_ms, "latency_samples",
+        (int)r->n_latency, "latency_p50_ms", (double)r->latency_p50_us / 1e3, "latency_p95_ms",
         (double)r->latency_p95_us / 1e3, "latency_max_ms", (double)r->latency_max_us / 1e3);
 }

@@ -32,7 +32,7 @@ struct px_probe_opts {
 struct px_probe_result {
     char username[PX_PROBE_TEXT_MAX], hostname[PX_PROBE_TEXT_MAX], version[PX_PROBE_TEXT_MAX];
     char codec[16];
-    bool encrypted, i444;
+    bool encrypted, relayed, i444;
     int width, height;
     int64_t connect_us, login_us, first_frame_us; /* since the start */
     unsigned n_frames, n_keys, n_cursors;

@@ -11,6 +11,8 @@
 #define SERVER_PORT 21116
 #define RELAY_PORT 21117
 #define ENVELOPE_MAX 2048
+#define STRAIGHT_US (3 * PX_US_PER_S) /* until the relay is asked for instead */
+#define LOCAL_US PX_US_PER_S
 
 /* "host", "host:port", an address literal: to the first address it has. */
 int px_resolve(const char *name, uint16_t default_port, struct px_addr *ret, struct px_error *err) {
@@ -69,7 +71,7 @@ static int failure(const struct px_rdv_punch_hole_response *r, const char *id,
 
 struct way { /* what the server's answer says */
     struct px_addr direct;
-    bool relay;
+    bool relay, local;
     char uuid[64], relay_name[256];
     uint8_t identity[PX_SIGN_PK_BYTES];
     bool known; /* @identity is signed by the server */
@@ -87,6 +89,7 @@ static int take_answer(const struct px_probe_opts *o, const struct px_rdv_msg *m
         if (r->socket_addr.size == 0)
             return failure(r, o->id, err);
         w->direct = px_addr_unmangle(r->socket_addr);
+        w->local = r->is_local;
         copy(w->relay_name, sizeof(w->relay_name), r->relay_server);
         pk = r->pk;
     } else {
@@ -134,6 +137,48 @@ static int ask(const struct px_probe_opts *o, struct px_client *c, struct way *w
     return r;
 }
 
+/* To the server, from a port that the connection to the host can leave from as well. */
+static int open_server(const struct px_addr *server, int64_t timeout_us, struct px_client **ret,
+                       struct px_error *err) {
+    const struct px_addr any =
+        px_addr_is_v4(server) ? px_addr_v4(0, 0, 0, 0, 0) : (struct px_addr){0};
+    return px_client_connect_from(&any, server, timeout_us, ret, err);
+}
+
+/* The way straight failed: both shall come to the relay. */
+static int ask_relay(const struct px_probe_opts *o, const struct px_addr *server, struct way *w,
+                     struct px_error *err) {
+    px_cleanup(px_client_closep) struct px_client *s = NULL;
+    struct px_rdv_msg m = {.kind = PX_RDV_REQUEST_RELAY};
+    uint8_t token[16];
+    randombytes_buf(token, sizeof(token));
+    sodium_bin2hex(w->uuid, sizeof(w->uuid), token, sizeof(token));
+    m.request_relay.id = px_bytes_of(o->id);
+    m.request_relay.uuid = px_bytes_of(w->uuid);
+    m.request_relay.relay_server = px_bytes_of(w->relay_name);
+    m.request_relay.secure = w->known;
+    int r = open_server(server, o->timeout_us, &s, err);
+    if (r >= 0)
+        r = send_envelope(s, &m, err);
+    const int64_t until = px_now_us() + o->timeout_us;
+    while (r >= 0) {
+        const uint8_t *body;
+        size_t size;
+        r = px_client_recv_body(s, until, &body, &size, err);
+        if (r == 0)
+            return px_fail(err, -ETIMEDOUT, "%s does not come to the relay", o->id);
+        if (r > 0)
+            r = px_rdv_decode((struct px_bytes){body, size}, &m, err);
+        if (r < 0 || m.kind != PX_RDV_RELAY_RESPONSE)
+            continue;
+        if (m.relay_response.refuse_reason.size)
+            return px_fail(err, -EACCES, "server: %.*s", (int)m.relay_response.refuse_reason.size,
+                           (const char *)m.relay_response.refuse_reason.data);
+        return 0;
+    }
+    return r;
+}
+
 static int open_relay(const struct px_probe_opts *o, const struct px_addr *server,
                       const struct way *w, struct px_client **ret, struct px_error *err) {
     struct px_addr relay = *server;
@@ -156,12 +201,22 @@ static int by_id(const struct px_probe_opts *o, struct px_client **ret, struct p
     px_cleanup(px_client_closep) struct px_client *s = NULL, *c = NULL;
     int r = px_resolve(o->server, SERVER_PORT, &server, err);
     if (r >= 0)
-        r = px_client_connect(&server, o->timeout_us, &s, err);
+        r = open_server(&server, o->timeout_us, &s, err);
     if (r >= 0)
         r = ask(o, s, &w, err);
-    if (r >= 0)
-        r = w.relay ? open_relay(o, &server, &w, &c, err)
-                    : px_client_connect(&w.direct, o->timeout_us, &c, err);
+    if (r >= 0 && !w.relay) {
+        struct px_addr own;
+        px_client_own(s, &own);
+        w.relay =
+            px_client_connect_from(&own, &w.direct, w.local ? LOCAL_US : STRAIGHT_US, &c, NULL) < 0;
+        if (w.relay)
+            r = ask_relay(o, &server, &w, err);
+    }
+    if (r >= 0 && w.relay) {
+        r = open_relay(o, &server, &w, &c, err);
+        if (r >= 0)
+            c->relayed = true;
+    }
     if (r >= 0 && w.known)
         r = px_client_handshake(c, w.identity, o->id, o->timeout_us, err);
     else if (r >= 0) { /* no key to check against: an empty frame says so */

@@ -62,6 +62,29 @@ static bool text_is(struct px_bytes b, const char *want) {
     return b.size == strlen(want) && memcmp(b.data, want, b.size) == 0;
 }
 
+static struct px_client *accepted(int listener, int64_t us) {
+    if (!readable(listener, us))
+        return NULL;
+    return px_client_adopt(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+}
+
+/* One frame of a connection, as an envelope; @keep owns the bytes. */
+static void envelope(struct px_client *c, struct px_rdv_msg *m) {
+    const uint8_t *body;
+    size_t size;
+    assert_non_null(c);
+    assert_int_equal(px_client_recv_body(c, px_now_us() + 3 * SECOND, &body, &size, NULL), 1);
+    px_assert_ok(px_rdv_decode((struct px_bytes){body, size}, m, NULL));
+}
+
+/* Once it is registered; a server that does not answer leaves it without an opinion. */
+static void asks_for_its_nat(void) {
+    struct px_rdv_msg m;
+    px_cleanup(px_client_closep) struct px_client *c = accepted(tcp, 3 * SECOND);
+    envelope(c, &m);
+    assert_int_equal(m.kind, PX_RDV_TEST_NAT_REQUEST);
+}
+
 static void registers_key_first_then_keeps_alive(void **state) {
     struct px_rdv_msg m;
     uint8_t buf[2048];
@@ -72,6 +95,7 @@ static void registers_key_first_then_keeps_alive(void **state) {
     assert_int_equal(m.register_pk.pk.size, 32);
     memcpy(host_pk, m.register_pk.pk.data, 32);
     answer_pk();
+    asks_for_its_nat();
     assert_true(receive(&m, buf, 18 * SECOND)); /* after 15 s */
     assert_int_equal(m.kind, PX_RDV_REGISTER_PEER);
     assert_true(text_is(m.register_peer.id, ID));
@@ -102,21 +126,6 @@ static void ask_punch(uint16_t client_port) {
     m.punch_hole.socket_addr = (struct px_bytes){addr, a_client(addr, client_port)};
     m.punch_hole.relay_server = px_bytes_of(name);
     send_udp(&m);
-}
-
-static struct px_client *accepted(int listener, int64_t us) {
-    if (!readable(listener, us))
-        return NULL;
-    return px_client_adopt(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
-}
-
-/* One frame of a connection, as an envelope; @keep owns the bytes. */
-static void envelope(struct px_client *c, struct px_rdv_msg *m) {
-    const uint8_t *body;
-    size_t size;
-    assert_non_null(c);
-    assert_int_equal(px_client_recv_body(c, px_now_us() + 3 * SECOND, &body, &size, NULL), 1);
-    px_assert_ok(px_rdv_decode((struct px_bytes){body, size}, m, NULL));
 }
 
 static void items_73_and_74_a_punch_gets_one_relay_that_is_fully_described(void **state) {

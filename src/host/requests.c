@@ -1,0 +1,289 @@
+/* src/host/requests.c - clients who come through the ID server */
+#include "host/requests.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "host/dial.h"
+#include "host/session.h"
+#include <sodium.h>
+#include <string.h>
+
+#define RELAY_PORT 21117
+#define TWICE_US (100 * PX_US_PER_MS)
+#define ENVELOPE_MAX 4096
+#define UUID_TEXT 37
+#define REQUESTS_PER_S 20 /* more than any user makes; a flood must not open sockets without end   \
+                           */
+
+/* One answer to the server, over a connection that closes when it is sent. */
+struct answer {
+    struct px_conn *conn;
+    uint8_t bytes[ENVELOPE_MAX];
+    size_t size;
+};
+
+static void ignore_frame(void *data, const uint8_t *body, size_t size) {
+}
+
+static void on_answer_lost(void *data, const struct px_error *why) {
+}
+
+static void on_answer_closed(void *data) {
+    free(data);
+}
+
+static const struct px_conn_ops answer_ops = {.on_frame = ignore_frame,
+                                              .on_raw = ignore_frame,
+                                              .on_lost = on_answer_lost,
+                                              .on_closed = on_answer_closed};
+
+static void on_answer_connected(void *data, int status) {
+    struct answer *a = data;
+    if (status == 0)
+        px_conn_send(a->conn, a->bytes, a->size);
+    px_conn_close(a->conn, true);
+}
+
+static void answer_server(struct px_requests *r, const struct px_rdv_msg *m) {
+    struct answer *a = px_new0(struct answer, 1);
+    const struct px_conn_opts o = {
+        .loop = r->host->loop, .ops = &answer_ops, .data = a, .max_body_bytes = ENVELOPE_MAX};
+    const int n = px_rdv_encode(m, a->bytes, sizeof(a->bytes), NULL);
+    if (n < 0) {
+        free(a);
+        return;
+    }
+    a->size = (size_t)n;
+    a->conn = px_conn_new(&o);
+    if (px_conn_connect(a->conn, &r->server, on_answer_connected, NULL) < 0)
+        px_conn_close(a->conn, false);
+}
+
+/* A session on its way to the relay. */
+struct px_leg {
+    struct px_session *session; /* alive until its conn closes; ended ones are left alone */
+    struct px_host *host;
+    char uuid[64];
+    char *key;
+};
+
+static bool session_lives(const struct px_host *h, const struct px_session *s) {
+    for (const struct px_session *i = h->sessions; i; i = i->next)
+        if (i == s)
+            return !s->ended && !h->closing;
+    return false;
+}
+
+void px_leg_free(struct px_leg *l) {
+    if (l)
+        free(l->key);
+    free(l);
+}
+
+static void on_relay_connected(void *data, int status) {
+    struct px_session *s = data; /* the conn's data: it lives while the conn does */
+    struct px_leg *l = s->leg;
+    s->leg = NULL;
+    if (status < 0 || s->ended) {
+        px_info("relay: cannot connect: %s", uv_strerror(status));
+        px_session_end(s, NULL);
+    } else {
+        struct px_rdv_msg m = {.kind = PX_RDV_REQUEST_RELAY};
+        m.request_relay.uuid = px_bytes_of(l->uuid);
+        m.request_relay.licence_key = px_bytes_of(l->key);
+        uint8_t out[ENVELOPE_MAX];
+        const int n = px_rdv_encode(&m, out, sizeof(out), NULL);
+        if (n > 0)
+            px_conn_send(s->conn, out, (size_t)n);
+        px_session_begin(s);
+    }
+    px_leg_free(l);
+}
+
+static void on_relay_resolved(void *data, const struct px_addr *to, int status) {
+    struct px_leg *l = data;
+    if (!session_lives(l->host, l->session)) {
+        px_leg_free(l);
+        return;
+    }
+    struct px_session *s = l->session;
+    s->leg = l;
+    struct px_error err = {0};
+    int r = to ? px_conn_connect(s->conn, to, on_relay_connected, &err)
+               : px_fail_sys(&err, status, "cannot resolve the relay");
+    if (r < 0) {
+        px_info("relay: %s", err.msg);
+        s->leg = NULL;
+        px_leg_free(l);
+        px_session_end(s, NULL);
+    }
+}
+
+static void join_relay(struct px_requests *r, const char *relay, const char *uuid,
+                       const struct px_addr *peer, bool secure) {
+    struct px_leg *l = px_new0(struct px_leg, 1);
+    l->host = r->host;
+    l->session = px_session_new(r->host, PX_WAY_RELAY, secure);
+    l->session->peer = *peer;
+    l->key = px_strdup(r->host->config->server_key);
+    snprintf(l->uuid, sizeof(l->uuid), "%s", uuid);
+    px_dial(r->host->loop, relay, RELAY_PORT, on_relay_resolved, l);
+}
+
+/* Requests may arrive twice; and strangers may ask for more than anybody needs. */
+static bool is_repeat(struct px_requests *r, const struct px_addr *peer) {
+    const int64_t now = px_now_us();
+    const bool same = px_addr_equal(peer, &r->last_peer) && now - r->last_us < TWICE_US;
+    r->last_peer = *peer;
+    r->last_us = now;
+    if (now - r->budget_us > PX_US_PER_S) {
+        r->budget_us = now;
+        r->budget = 0;
+    }
+    return same || r->budget++ >= REQUESTS_PER_S;
+}
+
+/* Ours, else what the server proposed, else the server itself with the next port. */
+static char *relay_name(const struct px_requests *r, struct px_bytes proposed) {
+    if (*r->host->config->relay)
+        return px_strdup(r->host->config->relay);
+    if (proposed.size)
+        return px_strndup((const char *)proposed.data, proposed.size);
+    struct px_addr a = r->server;
+    char text[PX_ADDR_TEXT_MAX];
+    a.port = (uint16_t)(a.port + 1);
+    return px_strdup(px_addr_text(&a, text));
+}
+
+static void make_uuid(char out[UUID_TEXT]) {
+    uint8_t b[16];
+    randombytes_buf(b, sizeof(b));
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* RFC 9562, version 4 */
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    char *p = out;
+    for (int i = 0; i < 16; i++)
+        p += sprintf(p, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", b[i]);
+}
+
+static void offer_relay(struct px_requests *r, struct px_bytes socket_addr, const char *relay,
+                        const struct px_addr *client) {
+    char uuid[UUID_TEXT];
+    make_uuid(uuid);
+    struct px_rdv_msg m = {.kind = PX_RDV_RELAY_RESPONSE};
+    m.relay_response.has = PX_RDV_HAS_ID;
+    m.relay_response.socket_addr = socket_addr;
+    m.relay_response.uuid = px_bytes_of(uuid);
+    m.relay_response.relay_server = px_bytes_of(relay);
+    m.relay_response.id = px_bytes_of(r->host->config->id);
+    m.relay_response.version = px_bytes_of(PX_PROTOCOL_VERSION);
+    answer_server(r, &m);
+    join_relay(r, relay, uuid, client, true);
+}
+
+static void offer_straight(struct px_requests *r, struct px_bytes socket_addr, const char *relay,
+                           const struct px_addr *client, enum px_way way) {
+    struct px_punch_opts o = {.host = r->host, .server = r->server, .client = *client, .way = way};
+    const struct px_bytes id = px_bytes_of(r->host->config->id);
+    if (way == PX_WAY_LOCAL) {
+        o.answer.kind = PX_RDV_LOCAL_ADDR;
+        o.answer.local_addr.socket_addr = socket_addr;
+        o.answer.local_addr.relay_server = px_bytes_of(relay);
+        o.answer.local_addr.id = id;
+        o.answer.local_addr.version = px_bytes_of(PX_PROTOCOL_VERSION);
+    } else {
+        o.answer.kind = PX_RDV_PUNCH_HOLE_SENT;
+        o.answer.punch_hole_sent.socket_addr = socket_addr;
+        o.answer.punch_hole_sent.relay_server = px_bytes_of(relay);
+        o.answer.punch_hole_sent.id = id;
+        o.answer.punch_hole_sent.nat_type = r->nat;
+        o.answer.punch_hole_sent.version = px_bytes_of(PX_PROTOCOL_VERSION);
+    }
+    px_punch_open(&r->punches, &o);
+}
+
+struct wish { /* of a client, as the server tells it */
+    struct px_bytes socket_addr, relay;
+    int client_nat;
+    bool local, force_relay;
+};
+
+/* A client that offers UDP (udp_port, socket_addr_v6: KCP, which we do not speak) asks for TCP on
+ * another connection at the same time, and takes what comes first. */
+static void take_wish(struct px_requests *r, const struct wish *w) {
+    const struct px_host_config *c = r->host->config;
+    struct px_way_facts f = {.client = px_addr_unmangle(w->socket_addr),
+                             .server = r->server,
+                             .local = w->local,
+                             .lan = c->lan,
+                             .own_nat = r->nat,
+                             .client_nat = w->client_nat};
+    if (is_repeat(r, &f.client))
+        return;
+    px_cleanup_free char *relay = relay_name(r, w->relay);
+    if (w->relay.size) {
+        free(r->relay_hint);
+        r->relay_hint = px_strndup((const char *)w->relay.data, w->relay.size);
+    }
+    f.relay_only = w->force_relay || !c->punching || r->punches.n >= PX_PUNCHES_MAX ||
+                   px_way_source(&r->server, &f.own) < 0;
+    f.client_on_link = px_way_on_link(&f.client);
+    const enum px_way way = px_way_choose(&f);
+    if (way == PX_WAY_RELAY)
+        offer_relay(r, w->socket_addr, relay, &f.client);
+    else
+        offer_straight(r, w->socket_addr, relay, &f.client, way);
+}
+
+/* Only relays that we or our server named: a stranger must not send us anywhere. */
+static bool is_known_relay(const struct px_requests *r, const char *name) {
+    struct px_addr a;
+    if (!*name || strcmp(name, r->host->config->relay) == 0 ||
+        (r->relay_hint && strcmp(name, r->relay_hint) == 0))
+        return true;
+    if (px_addr_parse(name, RELAY_PORT, &a, NULL) >= 0)
+        return px_addr_same_ip(&a, &r->server);
+    const size_t n = strcspn(r->host->config->server, ":");
+    return strncmp(name, r->host->config->server, n) == 0 && (name[n] == '\0' || name[n] == ':');
+}
+
+static void take_request_relay(struct px_requests *r, const struct px_rdv_request_relay *q) {
+    const struct px_addr peer = px_addr_unmangle(q->socket_addr);
+    char uuid[64], name[256];
+    if (is_repeat(r, &peer) || q->uuid.size == 0 || q->uuid.size >= sizeof(uuid) ||
+        q->relay_server.size >= sizeof(name))
+        return;
+    snprintf(uuid, sizeof(uuid), "%.*s", (int)q->uuid.size, (const char *)q->uuid.data);
+    snprintf(name, sizeof(name), "%.*s", (int)q->relay_server.size,
+             (const char *)q->relay_server.data);
+    if (!is_known_relay(r, name)) {
+        px_warning("relay: refused: neither we nor the server named it");
+        return;
+    }
+    struct px_rdv_msg m = {.kind = PX_RDV_RELAY_RESPONSE};
+    m.relay_response.socket_addr = q->socket_addr;
+    m.relay_response.version = px_bytes_of(PX_PROTOCOL_VERSION);
+    answer_server(r, &m);
+    px_cleanup_free char *relay = relay_name(r, q->relay_server);
+    join_relay(r, *name ? name : relay, uuid, &peer, q->secure);
+}
+
+void px_requests_take(struct px_requests *r, const struct px_rdv_msg *m) {
+    if (m->kind == PX_RDV_PUNCH_HOLE) {
+        const struct px_rdv_punch_hole *p = &m->punch_hole;
+        take_wish(r, &(struct wish){.socket_addr = p->socket_addr,
+                                    .relay = p->relay_server,
+                                    .client_nat = p->nat_type,
+                                    .force_relay = p->force_relay});
+    } else if (m->kind == PX_RDV_FETCH_LOCAL_ADDR)
+        take_wish(r, &(struct wish){.socket_addr = m->fetch_local_addr.socket_addr,
+                                    .relay = m->fetch_local_addr.relay_server,
+                                    .local = true});
+    else if (m->kind == PX_RDV_REQUEST_RELAY)
+        take_request_relay(r, &m->request_relay);
+}
+
+void px_requests_fini(struct px_requests *r) {
+    px_punches_close(&r->punches);
+    free(r->relay_hint);
+    r->relay_hint = NULL;
+}

@@ -1,0 +1,174 @@
+/* tests/host/test_punch.c - how clients come to a host through NATs: straight where that can be, by
+ * relay where not; encrypted always. With phoenix-server and real routers (nats.h). */
+#include "base/clock.h"
+#include "base/file.h"
+#include "fixture.h"
+#include "nats.h"
+#include "session/reach.h"
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+static char key[64];
+
+static bool server_is_up(void *data) {
+    struct px_client *c = NULL;
+    const struct px_addr to = px_addr_v4(203, 0, 113, 1, 21116);
+    if (px_client_connect(&to, SECOND, &c, NULL) < 0)
+        return false;
+    px_client_close(c);
+    return true;
+}
+
+static void start_server(void) {
+    char dir[128], data[160], path[160];
+    px_cleanup_free char *text = NULL;
+    snprintf(dir, sizeof(dir), "%s/server", f.dir);
+    snprintf(data, sizeof(data), "--data-dir=%s", dir);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    const char *const argv[] = {getenv("PHOENIX_SERVER"), data, "--threads=1", NULL};
+    nats_enter(NS_SERVER);
+    run(argv);
+    assert_true(wait_for(server_is_up, NULL, 20 * SECOND));
+    snprintf(path, sizeof(path), "%s/id_ed25519.pub", dir);
+    px_assert_ok(px_file_read(AT_FDCWD, path, sizeof(key) - 1, &text, NULL, NULL));
+    snprintf(key, sizeof(key), "%s", text);
+}
+
+static char *audit(void) {
+    char path[128];
+    char *text = NULL;
+    snprintf(path, sizeof(path), "%s/phoenix-host.log", f.dir);
+    return px_file_read(AT_FDCWD, path, 1 << 20, &text, NULL, NULL) < 0 ? strdup("") : text;
+}
+
+/* Not only registered: it also knows what NAT it is behind. */
+static bool is_registered(void *data) {
+    px_cleanup_free char *text = audit();
+    return strstr(text, "server: registered") && strstr(text, "our NAT: ");
+}
+
+static void start_host(const char *server, const char *more) {
+    char extra[256], log[128];
+    snprintf(extra, sizeof(extra), "\"server\": {\"address\": \"%s\", \"key\": \"%s\"}%s", server,
+             key, more);
+    fixture_stop_host();
+    snprintf(log, sizeof(log), "%s/phoenix-host.log", f.dir);
+    unlink(log);
+    nats_enter(NS_HOST);
+    fixture_host(extra);
+    assert_true(wait_for(is_registered, NULL, 30 * SECOND));
+}
+
+static bool audit_says(void *data) {
+    px_cleanup_free char *text = audit();
+    return strstr(text, data) != NULL;
+}
+
+/* A user's session from @ns: to the picture and back out. @want: how it must have come. */
+static void visit(enum nat_ns ns, const char *server, bool force_relay, const char *want) {
+    const struct px_probe_opts o = {.id = ID,
+                                    .server = server,
+                                    .server_key = key,
+                                    .force_relay = force_relay,
+                                    .timeout_us = 20 * SECOND};
+    const struct px_client_login l = {.username = ID, .password = PASSWORD};
+    px_cleanup(px_client_closep) struct px_client *c = NULL;
+    struct px_error err = {0};
+    char way[32];
+    nats_enter(ns);
+    px_assert_ok_err(px_reach(&o, &c, &err), &err);
+    assert_true(c->encrypted);
+    assert_int_equal(c->relayed, strcmp(want, "relay") == 0);
+    px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+    px_assert_ok_err(px_client_login(c, &l, 10 * SECOND, &m, &err), &err);
+    px_cleanup(px_message_freep) Pxs__Message *v = await_frame(c, NULL, 10 * SECOND);
+    assert_non_null(v);
+    snprintf(way, sizeof(way), "way=%s ", want);
+    assert_true(wait_for(audit_says, way, 5 * SECOND));
+}
+
+static void two_nats_are_punched_through(void **state) {
+    start_host(SERVER_V4, "");
+    visit(NS_CLIENT, SERVER_V4, false, "punched");
+    visit(NS_CLIENT, SERVER_V4, false, "punched"); /* and again */
+}
+
+static void same_network_is_not_left(void **state) {
+    visit(NS_NEAR, SERVER_V4, false, "local");
+}
+
+static void forced_relay_is_honoured(void **state) {
+    const int64_t t0 = px_now_us();
+    visit(NS_CLIENT, SERVER_V4, true, "relay");
+    assert_true(px_now_us() - t0 < 10 * SECOND);
+}
+
+static void nat_that_refuses_strangers_is_punched_through_or_relayed(void **state) {
+    nats_router(NS_RA, "masquerade", true, false);
+    const struct px_probe_opts o = {
+        .id = ID, .server = SERVER_V4, .server_key = key, .timeout_us = 20 * SECOND};
+    px_cleanup(px_client_closep) struct px_client *c = NULL;
+    struct px_error err = {0};
+    nats_enter(NS_CLIENT);
+    px_assert_ok_err(px_reach(&o, &c, &err), &err);
+    assert_true(c->encrypted);
+    printf("# came by %s\n", c->relayed ? "relay" : "hole");
+    nats_router(NS_RA, "masquerade", false, false);
+}
+
+static void hole_that_stays_shut_ends_at_the_relay(void **state) {
+    nats_router(NS_RA, "masquerade", false, true);
+    visit(NS_CLIENT, SERVER_V4, false, "relay");
+    nats_router(NS_RA, "masquerade", false, false);
+}
+
+static void ipv6_needs_no_nat_but_a_hole(void **state) {
+    start_host(SERVER_V6, "");
+    visit(NS_CLIENT, SERVER_V6, false, "punched");
+    visit(NS_CLIENT, SERVER_V4, false, "relay"); /* the families do not meet */
+}
+
+static void symmetric_nat_is_not_tried(void **state) {
+    nats_router(NS_RB, "masquerade fully-random", false, false);
+    start_host(SERVER_V4, "");
+    assert_true(audit_says((void *)"our NAT: symmetric"));
+    visit(NS_CLIENT, SERVER_V4, false, "relay");
+    nats_router(NS_RB, "masquerade", false, false);
+}
+
+static void own_address_that_nobody_reaches_is_not_offered(void **state) {
+    start_host(SERVER_V4, ", \"lan\": false");
+    visit(NS_NEAR, SERVER_V4, false, "relay");
+    visit(NS_CLIENT, SERVER_V4, false, "punched");
+}
+
+static void punching_can_be_forbidden(void **state) {
+    start_host(SERVER_V4, ", \"punching\": false");
+    visit(NS_CLIENT, SERVER_V4, false, "relay");
+    visit(NS_NEAR, SERVER_V4, false, "relay");
+}
+
+static int start(void **state) {
+    nats_open();
+    fixture_x(false);
+    nats_router(NS_RA, "masquerade", false, false);
+    nats_router(NS_RB, "masquerade", false, false);
+    start_server();
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_nats_are_punched_through),
+        cmocka_unit_test(same_network_is_not_left),
+        cmocka_unit_test(forced_relay_is_honoured),
+        cmocka_unit_test(nat_that_refuses_strangers_is_punched_through_or_relayed),
+        cmocka_unit_test(hole_that_stays_shut_ends_at_the_relay),
+        cmocka_unit_test(ipv6_needs_no_nat_but_a_hole),
+        cmocka_unit_test(symmetric_nat_is_not_tried),
+        cmocka_unit_test(own_address_that_nobody_reaches_is_not_offered),
+        cmocka_unit_test(punching_can_be_forbidden),
+    };
+    return cmocka_run_group_tests(tests, start, fixture_end);
+}
