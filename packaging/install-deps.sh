@@ -22,7 +22,7 @@ build="make gcc meson ninja-build pkg-config libc6-dev libcmocka-dev
 run="lxc e2fsprogs mmdebstrap debian-archive-keyring ca-certificates iproute2 zstd tar"
 
 # Only for the tests.
-test="iproute2 nftables procps btrfs-progs python3 python3-jsonschema python3-yaml mandoc bash-completion clang-format socat jq
+test="systemd iproute2 nftables procps btrfs-progs python3 python3-jsonschema python3-yaml mandoc bash-completion clang-format socat jq
     xvfb xserver-xorg-core xserver-xorg-video-dummy xterm xclip x11-utils x11-xserver-utils pulseaudio pulseaudio-utils"
 fuzz="clang llvm"
 

@@ -302,7 +302,8 @@ int px_config_load(struct px_config *c, int argc, char **argv, struct px_error *
 
 void px_config_help(FILE *out) {
     fputs("Usage: phoenix-server [OPTIONS]\n"
-          "       phoenix-server ctl [--socket=PATH] [--json] COMMAND\n\n"
+          "       phoenix-server ctl [--socket=PATH] [--json] COMMAND   (see phoenix-server ctl "
+          "--help)\n\n"
           "ID server and relay for RustDesk clients. Options (also lines of the config file):\n",
           out);
     for (size_t i = 0; i < px_n_options; i++) {
@@ -313,4 +314,10 @@ void px_config_help(FILE *out) {
         fprintf(out, "  %s\n        %s%s%s%s\n", left, o->help, o->fallback[0] ? " (" : "",
                 o->fallback, o->fallback[0] ? ")" : "");
     }
+    fputs(
+        "\nExamples:\n"
+        "  phoenix-server --host=id.example.com\n"
+        "  phoenix-server --only=relay --key=PUBLIC-KEY      # a further relay on another machine\n"
+        "  phoenix-server ctl list                           # which devices are known\n",
+        out);
 }

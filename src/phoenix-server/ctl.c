@@ -9,6 +9,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
+
+#define SERVICE_SOCKET "/run/phoenix-server/admin.sock"
 
 static int connect_to(const char *path, struct px_error *err) {
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
@@ -107,37 +110,47 @@ static int show(json_t *reply, bool as_json, struct px_error *err) {
 }
 
 static void help(void) {
-    printf("Usage: phoenix-server ctl [--socket=PATH | --data-dir=DIRECTORY] [--json] COMMAND\n\n"
-           "Commands:\n");
+    printf(
+        "Usage: phoenix-server ctl [--socket=PATH | --data-dir=DIRECTORY | --config=PATH] [--json] "
+        "COMMAND\n\n"
+        "Without options: the socket that the config file names, else the service's.\n\n"
+        "Commands:\n");
     admin_print_commands(stdout);
+    printf("\nExample:\n  phoenix-server ctl find 123456789\n");
 }
 
-static const char *after(const char *text, const char *prefix) {
-    const size_t n = strlen(prefix);
-    return strncmp(text, prefix, n) == 0 ? text + n : NULL;
-}
-
-/* Options stand before the command; the rest are its arguments. */
+/* Options stand before the command; the rest are its arguments. Where the server is comes from its
+ * options, so they are read as the server reads them: flags, then the config file. */
 static int parse(int argc, char **argv, struct px_config *c, bool *as_json, int *at,
                  struct px_error *err) {
-    for (*at = 2; *at < argc && argv[*at][0] == '-'; ++*at) {
-        const char *socket_path = after(argv[*at], "--socket="),
-                   *dir = after(argv[*at], "--data-dir=");
-        if (strcmp(argv[*at], "--json") == 0) {
+    static const char *const passed[] = {"--data-dir=", "--admin-socket=", "--config="};
+    char *flags[PX_N_ELEMENTS(passed) + 2] = {argv[0]};
+    px_cleanup_free char *named = NULL;
+    int n = 1, r = 0;
+    for (*at = 2; *at < argc && argv[*at][0] == '-' && r == 0; ++*at) {
+        char *arg = argv[*at];
+        bool pass = false;
+        for (size_t i = 0; i < PX_N_ELEMENTS(passed); i++)
+            pass |= strncmp(arg, passed[i], strlen(passed[i])) == 0;
+        if (strcmp(arg, "--json") == 0)
             *as_json = true;
-        } else if (strcmp(argv[*at], "--help") == 0) {
+        else if (strcmp(arg, "--help") == 0)
             c->help = true;
-        } else if (socket_path) {
-            free(c->admin_socket);
-            c->admin_socket = px_strdup(socket_path);
-        } else if (dir) {
-            free(c->data_dir);
-            c->data_dir = px_strdup(dir);
-        } else {
-            return px_fail(err, -EINVAL, "ctl: no option '%s'", argv[*at]);
-        }
+        else if (strncmp(arg, "--socket=", 9) == 0 && !named)
+            flags[n++] = named = px_asprintf("--admin-socket=%s", arg + 9);
+        else if (pass && n < (int)PX_N_ELEMENTS(flags))
+            flags[n++] = arg;
+        else
+            r = px_fail(err, -EINVAL, "ctl: no option '%s'", arg);
     }
-    return 0;
+    return r < 0 || c->help ? r : px_config_load(c, n, flags, err);
+}
+
+/* Root asks the packaged service, whose socket is not in its data directory. */
+static char *find_socket(const struct px_config *c) {
+    if (!c->admin_socket[0] && !c->data_dir[0] && access(SERVICE_SOCKET, F_OK) == 0)
+        return px_strdup(SERVICE_SOCKET);
+    return server_socket_path(c);
 }
 
 int ctl_main(int argc, char **argv) {
@@ -155,7 +168,7 @@ int ctl_main(int argc, char **argv) {
     } else if (c.help) {
         help();
     } else {
-        px_cleanup_free char *path = server_socket_path(&c);
+        px_cleanup_free char *path = find_socket(&c);
         r = ask(path, argv + at, (size_t)(argc - at), &reply, &err);
         if (r == 0)
             r = show(reply, as_json, &err);

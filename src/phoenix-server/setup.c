@@ -3,12 +3,14 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "phoenix-server/server.h"
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <netdb.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #define LIST_MAX_BYTES (16u * 1024 * 1024)
 
@@ -72,12 +74,19 @@ static int parse_words(struct server *s, struct px_error *err) {
     return parse_proxies(s, err);
 }
 
+/* The operator's own word, which may be a symlink: systemd makes /var/lib/phoenix-server one when
+ * the user is dynamic. */
+static int open_dir(const char *path, struct px_error *err) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? px_fail_sys(err, -errno, "cannot open directory '%s'", path) : fd;
+}
+
 static int open_data_dir(struct server *s, struct px_error *err) {
     px_cleanup_free char *dir = server_data_dir(&s->config);
     int r = px_mkdir_p(AT_FDCWD, dir, 0700, err);
     if (r < 0)
         return r;
-    s->dir_fd = px_dir_open(AT_FDCWD, dir, err);
+    s->dir_fd = open_dir(dir, err);
     s->db_path = px_asprintf("%s/peers.sqlite3", dir);
     s->socket_path = server_socket_path(&s->config);
     return s->dir_fd < 0 ? s->dir_fd : 0;
@@ -285,6 +294,19 @@ void server_close(struct server *s) {
     px_config_fini(&s->config);
 }
 
+/* What root made belongs to the service, as the directory does. */
+static void give_away(int dir_fd) {
+    static const char *const names[] = {"id_ed25519", "id_ed25519.pub", "peers.sqlite3",
+                                        "peers.sqlite3-wal", "peers.sqlite3-shm"};
+    struct stat st;
+    if (geteuid() != 0 || fstat(dir_fd, &st) < 0 || st.st_uid == 0)
+        return;
+    for (size_t i = 0; i < PX_N_ELEMENTS(names); i++)
+        if (fchownat(dir_fd, names[i], st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0 &&
+            errno != ENOENT)
+            px_warning("import: '%s' stays root's: %s", names[i], strerror(errno));
+}
+
 int server_import(struct server *s, struct px_error *err) {
     const char *from = s->config.import_dir;
     uint8_t sk[PX_SIGN_SK_BYTES];
@@ -294,7 +316,7 @@ int server_import(struct server *s, struct px_error *err) {
         r = open_data_dir(s, err);
     if (r == 0)
         r = px_secure_init(err);
-    px_cleanup_close int dir = r < 0 ? -1 : px_dir_open(AT_FDCWD, from, err);
+    px_cleanup_close int dir = r < 0 ? -1 : open_dir(from, err);
     if (r < 0 || dir < 0)
         return r < 0 ? r : dir;
     if (px_exists(dir, "id_ed25519")) {
@@ -312,6 +334,7 @@ int server_import(struct server *s, struct px_error *err) {
             return px_wrap(err, r, "devices of '%s'", db);
         printf("%zu devices taken over\n", n);
     }
+    give_away(s->dir_fd);
     return 0;
 }
 
