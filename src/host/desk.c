@@ -98,6 +98,7 @@ void px_desk_stop(struct px_session *s) {
     if (px_held_any(&s->held) && h->input_ready)
         px_keyboard_release(&h->keyboard, &s->held);
     px_screenshot_forget(s);
+    px_xclip_left(h->clip, s);
     s->audio_on = false;
     if (h->audio)
         px_audio_update(h->audio);
@@ -230,6 +231,9 @@ void px_desk_message(struct px_session *s, const Pxs__Message *m) {
     case PXS__MESSAGE__ITEM_MULTI_CLIPBOARDS:
         px_xclip_from_client(h->clip, s, m->multi_clipboards->clipboards,
                              m->multi_clipboards->n_clipboards);
+        break;
+    case PXS__MESSAGE__ITEM_CLIPRDR:
+        px_xclip_message(h->clip, s, m->cliprdr);
         break;
     case PXS__MESSAGE__ITEM_VOICE_CALL_REQUEST:
         decline_call(s, m->voice_call_request);

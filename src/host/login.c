@@ -298,7 +298,9 @@ static void fill_rest(const struct px_host *h, struct info *i) {
     i->info.features = &i->features;
     i->info.encoding = &i->encoding;
     i->info.resolutions = &i->resolutions;
-    i->info.platform_additions = (char *)"{}";
+    const struct px_permissions *p = &h->config->permissions;
+    i->info.platform_additions =
+        (char *)(p->file && p->clipboard && p->keyboard ? "{\"has_file_clipboard\":true}" : "{}");
 }
 
 void px_login_send_peer_info(struct px_session *s) {

@@ -13,7 +13,7 @@ struct px_options {
     unsigned quality_percent; /* 100 is what the official host calls 1.0 */
     unsigned fps;             /* at most; 0: not said */
     bool no_audio, no_clipboard, no_input, show_cursor, follow_cursor, lock_at_end;
-    bool terminal_persistent, recording;
+    bool terminal_persistent, recording, copy_files;
 };
 
 /* Before any message: VP9 only, balanced. */

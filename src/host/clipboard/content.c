@@ -8,7 +8,7 @@
 
 #define PIXELS_MAX_BYTES (256u * 1024 * 1024)
 
-static const int formats[PX_N_FORMS] = {
+static const int formats[PX_N_MESSAGE_FORMS] = {
     [PX_FORM_TEXT] = PX_CLIPBOARD_TEXT, [PX_FORM_HTML] = PX_CLIPBOARD_HTML,
     [PX_FORM_RTF] = PX_CLIPBOARD_RTF,   [PX_FORM_PNG] = PX_CLIPBOARD_PNG,
     [PX_FORM_SVG] = PX_CLIPBOARD_SVG,
@@ -74,7 +74,7 @@ void px_content_take(struct px_content *c, const Pxs__Clipboard *item, size_t ma
         pixels_to_png(item, plain, size, &c->forms[PX_FORM_PNG]);
         return;
     }
-    for (int i = 0; i < PX_N_FORMS; i++)
+    for (int i = 0; i < PX_N_MESSAGE_FORMS; i++)
         if (formats[i] == item->format) {
             px_buf_reset(&c->forms[i]);
             px_buf_add(&c->forms[i], plain, size);
@@ -98,10 +98,10 @@ static void fill(Pxs__Clipboard *item, enum px_content_form form, const struct p
 }
 
 bool px_content_print(const struct px_content *c, bool only_text, struct px_buf *out) {
-    Pxs__Clipboard items[PX_N_FORMS], *list[PX_N_FORMS];
-    uint8_t *packed[PX_N_FORMS] = {0};
+    Pxs__Clipboard items[PX_N_MESSAGE_FORMS], *list[PX_N_MESSAGE_FORMS];
+    uint8_t *packed[PX_N_MESSAGE_FORMS] = {0};
     size_t n = 0;
-    for (int i = 0; i < PX_N_FORMS; i++)
+    for (int i = 0; i < PX_N_MESSAGE_FORMS; i++)
         if (c->forms[i].size && (!only_text || i == PX_FORM_TEXT)) {
             fill(&items[n], (enum px_content_form)i, &c->forms[i], &packed[n]);
             list[n] = &items[n];

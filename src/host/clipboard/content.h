@@ -7,8 +7,16 @@
 #include "proto/session.h"
 #include <stdbool.h>
 
-enum px_content_form { PX_FORM_TEXT, PX_FORM_HTML, PX_FORM_RTF, PX_FORM_PNG, PX_FORM_SVG };
-#define PX_N_FORMS 5
+enum px_content_form {
+    PX_FORM_TEXT,
+    PX_FORM_HTML,
+    PX_FORM_RTF,
+    PX_FORM_PNG,
+    PX_FORM_SVG,
+    PX_FORM_FILES, /* URIs; in no message of this kind, see cliprdr.h */
+};
+#define PX_N_MESSAGE_FORMS 5
+#define PX_N_FORMS 6
 
 struct px_content {
     struct px_buf forms[PX_N_FORMS]; /* empty: not there */

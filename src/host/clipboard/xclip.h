@@ -19,5 +19,8 @@ void px_xclip_start(struct px_xclip *c, struct px_xdisplay *d);
 void px_xclip_stop(struct px_xclip *c); /* it is gone */
 /* Whether the event was the clipboard's. */
 bool px_xclip_event(struct px_xclip *c, const xcb_generic_event_t *e);
+/* Files by copy and paste. */
+void px_xclip_message(struct px_xclip *c, struct px_session *from, const Pxs__Cliprdr *m);
+void px_xclip_left(struct px_xclip *c, const struct px_session *s); /* its session ends */
 void px_xclip_from_client(struct px_xclip *c, struct px_session *from, Pxs__Clipboard *const *items,
                           size_t n);
