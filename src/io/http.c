@@ -12,6 +12,7 @@ struct http_conn {
     struct px_watch watch;
     struct px_timer timer;
     struct px_http *http;
+    struct px_addr from;
     struct http_conn *next, **link;
     struct px_buf in, out;
     bool answered, shut;
@@ -35,6 +36,8 @@ static void conn_close(struct http_conn *c) {
     if (c->next)
         c->next->link = c->link;
     c->http->n_conns--;
+    if (c->http->sources)
+        px_sources_disconnect(c->http->sources, &c->from);
     px_loop_defer(c->http->loop, conn_free, c);
 }
 
@@ -52,13 +55,13 @@ static void respond(struct http_conn *c) {
     const struct px_bytes path = path_of(&c->in);
     const int status = path.size ? c->http->answer(c->http, path, &body) : 400;
     px_buf_printf(&c->out,
-                  "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                  "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n"
                   "Content-Length: %zu\r\nConnection: close\r\n\r\n",
                   status,
                   status == 200   ? "OK"
                   : status == 404 ? "Not Found"
                                   : "Bad Request",
-                  body.size);
+                  c->http->type, body.size);
     px_buf_add(&c->out, px_buf_str(&body), body.size);
     c->answered = true;
 }
@@ -105,12 +108,14 @@ static void on_timeout(struct px_timer *t) {
 
 static void on_accept(struct px_listener *l, int fd, const struct px_addr *from) {
     struct px_http *h = px_container_of(l, struct px_http, listener);
-    if (h->n_conns >= h->max_conns) {
+    if (h->n_conns >= h->max_conns ||
+        (h->sources && !px_sources_connect(h->sources, from, px_loop_now_us(h->loop)))) {
         close(fd);
         return;
     }
     struct http_conn *c = px_new0(struct http_conn, 1);
     c->http = h;
+    c->from = *from;
     c->watch = (struct px_watch){.fd = fd, .on_events = on_events};
     c->timer.on_timeout = on_timeout;
     c->next = h->conns;

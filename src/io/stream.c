@@ -238,16 +238,19 @@ static size_t take_all(struct px_stream *s, uint8_t *data, size_t size) {
 
 static void take_bytes(struct px_stream *s, uint8_t *data, size_t size) {
     if (s->state >= PX_STREAM_ENDING)
-        return; /* lingering: nobody wants it */
-    s->last_rx_us = px_loop_now_us(s->loop);
+        return;            /* lingering: nobody wants it */
     if (s->in.size == 0) { /* the usual case: whole messages, no copy */
         size_t used = take_all(s, data, size);
+        if (used > 0) /* only whole ones count: a byte now and then would hold us for ever */
+            s->last_rx_us = px_loop_now_us(s->loop);
         if (used < size && s->state < PX_STREAM_ENDING)
             px_buf_add(&s->in, data + used, size - used);
         return;
     }
     px_buf_add(&s->in, data, size);
     size_t used = take_all(s, (uint8_t *)s->in.data, s->in.size);
+    if (used > 0)
+        s->last_rx_us = px_loop_now_us(s->loop);
     if (used == s->in.size)
         px_buf_fini(&s->in);
     else

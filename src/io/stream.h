@@ -38,7 +38,7 @@ struct px_stream {
     struct px_secure *secure; /* NULL: plain */
     struct px_buf in, out, fragments;
     size_t max_message_bytes;
-    int64_t idle_us, last_rx_us; /* idle_us 0: no limit */
+    int64_t idle_us, last_rx_us; /* since the last whole message; idle_us 0: no limit */
     enum px_stream_state state;
     bool ws, in_fragments, drop_fragments, shut;
     const char *end_reason; /* for logs; NULL: the peer closed */

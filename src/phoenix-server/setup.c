@@ -200,8 +200,10 @@ static int open_threads(struct server *s, struct px_error *err) {
     return r == -EADDRINUSE ? px_hint(err, r, "another server uses that port; see --port") : r;
 }
 
+/* Clients take any 4xx for the API's word; what they find under "error" they show to who logs in.
+ */
 static int answer_api(struct px_http *h, struct px_bytes path, struct px_buf *body) {
-    px_buf_puts(body, "no API on this server\n");
+    px_buf_puts(body, "{\"error\":\"this server has no accounts and no address book\"}\n");
     return 404;
 }
 
@@ -216,8 +218,10 @@ static int answer_metrics(struct px_http *h, struct px_bytes path, struct px_buf
 static int open_http(struct server *s, struct px_error *err) {
     const struct px_config *c = &s->config;
     struct px_addr at;
-    s->api = (struct px_http){.answer = answer_api, .max_conns = 2000};
-    s->metrics = (struct px_http){.answer = answer_metrics, .max_conns = 64};
+    s->api = (struct px_http){
+        .answer = answer_api, .type = "application/json", .max_conns = 2000, .sources = s->sources};
+    s->metrics = (struct px_http){
+        .answer = answer_metrics, .type = "text/plain; charset=utf-8", .max_conns = 64};
     if (c->http && s->id) {
         struct px_error why = {0};
         int fd = px_sock_listen(&(struct px_sock_opts){.bind = c->bind[0] ? &s->bind : NULL,
