@@ -138,6 +138,11 @@ has "the probe loads the host's library, as the user" "$probe" "ok    version   
 has "counts the granted cards" "$probe" "1 card, CUDA 13.0"
 has "knows them by UUID" "$probe" "ok    card         $A"
 has "and cannot reach others" "$probe" "no other card can be opened"
+# These nodes have no driver behind them, so not everything can be well.
+fails 4 "verify runs it" phoenix verify --only gpu pxt-g1
+has "passes on what is well" "$out" "1048576 sums in managed memory are right"
+has "and what is not" "$out" "/dev/nvidiactl: No such device or address"
+is "as JSON, too" "$(phoenix verify --only gpu --json pxt-g1 </dev/null | json "[f['subject'] for f in d['desktops'][0]['checks'][-1]['findings'] if f['verdict'] == 'ok' and 'kernel' in f['subject']]")" "['kernel']"
 
 # The cgroup's rules stay when systemd inside writes its own.
 ok "daemon-reload inside" inside pxt-g1 systemctl daemon-reload
@@ -193,6 +198,10 @@ ok "detach" phoenix gpu detach pxt-g1 $B
 is "its number is refused again" "$(opens pxt-g1 /mnt/other)" "$denied"
 fails 1 "its node is gone" inside pxt-g1 test -e /dev/nvidia1
 is "its own card works on" "$(opens pxt-g1 /dev/nvidia0)" "$allowed"
+ok "detach its last card" phoenix gpu detach pxt-g1 0
+is "whose number is refused then" "$(opens pxt-g1 /mnt/own)" "$denied"
+ok "and attach it again: the driver is still there" phoenix gpu attach pxt-g1 0
+is "it opens" "$(opens pxt-g1 /mnt/own)" "$allowed"
 fails 1 "detach what it has not" phoenix gpu detach pxt-g1 $B
 has "says what it has" "$out" "it has $A"
 

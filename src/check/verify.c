@@ -20,6 +20,7 @@ const struct px_check px_verify_checks[] = {
      px_verify_isolation},
     {"screen", "the X session has painted, and shows a picture", 30 * S, px_verify_screen},
     {"jupyter", "JupyterLab answers who has its token, and nobody else", 15 * S, px_verify_jupyter},
+    {"gpu", "its cards compute, encode and decode, as fast as on the host", 600 * S, px_verify_gpu},
     {NULL, NULL, 0, NULL},
 };
 

@@ -38,3 +38,4 @@ void px_verify_limits(const void *desk, struct px_findings *ret);
 void px_verify_isolation(const void *desk, struct px_findings *ret);
 void px_verify_screen(const void *desk, struct px_findings *ret);
 void px_verify_jupyter(const void *desk, struct px_findings *ret);
+void px_verify_gpu(const void *desk, struct px_findings *ret);

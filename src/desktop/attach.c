@@ -142,7 +142,7 @@ static int attach(struct job *j, const char *card, char *ret_uuid, struct px_err
     px_cleanup_free struct px_gpu_grants *found = px_new0(struct px_gpu_grants, 1);
     px_cleanup_free struct px_gpu_nodes *nodes = px_new0(struct px_gpu_nodes, 1);
     struct px_gpu_grants *gpus = &j->d->rec->gpus;
-    if (gpus->n == 0) {
+    if (!px_exists(j->d->dir_fd, PX_GPUS_DIR "/driver")) {
         px_fail(err, -ENOTSUP, "it was started without a card, and so without the driver");
         return px_hint(err, -ENOTSUP, "change gpus in its desktop file and run up");
     }

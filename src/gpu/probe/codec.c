@@ -1,5 +1,8 @@
-/* src/gpu/probe/codec.c - NVENC encodes a frame; NVDEC says what it decodes */
+/* src/gpu/probe/codec.c - NVENC encodes a frame, NVDEC decodes it again */
+#include "base/alloc.h"
 #include "base/cleanup.h"
+#include "gpu/probe/decode.h"
+#include "gpu/probe/picture.h"
 #include "gpu/probe/probe.h"
 #include <dlfcn.h>
 #include <ffnvcodec/dynlink_cuda.h>
@@ -7,8 +10,8 @@
 #include <ffnvcodec/nvEncodeAPI.h>
 #include <string.h>
 
-#define WIDTH 640
-#define HEIGHT 480
+#define WIDTH PROBE_WIDTH
+#define HEIGHT PROBE_HEIGHT
 
 struct nvenc {
     NV_ENCODE_API_FUNCTION_LIST f;
@@ -61,12 +64,12 @@ static NVENCSTATUS draw(struct nvenc *e) {
         return r;
     uint8_t *rows = lock.bufferDataPtr;
     for (size_t y = 0; y < HEIGHT * 3 / 2; y++)
-        memset(rows + y * lock.pitch, y < HEIGHT ? (int)(y & 0xff) : 128, WIDTH);
+        memset(rows + y * lock.pitch, y < HEIGHT ? probe_row((unsigned)y) : 128, WIDTH);
     return e->f.nvEncUnlockInputBuffer(e->session, e->input);
 }
 
-/* *ret_bytes: size of the frame, when it begins as an H.264 stream does. */
-static NVENCSTATUS encode(struct nvenc *e, size_t *ret_bytes) {
+/* *ret, *ret_bytes: the frame, the caller's, when it begins as an H.264 stream does. */
+static NVENCSTATUS encode(struct nvenc *e, uint8_t **ret, size_t *ret_bytes) {
     static const uint8_t start_code[] = {0, 0, 0, 1};
     NV_ENC_PIC_PARAMS pic = {.version = NV_ENC_PIC_PARAMS_VER,
                              .inputWidth = WIDTH,
@@ -87,8 +90,11 @@ static NVENCSTATUS encode(struct nvenc *e, size_t *ret_bytes) {
     if (r != NV_ENC_SUCCESS)
         return r;
     if (lock.bitstreamSizeInBytes > sizeof(start_code) &&
-        memcmp(lock.bitstreamBufferPtr, start_code, sizeof(start_code)) == 0)
+        memcmp(lock.bitstreamBufferPtr, start_code, sizeof(start_code)) == 0) {
         *ret_bytes = lock.bitstreamSizeInBytes;
+        *ret = px_calloc(1, *ret_bytes);
+        memcpy(*ret, lock.bitstreamBufferPtr, *ret_bytes);
+    }
     return e->f.nvEncUnlockBitstream(e->session, e->output);
 }
 
@@ -101,7 +107,25 @@ static void close_session(struct nvenc *e) {
         e->f.nvEncDestroyEncoder(e->session);
 }
 
-static void note_result(struct probe *p, int card, NVENCSTATUS r, size_t bytes) {
+/* What was encoded, decoded on the same card. */
+static void note_again(struct probe *p, int card, const uint8_t *frame, size_t bytes) {
+    void *lib = dlopen("libnvcuvid.so.1", RTLD_NOW);
+    double off = 0;
+    int r = lib ? probe_decode(p, lib, frame, bytes, &off) : -1;
+    if (r != 0)
+        probe_note(p, PROBE_FAIL, "nvenc", "card %d: what it encoded cannot be decoded (%d)", card,
+                   r);
+    else if (off > PROBE_OFF_MAX)
+        probe_note(p, PROBE_FAIL, "nvenc", "card %d: decoded, it is another picture (%.1f off)",
+                   card, off);
+    else
+        probe_note(p, PROBE_OK, "nvenc",
+                   "card %d: a frame of %dx%d became %zu bytes of H.264, and a frame again", card,
+                   WIDTH, HEIGHT, bytes);
+}
+
+static void note_result(struct probe *p, int card, NVENCSTATUS r, const uint8_t *frame,
+                        size_t bytes) {
     if (r == NV_ENC_ERR_NO_ENCODE_DEVICE || r == NV_ENC_ERR_UNSUPPORTED_DEVICE)
         probe_note(p, PROBE_SKIP, "nvenc", "card %d: no encoder on this card", card);
     else if (r == NV_ENC_ERR_INVALID_VERSION)
@@ -114,15 +138,15 @@ static void note_result(struct probe *p, int card, NVENCSTATUS r, size_t bytes) 
     else if (bytes == 0)
         probe_note(p, PROBE_FAIL, "nvenc", "card %d: what it encoded is no H.264", card);
     else
-        probe_note(p, PROBE_OK, "nvenc", "card %d: a frame of %dx%d became %zu bytes of H.264",
-                   card, WIDTH, HEIGHT, bytes);
+        note_again(p, card, frame, bytes);
 }
 
 static void probe_encoder(struct probe *p, int card) {
     struct nvenc e = {.f = {.version = NV_ENCODE_API_FUNCTION_LIST_VER}};
+    px_cleanup_free uint8_t *frame = NULL;
     size_t bytes = 0;
     void *lib = dlopen("libnvidia-encode.so.1", RTLD_NOW);
-    NVENCSTATUS (*create)
+    NVENCSTATUS(*create)
     (NV_ENCODE_API_FUNCTION_LIST *) =
         lib ? (NVENCSTATUS(*)(NV_ENCODE_API_FUNCTION_LIST *))dlsym(lib, "NvEncodeAPICreateInstance")
             : NULL;
@@ -136,9 +160,9 @@ static void probe_encoder(struct probe *p, int card) {
     if (r == NV_ENC_SUCCESS)
         r = configure(&e);
     if (r == NV_ENC_SUCCESS)
-        r = encode(&e, &bytes);
+        r = encode(&e, &frame, &bytes);
     close_session(&e);
-    note_result(p, card, r, bytes);
+    note_result(p, card, r, frame, bytes);
 }
 
 static void probe_decoder(struct probe *p, int card) {
@@ -164,10 +188,19 @@ static void probe_decoder(struct probe *p, int card) {
         if (get(&caps) == CUDA_SUCCESS && caps.bIsSupported)
             snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "", codecs[i].name);
     }
-    if (list[0])
-        probe_note(p, PROBE_OK, "nvdec", "card %d decodes %s", card, list);
-    else
+    double off = 0;
+    int r = list[0] ? probe_decode(p, lib, probe_h264, sizeof(probe_h264), &off) : 0;
+    if (!list[0])
         probe_note(p, PROBE_SKIP, "nvdec", "card %d: no decoder on this card", card);
+    else if (r != 0)
+        probe_note(p, PROBE_FAIL, "nvdec", "card %d: a frame of H.264 cannot be decoded (%d)", card,
+                   r);
+    else if (off > PROBE_OFF_MAX)
+        probe_note(p, PROBE_FAIL, "nvdec", "card %d: the decoded frame is wrong (%.1f off)", card,
+                   off);
+    else
+        probe_note(p, PROBE_OK, "nvdec", "card %d: a frame decoded, %.2f off; it knows %s", card,
+                   off, list);
 }
 
 void probe_codec(struct probe *p, int card) {

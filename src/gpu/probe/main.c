@@ -1,8 +1,9 @@
-/* src/gpu/probe/main.c - phoenix-gpu-probe [--json] [UUID...] */
+/* src/gpu/probe/main.c - phoenix-gpu-probe [--json] [--rates] [UUID...] */
 #include "base/text.h"
 #include "gpu/probe/probe.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const words[] = {
@@ -41,10 +42,12 @@ bool probe_cuda(struct probe *p, int r, const char *name, const char *what) {
     return false;
 }
 
-static void run(struct probe *p) {
+static void run(struct probe *p, bool rates) {
     const char *why = NULL;
-    probe_nodes(p);
-    probe_versions(p);
+    if (!rates) {
+        probe_nodes(p);
+        probe_versions(p);
+    }
     if (cuda_open(&p->cu, &why) < 0) {
         probe_note(p, PROBE_FAIL, "cuda", "%s", why);
         return;
@@ -55,13 +58,16 @@ static void run(struct probe *p) {
                         p->cards[i].uuid))
             return;
         p->cu.set_current(p->cards[i].context);
-        probe_kernel(p, i);
         probe_bandwidth(p, i);
-        probe_codec(p, i);
+        if (!rates) {
+            probe_kernel(p, i);
+            probe_codec(p, i);
+        }
     }
     if (p->n_cards > 1)
         probe_pair(p);
-    probe_egl(p);
+    if (!rates)
+        probe_egl(p);
 }
 
 /* By hand: images need not have a JSON library. */
@@ -76,14 +82,14 @@ static void print_string(const char *key, const char *text) {
 }
 
 static void print_json(struct probe *p) {
-    printf("{\"checks\": [");
+    printf("{\"findings\": [");
     for (size_t i = 0; i < p->n_checks; i++) {
         struct check *c = &p->checks[i];
         px_text_clean(c->text); /* no control characters, valid UTF-8 */
         printf("%s\n  {", i ? "," : "");
-        print_string("name", c->name);
-        printf(", ");
         print_string("verdict", words[c->verdict]);
+        printf(", ");
+        print_string("subject", c->name);
         printf(", ");
         print_string("text", c->text);
         if (c->unit) {
@@ -97,11 +103,21 @@ static void print_json(struct probe *p) {
 
 int main(int argc, char **argv) {
     static struct probe p;
-    const bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
-    p.expected = (const char *const *)argv + 1 + json;
-    p.n_expected = (size_t)(argc - 1 - json);
-    run(&p);
-    bool failed = false;
+    bool json = false, rates = false, failed = false;
+    int first = 1;
+    for (; first < argc && argv[first][0] == '-'; first++)
+        if (strcmp(argv[first], "--json") == 0) {
+            json = true;
+        } else if (strcmp(argv[first], "--rates") == 0) {
+            rates = true;
+        } else {
+            fprintf(stderr, "phoenix-gpu-probe: unknown option '%s'\n", argv[first]);
+            return 2;
+        }
+    setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID", 1); /* card 0 is the same at every run */
+    p.expected = (const char *const *)argv + first;
+    p.n_expected = (size_t)(argc - first);
+    run(&p, rates);
     for (size_t i = 0; i < p.n_checks; i++) {
         failed |= p.checks[i].verdict == PROBE_FAIL;
         if (!json)

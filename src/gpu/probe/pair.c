@@ -6,6 +6,8 @@
 
 #define N_FLOATS (4u << 20)
 #define BYTES (N_FLOATS * sizeof(float))
+#define COPIES 20
+#define ROUNDS 5
 
 struct side {
     cu_pointer own, other, sum;
@@ -50,23 +52,73 @@ static size_t check(struct probe *p, int i, const struct side *s, const struct s
     return wrong;
 }
 
+/* ms of COPIES copies from the first card to the second, the best of ROUNDS; less than 0: failed.
+ */
+static float time_copies(struct probe *p, const struct side s[2]) {
+    const struct cuda *cu = &p->cu;
+    cu_event begin = NULL, end = NULL;
+    float best = -1, ms = 0;
+    cu->set_current(p->cards[0].context);
+    int r = cu->event_new(&begin, 0);
+    if (r == CU_OK)
+        r = cu->event_new(&end, 0);
+    for (int round = -1; round < ROUNDS && r == CU_OK; round++) { /* the first warms up */
+        r = cu->event_record(begin, NULL);
+        for (int i = 0; i < COPIES && r == CU_OK; i++)
+            r = cu->to_peer(s[1].other, p->cards[1].context, s[0].own, p->cards[0].context, BYTES);
+        if (r == CU_OK && (r = cu->event_record(end, NULL)) == CU_OK &&
+            (r = cu->event_sync(end)) == CU_OK)
+            r = cu->event_ms(&ms, begin, end);
+        if (round >= 0 && (best < 0 || ms < best))
+            best = ms;
+    }
+    cu->event_free(begin);
+    cu->event_free(end);
+    return r == CU_OK ? best : -1;
+}
+
+/* Whether what the second card got is what the first had, and how fast. */
+static void note_copy(struct probe *p, const struct side s[2], const char *way) {
+    px_cleanup_free float *got = px_calloc(N_FLOATS, sizeof(float));
+    const float ms = time_copies(p, s);
+    p->cu.set_current(p->cards[1].context);
+    if (!probe_cuda(p, p->cu.to_host(got, s[1].other, BYTES), "copy", "card 0 to 1"))
+        return;
+    const double rate = (double)BYTES * COPIES / (ms * 1e6);
+    if (memcmp(got, s[0].host, BYTES) != 0)
+        probe_note(p, PROBE_FAIL, "copy", "card 0 to 1: other bytes arrived");
+    else if (ms <= 0)
+        probe_note(p, PROBE_FAIL, "copy", "card 0 to 1: copying failed");
+    else
+        probe_measured(p, "copy", rate, "GB/s", "card 0 to 1: %.1f GB/s, %s", rate, way);
+}
+
+static void note_sums(struct probe *p, const struct side s[2], const char *way) {
+    size_t wrong = 0;
+    int r = CU_OK;
+    for (int i = 0; i < 2 && r == CU_OK; i++)
+        wrong += check(p, i, &s[i], &s[1 - i], &r);
+    if (!probe_cuda(p, r, "all-reduce", "two cards"))
+        return;
+    if (wrong > 0)
+        probe_note(p, PROBE_FAIL, "all-reduce", "%zu sums over two cards are wrong", wrong);
+    else
+        probe_note(p, PROBE_OK, "all-reduce", "%u sums over two cards are right, %s", 2 * N_FLOATS,
+                   way);
+}
+
 void probe_pair(struct probe *p) {
     struct side s[2] = {0};
     int peer = 0, r = CU_OK;
-    size_t wrong = 0;
     for (int i = 0; i < 2 && r == CU_OK; i++)
         r = set_up(p, i, &s[i]);
     if (r == CU_OK)
         r = exchange(p, s);
-    for (int i = 0; i < 2 && r == CU_OK; i++)
-        wrong += check(p, i, &s[i], &s[1 - i], &r);
     p->cu.can_peer(&peer, p->cards[0].device, p->cards[1].device);
-    if (probe_cuda(p, r, "pair", "all-reduce")) {
-        if (wrong > 0)
-            probe_note(p, PROBE_FAIL, "pair", "%zu sums over two cards are wrong", wrong);
-        else
-            probe_note(p, PROBE_OK, "pair", "%u sums over two cards are right, %s", 2 * N_FLOATS,
-                       peer ? "card to card" : "through the host's memory (no peer access)");
+    const char *way = peer ? "card to card" : "through the host's memory (no peer access)";
+    if (probe_cuda(p, r, "copy", "two cards")) {
+        note_copy(p, s, way);
+        note_sums(p, s, way);
     }
     for (int i = 0; i < 2; i++) {
         p->cu.set_current(p->cards[i].context);

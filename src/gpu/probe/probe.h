@@ -6,7 +6,8 @@
  *     fail  managed     out of memory
  *     skip  nvenc       no encoder on this card
  *
- * or, with --json, one object {"checks": [{"name", "verdict", "text", "value", "unit"}]}. */
+ * or, with --json, the text that check/findings.h reads: {"findings": [{"verdict", "subject",
+ * "text", "value", "unit"}]}. With --rates only what is measured. */
 #pragma once
 #include "base/error.h"
 #include "gpu/probe/cuda.h"
@@ -53,7 +54,7 @@ void probe_versions(struct probe *p);            /* module and library agree */
 void probe_cards(struct probe *p);               /* cuInit, count, UUIDs; fills p->cards */
 void probe_kernel(struct probe *p, int card);    /* PTX, right numbers; on managed memory too */
 void probe_bandwidth(struct probe *p, int card); /* device memory, pinned host memory */
-void probe_pair(struct probe *p);                /* two cards: copy and all-reduce */
+void probe_pair(struct probe *p);                /* two cards: copies, all-reduce */
 void probe_codec(struct probe *p, int card);     /* NVENC and NVDEC */
 void probe_egl(struct probe *p);
 
