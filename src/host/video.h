@@ -29,13 +29,18 @@ struct px_vstream_opts {
     unsigned key_every; /* 0: on request only (else: at least one in so many pictures) */
 };
 
+/* When each stage of a packet began. */
+struct px_video_times {
+    int64_t damage_us; /* the screen changed; 0: it had not, this is a key frame or a refinement */
+    int64_t grab_us, convert_us, encode_us, done_us; /* convert_us 0: nothing was read */
+};
+
 struct px_video_packet {
     const uint8_t *body; /* an encoded Message.video_frame */
     size_t size;
     bool key;
     enum px_codec codec;
-    int64_t damage_us, grab_us, convert_us, encode_us,
-        done_us; /* when each stage began; done: the last ended */
+    struct px_video_times times;
 };
 
 struct px_video_ops {

@@ -1,6 +1,7 @@
 /* src/host/capture/screen.c - reads the X screen, and only what changed of it */
 #include "host/capture/screen.h"
 #include "base/alloc.h"
+#include "base/clock.h"
 #include <string.h>
 #include <sys/mman.h>
 #include <xcb/damage.h>
@@ -21,6 +22,7 @@ struct px_screen {
     xcb_shm_seg_t seg;
     uint8_t *memory; /* shared with the server */
     size_t memory_size;
+    int64_t convert_us;
 };
 
 static void release_shm(struct px_screen *s) {
@@ -185,9 +187,18 @@ static int take_damage(struct px_screen *s, struct px_region *out, struct px_err
     return 0;
 }
 
-static void put(struct px_picture *p, struct px_rect r, const uint8_t *pixels) {
-    if (p)
-        px_picture_put_bgrx(p, r.x, r.y, pixels, r.w * 4, r.w, r.h);
+int64_t px_screen_convert_us(const struct px_screen *s) {
+    return s->convert_us;
+}
+
+static void put(struct px_screen *s, struct px_picture *i420, struct px_picture *i444,
+                struct px_rect r, const uint8_t *pixels) {
+    const int64_t since_us = px_now_us();
+    if (i420)
+        px_picture_put_bgrx(i420, r.x, r.y, pixels, r.w * 4, r.w, r.h);
+    if (i444)
+        px_picture_put_bgrx(i444, r.x, r.y, pixels, r.w * 4, r.w, r.h);
+    s->convert_us += px_now_us() - since_us;
 }
 
 static int grab_shm(struct px_screen *s, const struct px_region *want, struct px_picture *i420,
@@ -210,8 +221,7 @@ static int grab_shm(struct px_screen *s, const struct px_region *want, struct px
             continue;
         }
         free(reply);
-        put(i420, want->rects[i], s->memory + offsets[i]);
-        put(i444, want->rects[i], s->memory + offsets[i]);
+        put(s, i420, i444, want->rects[i], s->memory + offsets[i]);
     }
     return r;
 }
@@ -227,10 +237,8 @@ static int grab_socket(struct px_screen *s, const struct px_region *want, struct
             NULL);
         const size_t size = (size_t)q.w * (size_t)q.h * 4;
         const bool whole = reply && (size_t)xcb_get_image_data_length(reply) >= size;
-        if (whole) {
-            put(i420, q, xcb_get_image_data(reply));
-            put(i444, q, xcb_get_image_data(reply));
-        }
+        if (whole)
+            put(s, i420, i444, q, xcb_get_image_data(reply));
         free(reply);
         if (!whole)
             return -EAGAIN;
@@ -253,6 +261,7 @@ static void simplify(struct px_region *r, int width, int height) {
 int px_screen_grab(struct px_screen *s, bool everything, struct px_picture *i420,
                    struct px_picture *i444, struct px_region *changed, struct px_error *err) {
     struct px_region want = {0};
+    s->convert_us = 0;
     int r = take_damage(s, &want, err);
     if (r < 0)
         return r;

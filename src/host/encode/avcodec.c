@@ -39,10 +39,10 @@ static void tune(AVCodecContext *c, const struct px_encoder_opts *o) {
         set(c, "svtav1-params", "pred-struct=1:lookahead=0:scm=1:rc=2");
     } else if (named(c->codec, "libaom")) {
         set(c, "usage", "realtime");
-        set(c, "cpu-used", "10");
         set(c, "row-mt", "1");
         set(c, "lag-in-frames", "0");
-        set(c, "aom-params", "tune-content=screen:enable-palette=1:enable-intrabc=0:aq-mode=3");
+        set(c, "aom-params",
+            "cpu-used=10:tune-content=screen:enable-palette=1:enable-intrabc=0:aq-mode=3");
     }
 }
 

@@ -1,15 +1,19 @@
 /* src/host/encode/encoder.c - pictures to packets: which encoder */
 #include "host/encode/encoder.h"
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include <assert.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define CANDIDATES_MAX 16
 
 struct px_encoders {
     const struct px_encoder_ops *able[CANDIDATES_MAX]; /* best first; hardware before software */
+    _Atomic int64_t shun_until_us[CANDIDATES_MAX];     /* it failed; 0: never */
     size_t n;
+    atomic_uint n_hardware, n_failed;
 };
 
 const char *px_codec_name(enum px_codec codec) {
@@ -55,6 +59,13 @@ int px_encoders_new(const char *only, struct px_encoders **ret, struct px_error 
     return 0;
 }
 
+struct px_encoders *px_encoders_of(const struct px_encoder_ops *const *tables, size_t n_tables) {
+    struct px_encoders *e = px_new0(struct px_encoders, 1);
+    for (size_t i = 0; i < n_tables; i++)
+        add_able(e, tables[i], NULL);
+    return e;
+}
+
 void px_encoders_free(struct px_encoders *e) {
     free(e);
 }
@@ -73,27 +84,60 @@ bool px_encoders_hardware(const struct px_encoders *e, enum px_codec codec) {
     return false;
 }
 
+unsigned px_encoders_n_hardware(const struct px_encoders *e) {
+    return e->n_hardware;
+}
+
+unsigned px_encoders_n_failed(const struct px_encoders *e) {
+    return e->n_failed;
+}
+
 int px_encoder_open(struct px_encoders *e, const struct px_encoder_opts *opts,
                     struct px_encoder **ret, struct px_error *err) {
+    const int64_t now = px_now_us();
     px_fail(err, -ENOTSUP, "no encoder for %s", px_codec_name(opts->codec));
     for (size_t i = 0; i < e->n; i++) {
         struct px_encoder *enc = NULL;
-        if (e->able[i]->codec != opts->codec || e->able[i]->open(e->able[i], opts, &enc, err) < 0)
+        if (e->able[i]->codec != opts->codec || e->shun_until_us[i] > now ||
+            e->able[i]->open(e->able[i], opts, &enc, err) < 0)
             continue;
         enc->ops = e->able[i];
         enc->opts = *opts;
+        enc->of = e;
+        e->n_hardware += enc->ops->hardware;
         *ret = enc;
         return 0;
     }
     return -ENOTSUP;
 }
 
-int px_encoder_push(struct px_encoder *enc, const struct px_picture *pic,
+static void shun(struct px_encoders *e, const struct px_encoder_ops *ops) {
+    e->n_failed++;
+    for (size_t i = 0; i < e->n; i++)
+        if (e->able[i] == ops)
+            e->shun_until_us[i] = px_now_us() + PX_ENCODER_SHUN_US;
+}
+
+int px_encoder_push(struct px_encoders *e, struct px_encoder **enc, const struct px_picture *pic,
                     const struct px_region *changed, int64_t pts_ms, bool key, bool refine,
                     struct px_packet *ret, struct px_error *err) {
-    assert(pic->width == enc->opts.width && pic->height == enc->opts.height);
-    assert(pic->i444 == enc->opts.i444);
-    return enc->ops->push(enc, pic, changed, pts_ms, key, refine && !key, ret, err);
+    const struct px_encoder_opts opts = (*enc)->opts;
+    assert(pic->width == opts.width && pic->height == opts.height && pic->i444 == opts.i444);
+    for (;;) {
+        const struct px_encoder_ops *ops = (*enc)->ops;
+        int r = ops->push(*enc, pic, changed, pts_ms, key, refine && !key, ret, err);
+        if (r >= 0)
+            return r;
+        px_warning("encoder %s: %s: leaving it for the next", ops->name, err ? err->msg : "fails");
+        shun(e, ops);
+        px_encoder_close(*enc);
+        *enc = NULL;
+        r = px_encoder_open(e, &opts, enc, err);
+        if (r < 0)
+            return r;
+        key = true;
+        changed = NULL;
+    }
 }
 
 void px_encoder_set_rate(struct px_encoder *enc, unsigned rate_kbps, unsigned min_quality,
@@ -105,6 +149,8 @@ void px_encoder_set_rate(struct px_encoder *enc, unsigned rate_kbps, unsigned mi
 }
 
 void px_encoder_close(struct px_encoder *enc) {
-    if (enc)
-        enc->ops->close(enc);
+    if (!enc)
+        return;
+    enc->of->n_hardware -= enc->ops->hardware;
+    enc->ops->close(enc);
 }

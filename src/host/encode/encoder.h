@@ -55,20 +55,31 @@ struct px_encoder_ops {
 struct px_encoder {
     const struct px_encoder_ops *ops;
     struct px_encoder_opts opts;
+    struct px_encoders *of;
 };
+
+#define PX_ENCODER_SHUN_US (60 * INT64_C(1000000))
 
 /* The encoders that run on this machine, best first per codec, found out once. Thread-safe. */
 struct px_encoders;
 /* @only: name of the one encoder to use ("" or NULL: all). */
 int px_encoders_new(const char *only, struct px_encoders **ret, struct px_error *err);
+/* Of these tables, each ended by a NULL name; for tests. */
+struct px_encoders *px_encoders_of(const struct px_encoder_ops *const *tables, size_t n_tables);
 void px_encoders_free(struct px_encoders *e);
 bool px_encoders_can(const struct px_encoders *e, enum px_codec codec);
 bool px_encoders_hardware(const struct px_encoders *e, enum px_codec codec);
+/* How many are open on cards now, and how many gave up while they were in use. */
+unsigned px_encoders_n_hardware(const struct px_encoders *e);
+unsigned px_encoders_n_failed(const struct px_encoders *e);
 
 /* The first that opens. -ENOTSUP: none does. */
 int px_encoder_open(struct px_encoders *e, const struct px_encoder_opts *opts,
                     struct px_encoder **ret, struct px_error *err);
-int px_encoder_push(struct px_encoder *enc, const struct px_picture *pic,
+/* An encoder that fails is closed, left alone for a while (PX_ENCODER_SHUN_US), and replaced by
+ * the next that opens, whose first packet is a key frame: @*enc changes, the viewer sees nothing.
+ * Negative only when none is left; @*enc is NULL then. */
+int px_encoder_push(struct px_encoders *e, struct px_encoder **enc, const struct px_picture *pic,
                     const struct px_region *changed, int64_t pts_ms, bool key, bool refine,
                     struct px_packet *ret, struct px_error *err);
 void px_encoder_set_rate(struct px_encoder *enc, unsigned rate_kbps, unsigned min_quality,
