@@ -82,7 +82,7 @@ ok "start, by glob" phoenix start 'pxt-?'
 is "what was written is there" "$(inside pxt-a cat /opt/stays)" stays
 ok "restart" phoenix restart pxt-a
 ok "poweroff from inside" inside pxt-b systemctl poweroff
-ok "is noticed" wait_for 20 sh -c "phoenix ls pxt-b | grep -q stopped"
+ok "is noticed" wait_for 60 sh -c "phoenix ls pxt-b | grep -q stopped"
 ok "up starts it again" phoenix up "$file"
 is "it runs" "$(state pxt-b)" running
 

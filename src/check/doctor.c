@@ -249,6 +249,16 @@ static void judge_programs(const struct px_host_facts *f, struct px_findings *l)
     if (!f->systemd)
         warn(l, "boot", "run 'phoenix start --boot' from your init's scripts",
              "systemd does not run this host: desktops are not started at boot");
+    else if (f->boot_unit == PX_BOOT_UNIT_ON)
+        ok(l, "boot", "desktops start with the host");
+    else
+        warn(l, "boot",
+             f->boot_unit == PX_BOOT_UNIT_OFF
+                 ? "systemctl enable --now phoenix-desktops.service"
+                 : "make install, then systemctl enable --now phoenix-desktops.service",
+             "phoenix-desktops.service is not %s: desktops do not start with the host, and "
+             "switching it off waits for them in vain",
+             f->boot_unit == PX_BOOT_UNIT_OFF ? "enabled" : "installed");
 }
 
 /* Only what is there; whether desktops can use it is the business of `gpu`. */
@@ -268,8 +278,7 @@ static void judge_gpus(const struct px_host_facts *f, struct px_findings *l) {
                  c->driver[0] ? c->driver : "nothing");
     }
     if (f->nvidia_module[0] && !f->nvidia_uvm_node)
-        warn(l, "GPUs", "phoenix gpu ready",
-             "/dev/nvidia-uvm is missing: CUDA will not start");
+        warn(l, "GPUs", "phoenix gpu ready", "/dev/nvidia-uvm is missing: CUDA will not start");
 }
 
 void px_doctor_judge(const struct px_host_facts *f, struct px_findings *ret) {

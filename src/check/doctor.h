@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 enum px_cgroup_layout { PX_CGROUP_NONE, PX_CGROUP_V1, PX_CGROUP_HYBRID, PX_CGROUP_V2 };
+enum px_boot_unit { PX_BOOT_UNIT_ABSENT, PX_BOOT_UNIT_OFF, PX_BOOT_UNIT_ON };
 enum px_apparmor { PX_APPARMOR_ABSENT, PX_APPARMOR_OFF, PX_APPARMOR_ON };
 
 /* Whether something that was tried worked. */
@@ -29,7 +30,8 @@ struct px_gpu_card {  /* an NVIDIA display controller on the PCI bus */
 
 struct px_host_facts {
     bool root;
-    bool systemd; /* systemd is PID 1 here */
+    bool systemd;                /* systemd is PID 1 here */
+    enum px_boot_unit boot_unit; /* phoenix-desktops.service: installed, enabled */
 
     char release[65]; /* uname -r */
     unsigned kernel_major, kernel_minor;

@@ -17,6 +17,7 @@
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 
+#define BOOT_UNIT "phoenix-desktops.service"
 #define PROC_MAX_BYTES (4 * 1024 * 1024)
 
 /* "" where it cannot be read; the caller's. */
@@ -57,6 +58,11 @@ static void look_at_kernel(struct px_host_facts *f) {
                   : apparmor[0] != '\0' ? PX_APPARMOR_OFF
                                         : PX_APPARMOR_ABSENT;
     f->systemd = px_exists(AT_FDCWD, "/run/systemd/system");
+    if (px_exists(AT_FDCWD, "/etc/systemd/system/multi-user.target.wants/" BOOT_UNIT))
+        f->boot_unit = PX_BOOT_UNIT_ON;
+    else if (px_exists(AT_FDCWD, "/usr/lib/systemd/system/" BOOT_UNIT) ||
+             px_exists(AT_FDCWD, "/etc/systemd/system/" BOOT_UNIT))
+        f->boot_unit = PX_BOOT_UNIT_OFF;
     f->inotify_instances = number_of("/proc/sys/fs/inotify/max_user_instances");
     f->inotify_watches = number_of("/proc/sys/fs/inotify/max_user_watches");
     f->pid_max = number_of("/proc/sys/kernel/pid_max");

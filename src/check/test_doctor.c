@@ -10,6 +10,7 @@ static struct px_host_facts good_host(void) {
     return (struct px_host_facts){
         .root = true,
         .systemd = true,
+        .boot_unit = PX_BOOT_UNIT_ON,
         .release = "6.12.41-amd64",
         .kernel_major = 6,
         .kernel_minor = 12,
@@ -73,6 +74,12 @@ static void old_kernel(struct px_host_facts *f) {
     f->kernel_major = 5;
     f->kernel_minor = 10;
     strcpy(f->release, "5.10.0-30-amd64");
+}
+static void unit_off(struct px_host_facts *f) {
+    f->boot_unit = PX_BOOT_UNIT_OFF;
+}
+static void unit_absent(struct px_host_facts *f) {
+    f->boot_unit = PX_BOOT_UNIT_ABSENT;
 }
 static void no_openat2(struct px_host_facts *f) {
     f->openat2 = false;
@@ -179,6 +186,8 @@ static void each_trouble_is_named_with_its_fix(void **state) {
         {zfs, PX_VERDICT_FAIL, "root trees", "mount_setattr", "state_dir"},
         {no_overlay_module, PX_VERDICT_FAIL, "root trees", "No such device", "modprobe overlay"},
         {no_memory_controller, PX_VERDICT_FAIL, "cgroups", "without memory", "cgroup_enable"},
+        {unit_off, PX_VERDICT_WARN, "boot", "is not enabled", "systemctl enable --now"},
+        {unit_absent, PX_VERDICT_WARN, "boot", "is not installed", "make install"},
         {hybrid_without_systemd, PX_VERDICT_FAIL, "cgroups", "named systemd", "name=systemd"},
         {hybrid, PX_VERDICT_WARN, "cgroups", "hybrid works", "unified_cgroup_hierarchy"},
         {v1_without_devices, PX_VERDICT_FAIL, "cgroups", "v1 without devices", "controllers"},

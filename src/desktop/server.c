@@ -7,7 +7,6 @@
 #include "base/program.h"
 #include "desktop/alloc_ids.h"
 #include <arpa/inet.h>
-#include <grp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,7 +15,7 @@
 #include <sys/wait.h>
 
 #define DEFAULT_PORT 21116
-#define UP_TIMEOUT_US (5 * PX_US_PER_S)
+#define UP_TIMEOUT_US (10 * PX_US_PER_S)
 #define SYSTEMCTL_TIMEOUT_US (20 * PX_US_PER_S)
 
 struct place { /* where things of this host's server lie */
@@ -62,27 +61,27 @@ static int make_dir(const struct place *p, uid_t uid, struct px_error *err) {
     return fchown(fd, uid, uid) < 0 ? px_fail_sys(err, -errno, "cannot own '%s'", p->dir) : 0;
 }
 
-static int start_unit(const struct place *p, uid_t uid, const char *const *argv,
-                      struct px_error *err) {
-    px_cleanup_free char *user = px_asprintf("--property=User=%u", uid);
-    px_cleanup_free char *group = px_asprintf("--property=Group=%u", uid);
+/* It starts as root and becomes its user by itself: systemd takes no User= that no passwd knows,
+ * and root gets at a program and a folder below one that is closed to that user, such as /root. */
+static int start_unit(const struct place *p, const char *const *argv, struct px_error *err) {
+    px_cleanup_free char *work = px_asprintf("--property=WorkingDirectory=%s", p->dir);
     px_cleanup_free char *unit = px_asprintf("--unit=%s", p->unit);
     px_cleanup_free char *writable = px_asprintf("--property=ReadWritePaths=%s", p->dir);
     const char *line[32] = {"systemd-run",
                             "--quiet",
                             "--collect",
                             unit,
-                            user,
-                            group,
+                            work,
                             writable,
                             "--property=Restart=on-failure",
                             "--property=RestartSec=1",
                             "--property=ProtectSystem=strict",
-                            "--property=ProtectHome=yes",
+                            "--property=ProtectHome=read-only",
                             "--property=PrivateTmp=yes",
                             "--property=PrivateDevices=yes",
                             "--property=NoNewPrivileges=yes",
-                            "--property=CapabilityBoundingSet=",
+                            "--property=CapabilityBoundingSet=CAP_SETUID CAP_SETGID "
+                            "CAP_DAC_READ_SEARCH",
                             "--property=LimitNOFILE=65536",
                             "--"};
     size_t n = 0;
@@ -100,13 +99,11 @@ static int start_unit(const struct place *p, uid_t uid, const char *const *argv,
 }
 
 /* In the grandchild: nothing of ours but the log stays open. */
-static _Noreturn void become_server(const struct place *p, uid_t uid, const char *const *argv) {
-    /* Working there, it needs no way through the folders above, which may be closed to it. */
+static _Noreturn void become_server(const struct place *p, const char *const *argv) {
     const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     const int log = open(p->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (null < 0 || log < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 ||
-        chdir(p->dir) < 0 || setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||
-        setresuid(uid, uid, uid) < 0)
+        chdir(p->dir) < 0)
         _exit(126);
     for (int sig = 1; sig < NSIG; sig++)
         signal(sig, SIG_DFL);
@@ -115,8 +112,7 @@ static _Noreturn void become_server(const struct place *p, uid_t uid, const char
     _exit(127);
 }
 
-static int start_process(const struct place *p, uid_t uid, const char *const *argv,
-                         struct px_error *err) {
+static int start_process(const struct place *p, const char *const *argv, struct px_error *err) {
     const pid_t child = fork();
     if (child < 0)
         return px_fail_sys(err, -errno, "cannot start a process");
@@ -124,7 +120,7 @@ static int start_process(const struct place *p, uid_t uid, const char *const *ar
         setsid();
         const pid_t server = fork();
         if (server == 0)
-            become_server(p, uid, argv);
+            become_server(p, argv);
         px_cleanup_free char *pid = px_asprintf("%d\n", server);
         _exit(server < 0 ||
               px_file_replace(AT_FDCWD, p->pid_file, pid, strlen(pid), 0600, NULL) < 0);
@@ -161,6 +157,10 @@ static int did_not_come(const struct place *p, struct px_error *err) {
         for (char *save = NULL, *line = strtok_r(log, "\n", &save); line;
              line = strtok_r(NULL, "\n", &save))
             last = line;
+    if (has_systemd()) { /* which has what it wrote */
+        px_fail(err, -EIO, "phoenix-server does not answer");
+        return px_hint(err, -EIO, "journalctl -u %s tells why", p->unit);
+    }
     px_fail(err, -EIO, "phoenix-server does not answer%s%s", last ? ": " : "", last ? last : "");
     return px_hint(err, -EIO,
                    "another ID server on this host? set server.port, or server.run: false");
@@ -192,15 +192,14 @@ int px_server_up(const struct px_fleet *fleet, struct px_error *err) {
     if (r < 0 || (r = px_alloc_ids_span(host, px_fleet_state_fd(fleet), &span, err)) < 0)
         return r;
     const uid_t uid = (uid_t)(px_ids_end(span) - 1);
-    const bool systemd = has_systemd();
-    px_cleanup_free char *dir = px_asprintf("--data-dir=%s", systemd ? p.dir : ".");
-    px_cleanup_free char *socket_arg =
-        px_asprintf("--admin-socket=%s", systemd ? p.socket : "admin.sock");
+    px_cleanup_free char *uid_arg = px_asprintf("--uid=%u", uid);
     px_cleanup_free char *port = px_asprintf("--port=%u", host->server.port);
-    const char *const argv[] = {program, dir, socket_arg, port, NULL};
+    /* Working there, it needs no way through the folders above, which may be closed to it. */
+    const char *const argv[] = {program, uid_arg, "--data-dir=.", "--admin-socket=admin.sock",
+                                port,    NULL};
     if ((r = make_dir(&p, uid, err)) < 0)
         return r;
-    r = systemd ? start_unit(&p, uid, argv, err) : start_process(&p, uid, argv, err);
+    r = has_systemd() ? start_unit(&p, argv, err) : start_process(&p, argv, err);
     return r < 0 ? r : wait_up(&p, err);
 }
 
@@ -214,7 +213,7 @@ int px_server_down(const struct px_fleet *fleet, struct px_error *err) {
     const pid_t pid = noted_pid(&p);
     if (pid > 0 && kill(pid, SIGTERM) < 0 && errno != ESRCH)
         return px_fail_sys(err, -errno, "cannot stop phoenix-server, process %d", pid);
-    const int64_t deadline = px_now_us() + 2 * UP_TIMEOUT_US;
+    const int64_t deadline = px_now_us() + UP_TIMEOUT_US;
     while (pid > 0 && kill(pid, 0) == 0 && px_now_us() < deadline)
         px_sleep_us(20 * PX_US_PER_MS);
     unlink(p.pid_file);

@@ -29,6 +29,9 @@ const struct px_option px_options[] = {
     {"data-dir", 0, PX_OPTION_TEXT, AT(data_dir), "", 0, 0, "DIRECTORY",
      "keys, peers, lists. Empty: $STATE_DIRECTORY, else /var/lib/phoenix-server for root, else "
      "~/.local/state/phoenix-server"},
+    {"uid", 0, PX_OPTION_NUMBER, AT(uid), "0", 0, ANY - 1, "UID",
+     "started as root: become this user and group, with nothing else of root's, before anything is "
+     "opened. 0: stay"},
     {"relay-servers", 'r', PX_OPTION_TEXT, AT(relay_servers), "", 0, 0, "HOST[:PORT],...",
      "relays to propose, in turn while they answer. Empty: clients use this host, port P+1"},
     {"always-use-relay", 0, PX_OPTION_YESNO, AT(always_use_relay), "no", 0, 0, "YES|NO",

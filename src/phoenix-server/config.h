@@ -16,7 +16,7 @@ struct px_config {
     char *bind, *key, *only, *data_dir, *relay_servers, *rendezvous_servers, *mask, *local_ip;
     char *trusted_proxies, *admin_socket, *metrics, *log_level, *host, *answer_check;
     char *config_file, *import_dir;
-    uint64_t port, relay_port, threads, serial;
+    uint64_t port, relay_port, threads, serial, uid;
     uint64_t max_peers, max_connections, max_waiting, connections_per_source, connection_rate;
     uint64_t register_burst, register_ids_per_day, udp_probe_rate, rmem;
     uint64_t total_bandwidth, single_bandwidth, limit_speed; /* kbit/s, 0: none */

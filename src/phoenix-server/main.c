@@ -30,9 +30,11 @@ int main(int argc, char **argv) {
         px_config_fini(&s.config);
         return 0;
     }
-    int r = 0;
+    int r = server_become(&s.config, &err);
     server_block_signals();
-    if (s.config.import_dir[0]) {
+    if (r < 0) {
+        /* told below */
+    } else if (s.config.import_dir[0]) {
         r = server_import(&s, &err);
     } else {
         r = server_open(&s, &err);

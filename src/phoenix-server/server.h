@@ -48,6 +48,9 @@ static inline uint16_t relay_port(const struct server *s) {
     return (uint16_t)(s->config.relay_port ? s->config.relay_port : s->config.port + 1);
 }
 
+/* uid.c: with uid in the config, and as root: becomes that user, without a way back. */
+int server_become(const struct px_config *c, struct px_error *err);
+
 /* setup.c: the config's words become things. */
 int server_open(struct server *s, struct px_error *err);
 void server_close(struct server *s);
