@@ -20,6 +20,11 @@ const struct px_check px_verify_checks[] = {
      px_verify_isolation},
     {"screen", "the X session has painted, and shows a picture", 30 * S, px_verify_screen},
     {"jupyter", "JupyterLab answers who has its token, and nobody else", 15 * S, px_verify_jupyter},
+    {"remote", "a RustDesk client gets its picture, by ID", 45 * S, px_verify_remote},
+    {"relay", "and through the relay", 45 * S, px_verify_relay},
+    {"latency", "a click soon shows in the decoded picture", 60 * S, px_verify_latency},
+    {"files", "a file goes there and back", 45 * S, px_verify_files},
+    {"tunnel", "JupyterLab answers through a tunnel", 45 * S, px_verify_tunnel},
     {"gpu", "its cards compute, encode and decode, as fast as on the host", 600 * S, px_verify_gpu},
     {NULL, NULL, 0, NULL},
 };

@@ -39,3 +39,8 @@ void px_verify_isolation(const void *desk, struct px_findings *ret);
 void px_verify_screen(const void *desk, struct px_findings *ret);
 void px_verify_jupyter(const void *desk, struct px_findings *ret);
 void px_verify_gpu(const void *desk, struct px_findings *ret);
+void px_verify_remote(const void *desk, struct px_findings *ret);
+void px_verify_relay(const void *desk, struct px_findings *ret);
+void px_verify_latency(const void *desk, struct px_findings *ret);
+void px_verify_files(const void *desk, struct px_findings *ret);
+void px_verify_tunnel(const void *desk, struct px_findings *ret);

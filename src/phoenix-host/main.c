@@ -1,6 +1,7 @@
 /* src/phoenix-host/main.c - the host program: options and wiring */
 #include "base/log.h"
 #include "host/host.h"
+#include "target.h"
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@ struct program {
 
 static void usage(FILE *to) {
     fputs("usage: phoenix-host --config FILE [--log-level LEVEL] [--print-ports]\n"
+          "       phoenix-host target\n"
           "Shows this desktop to RustDesk clients. See phoenix-host(1).\n",
           to);
 }
@@ -62,6 +64,8 @@ int main(int argc, char **argv) {
     const char *config = NULL;
     bool print_ports = false;
     int o;
+    if (argc == 2 && strcmp(argv[1], "target") == 0)
+        return px_target_main();
     while ((o = getopt_long(argc, argv, "", options, NULL)) >= 0) {
         if (o == 'c')
             config = optarg;

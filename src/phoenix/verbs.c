@@ -8,7 +8,7 @@ static const struct px_verb *const all[] = {
     &px_verb_start,    &px_verb_stop,       &px_verb_restart,
     &px_verb_rm,       &px_verb_shell,      &px_verb_exec,
     &px_verb_logs,     &px_verb_screenshot, &px_verb_connect,
-    &px_verb_verify,   &px_verb_gpu,      &px_verb_net,      &px_verb_schema,     &px_verb_help,
+    &px_verb_probe,    &px_verb_verify,   &px_verb_gpu,      &px_verb_net,      &px_verb_schema,     &px_verb_help,
     &px_verb_complete, &px_verb_man,        NULL,
 };
 

@@ -12,6 +12,8 @@
 
 #define READ_BYTES (256 * 1024)
 #define WRITE_LIMIT_US (20 * PX_US_PER_S)
+#define EARLY_MAX_BYTES (64 * 1024) /* of a frame before the login */
+#define WORD_MAX_BYTES 256          /* salt and challenge; 32 and 6 are usual */
 
 struct px_client *px_client_adopt(int fd) {
     struct px_client *c = px_new0(struct px_client, 1);
@@ -168,6 +170,8 @@ int px_client_recv_body(struct px_client *c, int64_t until_us, const uint8_t **r
         int r = c->in.size ? px_frame_parse(data, c->in.size, &body, err) : PX_PARSE_MORE;
         if (r < 0)
             return r;
+        if (!c->logged_in && body > EARLY_MAX_BYTES)
+            return px_fail(err, -EMSGSIZE, "a frame of %u bytes before the login", body);
         const size_t prefix = r == PX_PARSE_DONE ? px_frame_prefix_size(data[0]) : 0;
         if (r == PX_PARSE_DONE && c->in.size - prefix >= body) {
             int n = (int)body;
@@ -266,6 +270,9 @@ int px_client_wait_hash(struct px_client *c, int64_t timeout_us, struct px_error
         if (r <= 0)
             return r < 0 ? r : px_fail(err, -ETIMEDOUT, "the host sends no challenge");
         if (m->item_case == PXS__MESSAGE__ITEM_HASH) {
+            if (strlen(m->hash->salt) > WORD_MAX_BYTES ||
+                strlen(m->hash->challenge) > WORD_MAX_BYTES)
+                return px_fail(err, -EBADMSG, "the host's challenge is too long");
             c->salt = px_strdup(m->hash->salt);
             c->challenge = px_strdup(m->hash->challenge);
         } else if (m->item_case == PXS__MESSAGE__ITEM_LOGIN_RESPONSE &&
@@ -347,6 +354,7 @@ int px_client_login(struct px_client *c, const struct px_client_login *l, int64_
         const Pxs__LoginResponse *a = m->login_response;
         if (a->answer_case == PXS__LOGIN_RESPONSE__ANSWER_PEER_INFO) {
             c->raw = l->tunnel_host != NULL;
+            c->logged_in = true;
             *ret = px_take_ptr(m);
             return 0;
         }

@@ -1,7 +1,8 @@
 /* src/session/client.h - the client's side of a session, blocking
  *
  * For the probe, verify, benchmarks and tests: one thread, one connection, every wait has a limit.
- * Answers the host's probes by itself. */
+ * Answers the host's probes by itself. The host is a stranger: frames are bounded, to 64 KiB until
+ * it let us in, so that it cannot make us take memory by claiming sizes. */
 #pragma once
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -21,6 +22,8 @@ struct px_client {
     unsigned n_probes;
     uint32_t last_delay_ms, target_kbps; /* as the host tells them */
     bool no_echo;                        /* leaves probes unanswered, for tests */
+    bool logged_in;
+    int32_t n_jobs; /* file transfers begun (session/files.h) */
 };
 
 struct px_client_login {

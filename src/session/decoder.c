@@ -1,9 +1,13 @@
 /* src/session/decoder.c - packets to pictures, as a client sees them */
 #include "session/decoder.h"
 #include "base/alloc.h"
+#include <fcntl.h>
 #include <libavcodec/avcodec.h>
 #include <png.h>
+#include <stdio.h>
 #include <string.h>
+
+#define PIXELS_MAX (64 * 1024 * 1024) /* 7680x4320 has 33 million */
 
 struct px_decoder {
     AVCodecContext *ctx;
@@ -61,6 +65,7 @@ static int open_codec(struct px_decoder *d, enum AVCodecID id, struct px_error *
         return px_fail(err, -ENOTSUP, "libavcodec decodes no %s", avcodec_get_name(id));
     d->ctx = avcodec_alloc_context3(codec);
     d->ctx->thread_count = 1;
+    d->ctx->max_pixels = PIXELS_MAX; /* what a stream claims costs memory before it shows */
     d->ctx->flags |= AV_CODEC_FLAG_LOW_DELAY;
     const int r = avcodec_open2(d->ctx, codec, NULL);
     if (r < 0)
@@ -146,7 +151,7 @@ uint8_t *px_decoder_rgba(const struct px_decoder *d) {
     return rgba;
 }
 
-int px_decoder_write_png(const struct px_decoder *d, const char *path, struct px_error *err) {
+int px_decoder_write_png(const struct px_decoder *d, int fd, struct px_error *err) {
     px_cleanup_free uint8_t *rgba = px_decoder_rgba(d);
     if (!rgba)
         return px_fail(err, -ENODATA, "no picture has arrived");
@@ -154,7 +159,13 @@ int px_decoder_write_png(const struct px_decoder *d, const char *path, struct px
                        .width = (png_uint_32)d->frame->width,
                        .height = (png_uint_32)d->frame->height,
                        .format = PNG_FORMAT_RGBA};
-    if (!png_image_write_to_file(&image, path, 0, rgba, 0, NULL))
-        return px_fail(err, -EIO, "cannot write '%s': %s", path, image.message);
+    const int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    FILE *file = own < 0 ? NULL : fdopen(own, "wb");
+    if (!file)
+        return px_fail_sys(err, -errno, "cannot write the picture");
+    const bool good = png_image_write_to_stdio(&image, file, 0, rgba, 0, NULL);
+    if (fclose(file) != 0 || !good)
+        return px_fail(err, -EIO, "cannot write the picture%s%s", good ? "" : ": ",
+                       good ? "" : image.message);
     return 0;
 }

@@ -1,0 +1,151 @@
+/* src/phoenix/verb_probe.c - `phoenix probe` */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "check/probing.h"
+#include "phoenix/fleet_cli.h"
+#include "phoenix/verbs.h"
+#include <jansson.h>
+#include <string.h>
+
+#define LIMIT_US (3600 * PX_US_PER_S)
+#define REPORT_MAX_BYTES (64 * 1024)
+
+/* The verb's own options are the probe's, word for word. */
+static size_t forward(const struct px_cli *cli, const char *const *extra, const char **args,
+                      char **owned) {
+    size_t n = 0;
+    for (size_t i = 0; i < cli->args.n_given && n + 4 < PX_PROBING_ARGS_MAX; i++) {
+        const struct px_option *o = cli->args.given[i].option;
+        const struct px_verb *verb = cli->args.verb;
+        if (o < verb->options || o >= verb->options + PX_VERB_OPTIONS_MAX)
+            continue; /* one of the program's */
+        args[n] = owned[n] = cli->args.given[i].value
+                                 ? px_asprintf("--%s=%s", o->name, cli->args.given[i].value)
+                                 : px_asprintf("--%s", o->name);
+        n++;
+    }
+    for (; *extra; extra++, n++)
+        args[n] = owned[n] = px_strdup(*extra);
+    return n;
+}
+
+static void print_facts(struct px_cli *cli, const json_t *o, const char *group) {
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)o, key, value) {
+        px_cleanup_free char *name = px_asprintf("%s%s%s", group, *group ? " " : "", key);
+        for (char *p = name; (p = strchr(p, '_'));)
+            *p = ' ';
+        if (json_is_object(value))
+            print_facts(cli, value, name);
+        else if (json_is_string(value))
+            px_cli_fact(cli, name, "%s", json_string_value(value));
+        else if (json_is_boolean(value))
+            px_cli_fact(cli, name, "%s", json_is_true(value) ? "yes" : "no");
+        else if (json_is_integer(value))
+            px_cli_fact(cli, name, "%jd", (intmax_t)json_integer_value(value));
+        else
+            px_cli_fact(cli, name, "%.1f", json_number_value(value));
+    }
+}
+
+/* Its report is a stranger's as far as we are concerned: it has read what a desktop sends. */
+static int show(struct px_cli *cli, const struct px_buf *out, const struct px_buf *why, int status,
+                struct px_error *err) {
+    json_t *o = out->size ? json_loadb(out->data, out->size, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    if (!json_is_object(o)) {
+        px_cleanup_free char *line = px_strndup(px_buf_str(why), strcspn(px_buf_str(why), "\n"));
+        const char *words = strncmp(line, "phoenix-probe: ", 15) == 0 ? line + 15 : line;
+        json_decref(o);
+        px_fail(err, -EIO, "%s", *words ? words : "phoenix-probe says nothing");
+        return status == 2 ? px_cli_bad_input(cli, -EIO) : -EIO;
+    }
+    if (cli->json)
+        px_cli_json(cli, json_incref(o));
+    else
+        print_facts(cli, o, "");
+    json_decref(o);
+    return status;
+}
+
+static int probe(struct px_cli *cli, const struct px_fleet *fleet, const struct px_desktop *d,
+                 const char *const *extra, struct px_error *err) {
+    const char *args[PX_PROBING_ARGS_MAX] = {0};
+    char *owned[PX_PROBING_ARGS_MAX] = {0};
+    px_cleanup(px_buf_fini) struct px_buf out = {0}, why = {0};
+    const size_t n = forward(cli, extra, args, owned);
+    int r = px_probing_run(fleet, d, args, LIMIT_US, &out, &why, err);
+    for (size_t i = 0; i < n; i++)
+        free(owned[i]);
+    return r < 0 ? r : show(cli, &out, &why, r, err);
+}
+
+static int run(struct px_cli *cli, struct px_error *err) {
+    px_cleanup(px_fleet_freep) struct px_fleet *fleet = NULL;
+    px_cleanup(px_desktop_freep) struct px_desktop *d = NULL;
+    px_cleanup(px_aim_close) struct px_aim aim = {.in = -1};
+    const char *name = cli->args.words[0];
+    char at[32] = "";
+    int r = px_cli_fleet(cli, &fleet, err);
+    if (r < 0 || (r = px_desktop_open(fleet, name, &d, err)) < 0)
+        return r;
+    px_interrupt_catch();
+    if (px_cli_value(cli, "latency")) {
+        if ((r = px_aim_open(fleet, name, &aim, err)) < 0)
+            return px_wrap(err, r, "desktop '%s'", name);
+        snprintf(at, sizeof(at), "--target=%d,%d", aim.x, aim.y);
+    }
+    r = probe(cli, fleet, d, (const char *const[]){at[0] ? at : NULL, NULL}, err);
+    return r < 0 ? px_wrap(err, r, "desktop '%s'", name) : r;
+}
+
+const struct px_verb px_verb_probe = {
+    .name = "probe",
+    .summary = "look into a desktop as a RustDesk client does",
+    .description =
+        "Logs in by ID through the server, decodes the picture, and does what the options say. "
+        "phoenix-probe(1) is the program behind it, for desktops of other hosts; its options are "
+        "the same.",
+    .options = {{.name = "relay", .doc = "through the relay, even where there is a shorter way"},
+                {.name = "png",
+                 .arg = "FILE",
+                 .completes = PX_COMPLETE_FILE,
+                 .doc = "write the last picture, as it was decoded"},
+                {.name = "seconds", .arg = "N", .doc = "watch for so long"},
+                {.name = "type", .arg = "TEXT", .doc = "type it"},
+                {.name = "click", .arg = "X,Y", .doc = "click there"},
+                {.name = "latency",
+                 .arg = "N",
+                 .doc = "click N times into a small window put there for it, and measure how long "
+                        "each takes to show in the picture"},
+                {.name = "codec",
+                 .arg = "NAME",
+                 .completes = PX_COMPLETE_WORDS,
+                 .words = "vp8 vp9 av1 h264 h265",
+                 .doc = "ask for this one"},
+                {.name = "444", .doc = "ask for full colour"},
+                {.name = "clipboard", .doc = "copy a text each way; the desktop keeps the last"},
+                {.name = "files", .arg = "BYTES", .doc = "send a file there and back"},
+                {.name = "put",
+                 .arg = "FILE",
+                 .completes = PX_COMPLETE_FILE,
+                 .doc = "send a file, --to where"},
+                {.name = "to", .arg = "PATH", .doc = "its absolute path inside"},
+                {.name = "get", .arg = "PATH", .doc = "fetch a file, --into which"},
+                {.name = "into",
+                 .arg = "FILE",
+                 .completes = PX_COMPLETE_FILE,
+                 .doc = "where it goes here"},
+                {.name = "tunnel",
+                 .arg = "HOST:PORT",
+                 .doc = "ask there for / by HTTP, through a tunnel"}},
+    .positionals = {{.name = "NAME", .doc = "name of a desktop", .completes = PX_COMPLETE_DESKTOP}},
+    .examples = {{"phoenix probe alice --latency 20", "From click to picture, 20 times."},
+                 {"phoenix probe alice --relay --png alice.png", "What a client sees."},
+                 {"phoenix probe alice --tunnel localhost:8888", "Does Jupyter answer?"}},
+    .exits = "1 also when one of the things asked for was not done.",
+    .needs_root = true,
+    .run = run,
+};

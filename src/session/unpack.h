@@ -1,0 +1,13 @@
+/* src/session/unpack.h - zstd frames from a host, in bounds
+ *
+ * Pure. Memory grows with what really comes out, up to @max_bytes, whatever the frame claims.
+ * Source: RFC 8878. */
+#pragma once
+#include "base/buf.h"
+#include "base/error.h"
+#include <stddef.h>
+#include <stdint.h>
+
+/* Adds what @data holds to @out. -EBADMSG: no whole zstd frame; -EFBIG: more than @max_bytes. */
+int px_unpack(const uint8_t *data, size_t size, size_t max_bytes, struct px_buf *out,
+              struct px_error *err);
