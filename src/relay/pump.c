@@ -196,7 +196,7 @@ enum pump pump(struct pair *p, struct direction *d) {
         budget -= n > 0 && (size_t)n < budget ? (size_t)n : budget;
         /* A short read emptied the socket; the next bytes wake us. */
         if (n > 0 && !d->bulk && !d->from->ended && (size_t)n < READ_BYTES && (size_t)n < want &&
-            d->hold.size == 0 && !d->has_pong)
+            d->hold.size == 0 && d->piped == 0 && !d->has_pong)
             return PUMP_READ;
     }
 }

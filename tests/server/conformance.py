@@ -1020,6 +1020,20 @@ def bytes_arrive_unchanged_and_nothing_else():
     b.close()
 
 
+@item(85)
+def the_last_bytes_wait_for_no_others():
+    """What comes behind a full read is little, and nothing else need follow to push it out."""
+    a, b = pair()
+    for n in range(300):
+        data = os.urandom(65536 + 17 + n)
+        a.raw(data)
+        assert b.read(len(data)) == data, n
+        b.raw(data[:65536])
+        assert a.read(65536) == data[:65536], n
+    a.close()
+    b.close()
+
+
 @item(86)
 def pipelined_bytes_of_both_parties_come_first():
     for _ in range(10):
