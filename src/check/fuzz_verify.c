@@ -1,6 +1,7 @@
 /* src/check/fuzz_verify.c - what desktops and checks say is read in bounds and comes out printable
  */
 #include "check/findings.h"
+#include "check/probing.h"
 #include "check/verify_parse.h"
 #include "base/alloc.h"
 #include <assert.h>
@@ -25,5 +26,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             assert(!strpbrk(list.items[i].text, "\n\x1b"));
     else
         assert(list.n == 0);
+    int x = 0, y = 0;
+    struct px_probing_report report;
+    if (px_aim_parse(text, &x, &y) == 0)
+        assert(x >= 0 && y >= 0);
+    if (px_probing_parse(text, size, &report, NULL) == 0)
+        assert(!strpbrk(report.line, "\n\x1b") && !strpbrk(report.files_error, "\n\x1b"));
     return 0;
 }

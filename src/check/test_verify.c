@@ -1,6 +1,7 @@
 /* src/check/test_verify.c - what a desktop says, read in bounds */
 #include "base/alloc.h"
 #include "base/test.h"
+#include "check/probing.h"
 #include "check/verify_parse.h"
 
 static void a_word_is_cut_and_cleaned(void **state) {
@@ -48,12 +49,57 @@ static void a_process_status_gives_filter_and_capabilities(void **state) {
     assert_int_equal(s.seccomp, 0);
 }
 
+static void a_target_says_where_it_is(void **state) {
+    static const char *const others[] = {"",          "at\n",         "at 1 2", "at 1 2 3\n",
+                                         "at -1 2\n", "at 99999 2\n", "busy",   "at 1 2\nat 3 4\n"};
+    int x = 0, y = 0;
+    px_assert_ok(px_aim_parse("at 1896 1056\n", &x, &y));
+    assert_int_equal(x, 1896);
+    assert_int_equal(y, 1056);
+    assert_int_equal(px_aim_parse("busy\n", &x, &y), -EBUSY);
+    for (size_t i = 0; i < PX_N_ELEMENTS(others); i++)
+        assert_int_equal(px_aim_parse(others[i], &x, &y), -EPROTO);
+    assert_int_equal(x, 1896);
+}
+
+static int report(const char *text, struct px_probing_report *ret) {
+    return px_probing_parse(text, strlen(text), ret, NULL);
+}
+
+static void a_report_is_read_as_far_as_it_goes(void **state) {
+    struct px_probing_report r;
+    px_assert_ok(
+        report("{\"encrypted\": true, \"codec\": \"vp9\", \"width\": 1920, \"height\": 1080,"
+               " \"latency_asked\": 10, \"latency_samples\": 9, \"latency_p50_ms\": 12.5,"
+               " \"files\": {\"ok\": false, \"error\": \"no\\nroom\"},"
+               " \"tunnel\": {\"ok\": true, \"line\": \"HTTP/1.1 302 Found\"}}",
+               &r));
+    assert_true(r.encrypted);
+    assert_false(r.relayed);
+    assert_string_equal(r.codec, "vp9");
+    assert_int_equal(r.width, 1920);
+    assert_int_equal(r.n_samples, 9);
+    assert_true(r.p50 == 12.5);
+    assert_true(r.login < 0);
+    assert_string_equal(r.files_error, "no room");
+    assert_string_equal(r.tunnel_error, "");
+    assert_string_equal(r.line, "HTTP/1.1 302 Found");
+    px_assert_ok(report("{\"width\": \"x\", \"latency_asked\": -4, \"files\": {}}", &r));
+    assert_int_equal(r.width, 0);
+    assert_int_equal(r.n_asked, 0);
+    assert_string_equal(r.files_error, "it was not done");
+    assert_int_equal(report("", &r), -EBADMSG);
+    assert_int_equal(report("[1]", &r), -EBADMSG);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_word_is_cut_and_cleaned),
         cmocka_unit_test(units_are_counted_even_where_there_is_no_room_for_their_names),
         cmocka_unit_test(an_idmap_is_one_line),
         cmocka_unit_test(a_process_status_gives_filter_and_capabilities),
+        cmocka_unit_test(a_target_says_where_it_is),
+        cmocka_unit_test(a_report_is_read_as_far_as_it_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
