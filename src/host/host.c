@@ -82,7 +82,7 @@ static void on_x_event(void *data, const xcb_generic_event_t *e) {
         read_cursor(h);
     else if (px_displays_is_event(h->x, e))
         px_desk_displays_changed(h);
-    else if ((e->response_type & 0x7f) == XCB_MAPPING_NOTIFY && h->input_ready)
+    else if (h->input_ready && px_xtest_is_mapping_event(h->x, e))
         px_xtest_reload(h->x, &h->keyboard);
     else
         px_xclip_event(h->clip, e);

@@ -55,6 +55,7 @@ static void start_extensions(struct px_xdisplay *d) {
         xcb_xkb_use_extension_reply_t *r =
             xcb_xkb_use_extension_reply(d->x, xcb_xkb_use_extension(d->x, 1, 0), NULL);
         d->xkb = r && r->supported;
+        d->xkb_event = first_event(d->x, &xcb_xkb_id);
         free(r);
     }
 }

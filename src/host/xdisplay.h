@@ -16,7 +16,7 @@ struct px_xdisplay_ops {
 struct px_xdisplay {
     xcb_connection_t *x;
     xcb_window_t root;
-    uint8_t xfixes_event, randr_event; /* first event numbers; 0: the server lacks it */
+    uint8_t xfixes_event, randr_event, xkb_event; /* first event numbers; 0: the server lacks it */
     bool xtest, xkb;
     /* private */
     uv_poll_t poll;

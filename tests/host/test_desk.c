@@ -1,6 +1,7 @@
 /* tests/host/test_desk.c - the session checklist over a real X server: login, video, cursor, input
  */
 #include "base/clock.h"
+#include "base/proc.h"
 #include "fixture.h"
 #include "proto/frame.h"
 #include <poll.h>
@@ -533,6 +534,26 @@ static void item_50_wheel(void **state) {
     xcb_destroy_window(f.x, w);
 }
 
+static void all_mouse_buttons_arrive(void **state) {
+    static const int buttons[][2] = {{PX_BUTTON_LEFT, 1},
+                                     {PX_BUTTON_RIGHT, 3},
+                                     {PX_BUTTON_MIDDLE, 2},
+                                     {PX_BUTTON_BACK, 8},
+                                     {PX_BUTTON_FORWARD, 9}};
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    const xcb_window_t w = window();
+    px_assert_ok(px_client_mouse(c, PX_MOUSE_MOVE, 600, 400, NULL));
+    for (size_t i = 0; i < PX_N_ELEMENTS(buttons); i++) {
+        px_assert_ok(px_client_mouse(c, buttons[i][0] << 3 | PX_MOUSE_DOWN, 0, 0, NULL));
+        px_assert_ok(px_client_mouse(c, buttons[i][0] << 3 | PX_MOUSE_UP, 0, 0, NULL));
+        assert_int_equal(next_event(XCB_BUTTON_PRESS, NULL), buttons[i][1]);
+    }
+    px_assert_ok(px_client_mouse(c, PX_MOUSE_TRACKPAD, 0, -2, NULL));
+    assert_int_equal(next_event(XCB_BUTTON_PRESS, NULL), 5);
+    assert_int_equal(next_event(XCB_BUTTON_PRESS, NULL), 5);
+    xcb_destroy_window(f.x, w);
+}
+
 static void item_51_map_keys_are_held(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
     const xcb_window_t w = window();
@@ -557,11 +578,13 @@ static uint32_t typed_symbol(void) {
     xcb_get_keyboard_mapping_reply_t *r = xcb_get_keyboard_mapping_reply(
         f.x, xcb_get_keyboard_mapping(f.x, (xcb_keycode_t)code, 1), NULL);
     const uint32_t *syms = xcb_get_keyboard_mapping_keysyms(r);
-    uint32_t s = syms[mods & XCB_MOD_MASK_SHIFT ? 1 : 0];
+    const int column = (mods & XCB_MOD_MASK_5 ? 4 : 0) + (mods & XCB_MOD_MASK_SHIFT ? 1 : 0);
+    uint32_t s = column < r->keysyms_per_keycode ? syms[column] : 0;
     if (mods & XCB_MOD_MASK_LOCK && s >= 'a' && s <= 'z')
         s -= 32;
     free(r);
-    return s >= 0xffe1 && s <= 0xffee ? typed_symbol() : s; /* not the modifiers themselves */
+    const bool modifier = (s >= 0xffe1 && s <= 0xffee) || s == 0xfe03;
+    return modifier ? typed_symbol() : s;
 }
 
 static void item_52_text_comes_out_as_given(void **state) {
@@ -580,6 +603,32 @@ static void item_52_text_comes_out_as_given(void **state) {
         free(e);
     }
     xcb_destroy_window(f.x, w);
+}
+
+static void layout(const char *name) {
+    const char *const argv[] = {"setxkbmap", name, NULL};
+    const struct px_proc_opts o = {.argv = argv, .inherit_env = true, .timeout_us = 10 * SECOND};
+    struct px_error err = {0};
+    px_assert_ok_err(px_proc_check(&o, &err), &err);
+}
+
+/* The host learns of the new layout; dead keys and AltGr of it do not get in the way of text. */
+static void text_comes_out_as_given_whatever_the_layout(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    static const char *const layouts[] = {"de", "fr", "ru", "us"};
+    static const uint32_t want[] = {'z', 'y', 'a', '@', '^', '`', 0xe4, 0xea, 0x01000416};
+    for (size_t l = 0; l < PX_N_ELEMENTS(layouts); l++) {
+        layout(layouts[l]);
+        drain(c, SECOND); /* the server tells the host of it */
+        const xcb_window_t w = window();
+        px_assert_ok(px_client_type(c, "zya@^`\xc3\xa4\xc3\xaa\xd0\x96", NULL));
+        for (size_t i = 0; i < PX_N_ELEMENTS(want); i++) {
+            const uint32_t got = typed_symbol();
+            if (got != want[i])
+                fail_msg("%s: %x instead of %x", layouts[l], got, want[i]);
+        }
+        xcb_destroy_window(f.x, w);
+    }
 }
 
 static void legacy_characters_and_named_keys(void **state) {
@@ -787,8 +836,10 @@ int main(void) {
         cmocka_unit_test(item_47_pointer_position_only_when_asked),
         cmocka_unit_test(items_48_and_49_mouse),
         cmocka_unit_test(item_50_wheel),
+        cmocka_unit_test(all_mouse_buttons_arrive),
         cmocka_unit_test(item_51_map_keys_are_held),
         cmocka_unit_test(item_52_text_comes_out_as_given),
+        cmocka_unit_test(text_comes_out_as_given_whatever_the_layout),
         cmocka_unit_test(legacy_characters_and_named_keys),
         cmocka_unit_test(caps_lock_follows_the_client),
         cmocka_unit_test(item_53_leaving_lets_everything_go),

@@ -1,9 +1,8 @@
 /* src/host/input/keyboard.c - key messages to presses and releases */
 #include "host/input/keyboard.h"
 #include "host/input/controlkey.h"
+#include "host/input/keyboard_private.h"
 #include <string.h>
-
-enum { MOD_SHIFT = 1, MOD_CONTROL = 2, MOD_ALT = 4, MOD_META = 8 };
 
 #define SYM_SHIFT_L 0xffe1
 #define SYM_CAPS_LOCK 0xffe5
@@ -29,18 +28,18 @@ static unsigned modifier_of_sym(uint32_t sym) {
     switch (sym) {
     case 0xffe1:
     case 0xffe2:
-        return MOD_SHIFT;
+        return PX_MOD_SHIFT;
     case 0xffe3:
     case 0xffe4:
-        return MOD_CONTROL;
+        return PX_MOD_CONTROL;
     case 0xffe7:
     case 0xffe8:
     case 0xffe9:
     case 0xffea:
-        return MOD_ALT;
+        return PX_MOD_ALT;
     case 0xffeb:
     case 0xffec:
-        return MOD_META;
+        return PX_MOD_META;
     }
     return 0;
 }
@@ -59,8 +58,8 @@ static unsigned held_modifiers(const struct px_keyboard *k, const struct px_held
 
 static const uint32_t modifier_syms[] = {0xffe1, 0xffe3, 0xffe9, 0xffeb}; /* in bit order */
 
-/* Lets go of the modifiers in @mods that are held; remembers their key codes. */
-static size_t lift(struct px_keyboard *k, struct px_held *h, unsigned mods, uint8_t codes[16]) {
+size_t px_keyboard_lift(struct px_keyboard *k, struct px_held *h, unsigned mods,
+                        uint8_t codes[16]) {
     size_t n = 0;
     for (unsigned c = 8; c < 256 && n < 16; c++)
         if (is_held(h, (uint8_t)c) && modifier_of_code(k, (uint8_t)c) & mods) {
@@ -75,8 +74,7 @@ static void put_back(struct px_keyboard *k, struct px_held *h, const uint8_t *co
         key_down(k, h, codes[i]);
 }
 
-/* Presses what of @mods is not held; returns what was pressed. */
-static unsigned press_modifiers(struct px_keyboard *k, struct px_held *h, unsigned mods) {
+unsigned px_keyboard_press_modifiers(struct px_keyboard *k, struct px_held *h, unsigned mods) {
     unsigned pressed = 0, level;
     const unsigned missing = mods & ~held_modifiers(k, h);
     for (unsigned i = 0; i < 4; i++) {
@@ -90,7 +88,7 @@ static unsigned press_modifiers(struct px_keyboard *k, struct px_held *h, unsign
     return pressed;
 }
 
-static void release_modifiers(struct px_keyboard *k, struct px_held *h, unsigned pressed) {
+void px_keyboard_release_modifiers(struct px_keyboard *k, struct px_held *h, unsigned pressed) {
     unsigned level;
     for (unsigned i = 0; i < 4; i++) {
         const uint8_t code =
@@ -100,7 +98,7 @@ static void release_modifiers(struct px_keyboard *k, struct px_held *h, unsigned
     }
 }
 
-static unsigned listed_modifiers(const int32_t *list, size_t n, bool *caps, bool *num) {
+unsigned px_keyboard_listed_modifiers(const int32_t *list, size_t n, bool *caps, bool *num) {
     unsigned mods = 0;
     for (size_t i = 0; i < n; i++) {
         mods |= modifier_of_sym(px_control_keysym(list[i]));
@@ -157,7 +155,7 @@ static void map_key(struct px_keyboard *k, struct px_held *h, const Pxs__KeyEven
     bool caps = false, num = false;
     if (e->chr < 8 || e->chr > 255)
         return;
-    listed_modifiers(e->modifiers, e->n_modifiers, &caps, &num);
+    px_keyboard_listed_modifiers(e->modifiers, e->n_modifiers, &caps, &num);
     if (e->down || e->press)
         sync_locks(k, px_keymap_first(&k->map, (uint8_t)e->chr), caps, num);
     actuate(k, h, (uint8_t)e->chr, e);
@@ -171,14 +169,14 @@ static void actuate_at(struct px_keyboard *k, struct px_held *h, uint8_t code, u
     const bool down = e->down || e->press;
     unsigned pressed = 0;
     if (down && level & PX_LEVEL_SHIFT)
-        pressed = press_modifiers(k, h, MOD_SHIFT);
+        pressed = px_keyboard_press_modifiers(k, h, PX_MOD_SHIFT);
     const bool add_altgr = down && altgr && !is_held(h, altgr);
     if (add_altgr)
         key_down(k, h, altgr);
     actuate(k, h, code, e);
     if (add_altgr)
         key_up(k, h, altgr);
-    release_modifiers(k, h, pressed);
+    px_keyboard_release_modifiers(k, h, pressed);
 }
 
 static void named_key(struct px_keyboard *k, struct px_held *h, const Pxs__KeyEvent *e,
@@ -188,7 +186,7 @@ static void named_key(struct px_keyboard *k, struct px_held *h, const Pxs__KeyEv
     uint8_t lifted[16];
     size_t n_lifted = 0;
     const unsigned own = modifier_of_sym(sym);
-    const unsigned listed = listed_modifiers(e->modifiers, e->n_modifiers, &caps, &num);
+    const unsigned listed = px_keyboard_listed_modifiers(e->modifiers, e->n_modifiers, &caps, &num);
     const uint8_t code = px_keymap_get(&k->map, sym, &level);
     if (!code)
         return;
@@ -196,18 +194,19 @@ static void named_key(struct px_keyboard *k, struct px_held *h, const Pxs__KeyEv
         actuate(k, h, code, e);
         return;
     }
-    const bool shortcut = (listed | held_modifiers(k, h)) & (MOD_CONTROL | MOD_ALT | MOD_META);
+    const bool shortcut =
+        (listed | held_modifiers(k, h)) & (PX_MOD_CONTROL | PX_MOD_ALT | PX_MOD_META);
     unsigned wanted = listed;
     if (character && !shortcut) /* the character says all about Shift */
-        wanted &= ~(unsigned)MOD_SHIFT;
+        wanted &= ~(unsigned)PX_MOD_SHIFT;
     if (!own)
-        n_lifted = lift(k, h, 15u & ~wanted, lifted);
+        n_lifted = px_keyboard_lift(k, h, 15u & ~wanted, lifted);
     (void)n_lifted; /* not put back: the client says that they are up */
     if (!own)
-        pressed = press_modifiers(k, h, wanted);
+        pressed = px_keyboard_press_modifiers(k, h, wanted);
     sync_locks(k, sym, caps, num);
     actuate_at(k, h, code, character && !shortcut ? level : 0, e);
-    release_modifiers(k, h, pressed);
+    px_keyboard_release_modifiers(k, h, pressed);
 }
 
 /* Types one symbol at its level, with nothing else held but what the caller left. */
@@ -246,9 +245,9 @@ void px_keyboard_text(struct px_keyboard *k, struct px_held *h, const uint8_t *t
     size_t n_lifted = 0;
     if (size > PX_TYPED_TEXT_MAX_BYTES)
         size = PX_TYPED_TEXT_MAX_BYTES;
-    const bool shortcut = held_modifiers(k, h) & (MOD_CONTROL | MOD_ALT | MOD_META);
+    const bool shortcut = held_modifiers(k, h) & (PX_MOD_CONTROL | PX_MOD_ALT | PX_MOD_META);
     if (!shortcut)
-        n_lifted = lift(k, h, MOD_SHIFT, lifted);
+        n_lifted = px_keyboard_lift(k, h, PX_MOD_SHIFT, lifted);
     const bool caps = k->sink.locked(k->sink.data) & MASK_LOCK;
     if (caps)
         set_lock(k, MASK_LOCK, false);
@@ -319,104 +318,6 @@ void px_keyboard_key(struct px_keyboard *k, struct px_held *h, const Pxs__KeyEve
     case PXS__KEY_EVENT__KEY__NOT_SET:
     default: /* protobuf-c adds a value to hold the enum at int's size */
         break;
-    }
-}
-
-/* ---- mouse ---- */
-
-#define WHEEL_MAX 100
-#define RELATIVE_MAX 10000
-
-static int clamp(int v, int low, int high) {
-    return v < low ? low : v > high ? high : v;
-}
-
-static uint8_t x_button(int button) {
-    switch (button) {
-    case PX_BUTTON_LEFT:
-        return 1;
-    case PX_BUTTON_RIGHT:
-        return 3;
-    case PX_BUTTON_MIDDLE:
-        return 2;
-    case PX_BUTTON_BACK:
-        return 8;
-    case PX_BUTTON_FORWARD:
-        return 9;
-    }
-    return 0;
-}
-
-static void wheel(struct px_keyboard *k, uint8_t button, int clicks) {
-    for (int i = 0; i < clicks && i < WHEEL_MAX; i++) {
-        k->sink.button(k->sink.data, button, true);
-        k->sink.button(k->sink.data, button, false);
-    }
-}
-
-static void scroll(struct px_keyboard *k, int x, int y) {
-    x = clamp(x, -WHEEL_MAX, WHEEL_MAX);
-    y = clamp(y, -WHEEL_MAX, WHEEL_MAX);
-    wheel(k, 4, y);
-    wheel(k, 5, -y);
-    wheel(k, 6, x);
-    wheel(k, 7, -x);
-}
-
-static void click(struct px_keyboard *k, struct px_held *h, const Pxs__MouseEvent *e, bool down) {
-    const uint8_t b = x_button(e->mask >> 3);
-    bool caps = false, num = false;
-    uint8_t lifted[16];
-    if (!b || (!down && !(h->buttons & 1u << b)))
-        return;
-    if (!down) {
-        k->sink.button(k->sink.data, b, false);
-        h->buttons &= ~(1u << b);
-        return;
-    }
-    const unsigned listed = listed_modifiers(e->modifiers, e->n_modifiers, &caps, &num);
-    lift(k, h, 15u & ~listed, lifted);
-    const unsigned pressed = press_modifiers(k, h, listed);
-    k->sink.button(k->sink.data, b, true);
-    h->buttons |= 1u << b;
-    release_modifiers(k, h, pressed);
-}
-
-void px_keyboard_mouse(struct px_keyboard *k, struct px_held *h, const Pxs__MouseEvent *e) {
-    switch (e->mask & 7) {
-    case PX_MOUSE_MOVE:
-        k->sink.move(k->sink.data, clamp(e->x, 0, k->width - 1), clamp(e->y, 0, k->height - 1));
-        break;
-    case PX_MOUSE_DOWN: /* where the pointer is; some clients send 0,0 here */
-        click(k, h, e, true);
-        break;
-    case PX_MOUSE_UP:
-        click(k, h, e, false);
-        break;
-    case PX_MOUSE_WHEEL:
-    case PX_MOUSE_TRACKPAD:
-        scroll(k, e->x, e->y);
-        break;
-    case PX_MOUSE_RELATIVE:
-        k->sink.move_by(k->sink.data, clamp(e->x, -RELATIVE_MAX, RELATIVE_MAX),
-                        clamp(e->y, -RELATIVE_MAX, RELATIVE_MAX));
-        break;
-    }
-}
-
-#define PAN_PER_CLICK 40 /* pixels of finger per wheel click */
-
-void px_keyboard_touch(struct px_keyboard *k, struct px_held *h, const Pxs__PointerDeviceEvent *e) {
-    if (e->device_case != PXS__POINTER_DEVICE_EVENT__DEVICE_TOUCH_EVENT)
-        return;
-    const Pxs__TouchEvent *t = e->touch_event;
-    if (t->gesture_case == PXS__TOUCH_EVENT__GESTURE_PAN_UPDATE)
-        scroll(k, clamp(t->pan_update->x, -RELATIVE_MAX, RELATIVE_MAX) / PAN_PER_CLICK,
-               clamp(t->pan_update->y, -RELATIVE_MAX, RELATIVE_MAX) / PAN_PER_CLICK);
-    if (t->gesture_case == PXS__TOUCH_EVENT__GESTURE_SCALE_UPDATE && t->scale_update->scale) {
-        const unsigned pressed = press_modifiers(k, h, MOD_CONTROL);
-        wheel(k, t->scale_update->scale > 0 ? 4 : 5, 1);
-        release_modifiers(k, h, pressed);
     }
 }
 

@@ -28,6 +28,7 @@ struct px_held {
     uint32_t buttons; /* a bit per X button */
     uint32_t last_text_hash;
     bool last_text_down;
+    int pan_x, pan_y, scale; /* of touch gestures, not yet a click */
 };
 
 #define PX_TYPED_TEXT_MAX_BYTES 65536

@@ -205,6 +205,54 @@ static void wheels_click_and_are_bounded(void **state) {
     assert_int_equal(got.size, 100 * 8);
 }
 
+static void pan(int x, int y) {
+    Pxs__TouchPan p = PXS__TOUCH_PAN__INIT;
+    Pxs__TouchEvent t = PXS__TOUCH_EVENT__INIT;
+    Pxs__PointerDeviceEvent e = PXS__POINTER_DEVICE_EVENT__INIT;
+    p.x = x;
+    p.y = y;
+    t.gesture_case = PXS__TOUCH_EVENT__GESTURE_PAN_UPDATE;
+    t.pan_update = &p;
+    e.device_case = PXS__POINTER_DEVICE_EVENT__DEVICE_TOUCH_EVENT;
+    e.touch_event = &t;
+    px_keyboard_touch(&k, &held, &e);
+}
+
+static void scale(int by) {
+    Pxs__TouchScaleUpdate p = PXS__TOUCH_SCALE_UPDATE__INIT;
+    Pxs__TouchEvent t = PXS__TOUCH_EVENT__INIT;
+    Pxs__PointerDeviceEvent e = PXS__POINTER_DEVICE_EVENT__INIT;
+    p.scale = by;
+    t.gesture_case = PXS__TOUCH_EVENT__GESTURE_SCALE_UPDATE;
+    t.scale_update = &p;
+    e.device_case = PXS__POINTER_DEVICE_EVENT__DEVICE_TOUCH_EVENT;
+    e.touch_event = &t;
+    px_keyboard_touch(&k, &held, &e);
+}
+
+static void small_gestures_add_up_to_clicks(void **state) {
+    pan(0, 15);
+    pan(0, 15);
+    expect("");
+    pan(0, 15);
+    expect("b4+ b4- ");
+    pan(0, 35); /* 5 were left */
+    expect("b4+ b4- ");
+    pan(-90, 0);
+    expect("b7+ b7- b7+ b7- ");
+    scale(60);
+    expect("");
+    scale(60);
+    expect("+37 b4+ b4- -37 ");
+    scale(-220);
+    expect("+37 b5+ b5- b5+ b5- -37 ");
+    scale(0); /* the fingers are up: nothing is left over */
+    scale(99);
+    expect("");
+    pan(INT32_MAX, INT32_MIN);
+    assert_int_equal(got.size, 200 * 8);
+}
+
 static void release_lets_everything_go(void **state) {
     const Pxs__KeyEvent e = chr(38, PX_KEY_MAP, true, false);
     px_keyboard_key(&k, &held, &e);
@@ -241,6 +289,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(caps_lock_follows_letters_only, setup, teardown),
         cmocka_unit_test_setup_teardown(buttons_act_where_the_pointer_is, setup, teardown),
         cmocka_unit_test_setup_teardown(wheels_click_and_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(small_gestures_add_up_to_clicks, setup, teardown),
         cmocka_unit_test_setup_teardown(release_lets_everything_go, setup, teardown),
         cmocka_unit_test_setup_teardown(named_keys_have_their_odd_order, setup, teardown),
     };

@@ -46,6 +46,22 @@ static uint8_t locked(void *data) {
     return mods;
 }
 
+/* A client that speaks XKB gets no MappingNotify when another program sets a layout. */
+static void watch_layout(struct px_xdisplay *d) {
+    const uint16_t events = XCB_XKB_EVENT_TYPE_NEW_KEYBOARD_NOTIFY | XCB_XKB_EVENT_TYPE_MAP_NOTIFY;
+    const uint16_t parts =
+        XCB_XKB_MAP_PART_KEY_TYPES | XCB_XKB_MAP_PART_KEY_SYMS | XCB_XKB_MAP_PART_MODIFIER_MAP;
+    xcb_xkb_select_events(d->x, XCB_XKB_ID_USE_CORE_KBD, events, 0, events, parts, parts, NULL);
+}
+
+bool px_xtest_is_mapping_event(const struct px_xdisplay *d, const xcb_generic_event_t *e) {
+    const uint8_t type = e->response_type & 0x7f;
+    /* Of an XKB event, the byte after its type tells which. */
+    return type == XCB_MAPPING_NOTIFY ||
+           (d->xkb_event && type == d->xkb_event &&
+            (e->pad0 == XCB_XKB_NEW_KEYBOARD_NOTIFY || e->pad0 == XCB_XKB_MAP_NOTIFY));
+}
+
 int px_xtest_start(struct px_xdisplay *d, struct px_keyboard *k, struct px_error *err) {
     if (!d->xtest || !d->xkb)
         return px_fail(err, -ENOTSUP, "the X server has no XTEST or no XKB");
@@ -53,6 +69,7 @@ int px_xtest_start(struct px_xdisplay *d, struct px_keyboard *k, struct px_error
     /* A release that comes late over a bad line must not type a row of letters. */
     const uint32_t off = XCB_AUTO_REPEAT_MODE_OFF;
     xcb_change_keyboard_control(d->x, XCB_KB_AUTO_REPEAT_MODE, &off);
+    watch_layout(d);
     return px_keymap_load(&k->map, d->x, err);
 }
 
