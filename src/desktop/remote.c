@@ -4,11 +4,13 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/program.h"
+#include "desktop/cert.h"
 #include "desktop/files.h"
 #include "desktop/server.h"
 #include <jansson.h>
 #include <sodium.h>
 #include <string.h>
+#include <time.h>
 
 #define PASSWORD_CHARS 26
 #define DESKTOP_TUNNELS "127.0.0.1"
@@ -62,6 +64,27 @@ static int read_word(int fd, const char *name, char **ret, struct px_error *err)
     return 0;
 }
 
+/* The certificate of tunnels and its key, made where missing and before it runs out. */
+static int make_cert(int fd, const char *name, uid_t root, uid_t user, struct px_error *err) {
+    px_cleanup_free char *now = NULL, *cert = NULL;
+    char *key = NULL;
+    if (px_file_read(fd, "tunnel-cert", 16384, &now, NULL, NULL) == 0 &&
+        px_exists(fd, "tunnel-key") && px_cert_lasts(now, (int64_t)time(NULL)))
+        return 0;
+    int r = px_cert_make(name, (int64_t)time(NULL), &cert, &key, err);
+    if (r < 0)
+        return r;
+    r = px_file_write_atomic(fd, "tunnel-key", key, strlen(key), 0400, err);
+    sodium_memzero(key, strlen(key));
+    free(key);
+    if (r >= 0)
+        r = px_file_write_atomic(fd, "tunnel-cert", cert, strlen(cert), 0644, err);
+    if (r >= 0 && (fchownat(fd, "tunnel-key", user, user, AT_SYMLINK_NOFOLLOW) < 0 ||
+                   fchownat(fd, "tunnel-cert", root, root, AT_SYMLINK_NOFOLLOW) < 0))
+        r = px_fail_sys(err, -errno, "cannot give the certificate of tunnels away");
+    return r;
+}
+
 static int write_config(int fd, const struct px_server_info *server, uid_t root,
                         struct px_error *err) {
     px_cleanup_free char *id = NULL, *now = NULL;
@@ -72,6 +95,10 @@ static int write_config(int fd, const struct px_server_info *server, uid_t root,
                           "identity_file", PX_FILES_TARGET "/host-identity", "password_file",
                           PX_FILES_TARGET "/host-password", "server", "address", server->inside,
                           "key", server->key, "relay", "", "tunnel_targets", DESKTOP_TUNNELS);
+    json_object_set_new(o, "tls",
+                        json_pack("{ss si ss ss}", "name", "jupyter", "port", 8888, "cert_file",
+                                  PX_FILES_TARGET "/tunnel-cert", "key_file",
+                                  PX_FILES_TARGET "/tunnel-key"));
     px_cleanup_free char *text = json_dumps(o, JSON_INDENT(2));
     json_decref(o);
     if (px_file_read(fd, "host.json", 65536, &now, NULL, NULL) == 0 && strcmp(now, text) == 0)
@@ -97,7 +124,8 @@ int px_remote_write(const struct px_fleet *fleet, const struct px_desktop *d, in
         return px_fail(err, -EIO, "libsodium does not start");
     if ((r = once(files_fd, "rustdesk-id", make_id, 0644, root, err)) < 0 ||
         (r = once(files_fd, "host-password", make_password, 0400, user, err)) < 0 ||
-        (r = once(files_fd, "host-identity", make_identity, 0400, user, err)) < 0)
+        (r = once(files_fd, "host-identity", make_identity, 0400, user, err)) < 0 ||
+        (r = make_cert(files_fd, d->rec->spec.name, root, user, err)) < 0)
         return r;
     return write_config(files_fd, &server, root, err);
 }
@@ -115,6 +143,11 @@ int px_remote_load(const struct px_fleet *fleet, const struct px_desktop *d, str
     if ((r = read_word(fd, "rustdesk-id", &remote.id, err)) < 0 ||
         (r = read_word(fd, "host-password", &remote.password, err)) < 0)
         return r;
+    px_cleanup_free char *cert = NULL;
+    char print[PX_CERT_FINGERPRINT_MAX];
+    if (px_file_read(fd, "tunnel-cert", 16384, &cert, NULL, NULL) == 0 &&
+        px_cert_fingerprint(cert, print, NULL) == 0)
+        remote.fingerprint = px_strdup(print);
     remote.server = px_take_ptr(server.address);
     remote.key = px_take_ptr(server.key);
     *ret = remote;
@@ -127,6 +160,7 @@ void px_remote_fini(struct px_remote *remote) {
         sodium_memzero(remote->password, strlen(remote->password));
     free(remote->id);
     free(remote->password);
+    free(remote->fingerprint);
     free(remote->server);
     free(remote->key);
     *remote = (struct px_remote){0};

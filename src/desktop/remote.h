@@ -5,6 +5,8 @@
  *     rustdesk-id        9 digits, no 0 first; what clients type                  root, 0644
  *     host-identity      base64 of an Ed25519 secret key (64 bytes)               user, 0400
  *     host-password      26 of a-z and 2-7: 130 bits                              user, 0400
+ *     tunnel-cert        PEM, signed by itself, renewed in time (cert.h)          root, 0644
+ *     tunnel-key         PEM                                                      user, 0400
  *     host.json          phoenix-host's configuration (src/host/config.h)         root, 0644
  *
  * The password is long because the protocol's proof of it can be guessed off line. One thread,
@@ -22,6 +24,7 @@ int px_remote_write(const struct px_fleet *fleet, const struct px_desktop *d, in
 struct px_remote {
     char *id, *password; /* password is secret */
     char *server, *key;  /* for the client's settings */
+    char *fingerprint;   /* SHA-256 of the certificate of tunnels; NULL: none */
 };
 /* -ENOENT: this desktop has none. */
 int px_remote_load(const struct px_fleet *fleet, const struct px_desktop *d, struct px_remote *ret,

@@ -15,7 +15,8 @@
 static const char *const known_keys[] = {
     "id",        "display",     "identity_file",      "password_file",   "server",
     "direct",    "permissions", "require_encryption", "allow_addresses", "totp_secret_file",
-    "audit_log", "encoder",     "tunnel_targets",     "punching",        "lan"};
+    "audit_log", "encoder",     "tunnel_targets",     "punching",        "lan",
+    "tls"};
 
 void px_host_config_fini(struct px_host_config *c) {
     free(c->id);
@@ -26,6 +27,9 @@ void px_host_config_fini(struct px_host_config *c) {
     free(c->relay);
     free(c->audit_log);
     free(c->encoder);
+    free(c->tls_name);
+    free(c->tls_cert);
+    free(c->tls_key);
     sodium_memzero(c, sizeof(*c));
 }
 
@@ -220,6 +224,32 @@ static int take_addresses(struct px_host_config *c, const json_t *root, struct p
     return 0;
 }
 
+static int take_tls(struct px_host_config *c, const json_t *root, struct px_error *err) {
+    static const char *const keys[] = {"name", "port", "cert_file", "key_file"};
+    const char *name = NULL, *cert = NULL, *key = NULL;
+    const json_t *tls = json_object_get(root, "tls");
+    if (!tls)
+        return 0;
+    int r = json_is_object(tls) ? check_keys(tls, keys, PX_N_ELEMENTS(keys), err)
+                                : px_fail(err, -EINVAL, "'tls' is not an object");
+    if (r >= 0)
+        r = get_text(tls, "name", &name, err);
+    if (r >= 0)
+        r = get_text(tls, "cert_file", &cert, err);
+    if (r >= 0)
+        r = get_text(tls, "key_file", &key, err);
+    if (r < 0)
+        return r;
+    const json_int_t port = json_integer_value(json_object_get(tls, "port"));
+    if (!*name || port < 1 || port > 65535)
+        return px_fail(err, -EINVAL, "'tls' has no name, or no port of 1 to 65535");
+    c->tls_name = px_strdup(name);
+    c->tls_cert = px_strdup(cert);
+    c->tls_key = px_strdup(key);
+    c->tls_port = (int)port;
+    return 0;
+}
+
 static int take_texts(struct px_host_config *c, const json_t *root, struct px_error *err) {
     const char *id = NULL, *display = NULL, *audit = NULL, *encoder = NULL;
     int r = get_text(root, "id", &id, err);
@@ -268,6 +298,8 @@ int px_host_config_load(const char *path, struct px_host_config *ret, struct px_
         r = take_permissions(&c, root, err);
     if (r >= 0)
         r = take_addresses(&c, root, err);
+    if (r >= 0)
+        r = take_tls(&c, root, err);
     json_decref(root);
     if (r < 0) {
         px_host_config_fini(&c);

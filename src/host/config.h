@@ -14,6 +14,7 @@
  *      "totp_secret_file": "", "audit_log": "/var/log/phoenix/sessions.log",
  *      "punching": true,                               clients may come without the relay
  *      "lan": true,                                    others reach our own address
+ *      "tls": {"name": "jupyter", "port": 8888, "cert_file": "..", "key_file": ".."},
  *      "encoder": "", "tunnel_targets": ["127.0.0.1"]}  */
 #pragma once
 #include "base/cleanup.h"
@@ -52,6 +53,9 @@ struct px_host_config {
     size_t totp_size;     /* 0: no second factor */
     char *audit_log;      /* NULL: only the log */
     char *encoder;        /* "": best */
+    /* A tunnel to @tls_name (NULL: none) leads to 127.0.0.1:@tls_port, TLS ending here. */
+    char *tls_name, *tls_cert, *tls_key;
+    int tls_port;
     bool tunnel_anywhere; /* else only to this desktop itself */
 };
 

@@ -9,6 +9,7 @@
 #include "host/rendezvous.h"
 #include "host/session.h"
 #include "host/terminal/terminal.h"
+#include "host/tunnel/tls.h"
 #include <fcntl.h>
 #include <pwd.h>
 #include <string.h>
@@ -221,6 +222,14 @@ static int start_video(struct px_host *h, struct px_error *err) {
     return px_video_new(&o, &h->video, err);
 }
 
+/* Without it the desktop is there all the same. */
+static void start_tls(struct px_host *h) {
+    const struct px_host_config *c = h->config;
+    struct px_error err = {0};
+    if (c->tls_name && px_tls_server_new(c->tls_cert, c->tls_key, &h->tls, &err) < 0)
+        px_warning("tunnel '%s': off: %s", c->tls_name, err.msg);
+}
+
 int px_host_start(struct px_host *h, struct px_error *err) {
     find_names(h);
     px_displays_init(&h->displays, 0, 0);
@@ -234,6 +243,7 @@ int px_host_start(struct px_host *h, struct px_error *err) {
     h->clip = px_xclip_new(h);
     h->terminals = px_terminals_new(h);
     h->audio = h->config->permissions.audio ? px_audio_new(h) : NULL;
+    start_tls(h);
     r = start_video(h, err);
     for (size_t i = 0; r >= 0 && i < h->config->n_direct; i++)
         r = listen_on(h, &h->config->direct[i], err);
@@ -268,6 +278,8 @@ void px_host_stop(struct px_host *h) {
     h->video = NULL;
     px_encoders_free(h->encoders);
     h->encoders = NULL;
+    px_tls_server_free(h->tls);
+    h->tls = NULL;
     for (size_t i = 0; i < h->n_listeners; i++)
         uv_close((uv_handle_t *)&h->listeners[i], NULL);
     uv_close((uv_handle_t *)&h->tick, NULL);

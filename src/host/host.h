@@ -24,6 +24,7 @@ struct px_rendezvous;
 struct px_xclip;
 struct px_audio;
 struct px_terminals;
+struct px_tls_server;
 
 #define PX_SESSIONS_MAX 64
 #define PX_STRANGERS_MAX 16 /* connections that are not logged in */
@@ -47,6 +48,7 @@ struct px_host {
     struct px_xclip *clip;
     struct px_audio *audio;
     struct px_terminals *terminals;
+    struct px_tls_server *tls; /* for tunnels; NULL: none */
     int original_width, original_height; /* before a client changed it; 0: unchanged */
     struct px_session *last_mover;       /* whose mouse moved the pointer last */
     int64_t last_move_us;

@@ -22,9 +22,20 @@ static void print_remote(struct px_cli *cli, const struct px_remote *remote) {
                 remote->password);
 }
 
+/* Jupyter through a client's "TCP tunneling": TLS, for the tunnel itself is not encrypted. */
+static void print_tunnel(struct px_cli *cli, const struct px_remote *remote, const char *url) {
+    const char *path = strstr(url, "/lab");
+    if (!remote->fingerprint || !path)
+        return;
+    px_cli_fact(cli, "by tunnel", "remote host jupyter, ports 8888; then https://localhost:8888%s",
+                path);
+    px_cli_fact(cli, "certificate", "SHA-256 %s", remote->fingerprint);
+}
+
 static json_t *remote_json(const struct px_remote *remote) {
-    return json_pack("{ss ss ss ss}", "id", remote->id, "password", remote->password, "server",
-                     remote->server, "key", remote->key);
+    return json_pack("{ss ss ss ss ss*}", "id", remote->id, "password", remote->password, "server",
+                     remote->server, "key", remote->key, "tunnel_certificate_sha256",
+                     remote->fingerprint);
 }
 
 static int print(struct px_cli *cli, const struct px_fleet *fleet, const struct px_status *s,
@@ -41,6 +52,8 @@ static int print(struct px_cli *cli, const struct px_fleet *fleet, const struct 
         px_cli_fact(cli, "screen", "phoenix screenshot %s", s->name);
     if (s->jupyter_url)
         px_cli_fact(cli, "Jupyter", "%s", s->jupyter_url);
+    if (s->jupyter_url && remote.id)
+        print_tunnel(cli, &remote, s->jupyter_url);
     if (s->address[0])
         px_cli_fact(cli, "address", "%s (from this host)", s->address);
     return 0;

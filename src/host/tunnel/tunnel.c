@@ -3,7 +3,9 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "host/session.h"
+#include "host/tunnel/tls.h"
 #include <string.h>
 
 #define CONNECT_LIMIT_MS 3000
@@ -13,6 +15,7 @@
 
 struct px_tunnel {
     struct px_session *session; /* NULL once it is gone */
+    struct px_tls *tls;         /* NULL: bytes pass as they are */
     uv_tcp_t tcp;
     uv_timer_t timer;
     uv_getaddrinfo_t lookup;
@@ -23,8 +26,10 @@ struct px_tunnel {
 };
 
 static void maybe_free(struct px_tunnel *t) {
-    if (t->n_open == 0 && !t->looking)
-        free(t);
+    if (t->n_open > 0 || t->looking)
+        return;
+    px_tls_free(t->tls);
+    free(t);
 }
 
 static void on_handle_closed(uv_handle_t *h) {
@@ -63,11 +68,23 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
     struct px_tunnel *t = stream->data;
     if (n == 0 || !t->session)
         return;
+    px_cleanup(px_buf_fini) struct px_buf cipher = {0};
     if (n < 0) {
+        if (t->tls)
+            px_tls_finish(t->tls, &cipher);
+        if (cipher.size)
+            px_conn_send_raw(t->session->conn, cipher.data, cipher.size);
         px_session_end(t->session, NULL); /* sends what is queued first */
         return;
     }
-    px_conn_send_raw(t->session->conn, buf->base, (size_t)n);
+    if (t->tls && px_tls_give(t->tls, buf->base, (size_t)n, &cipher) < 0) {
+        px_session_end(t->session, NULL);
+        return;
+    }
+    if (!t->tls)
+        px_conn_send_raw(t->session->conn, buf->base, (size_t)n);
+    else if (cipher.size)
+        px_conn_send_raw(t->session->conn, cipher.data, cipher.size);
     if (px_conn_queued_bytes(t->session->conn) > QUEUE_MAX_BYTES) {
         uv_read_stop(stream);
         t->reading = false;
@@ -152,6 +169,20 @@ static void on_lookup(uv_getaddrinfo_t *req, int status, struct addrinfo *res) {
         refuse(t);
 }
 
+/* Where the client's words lead, and whether TLS ends here. "localhost" is IPv4 first: most
+ * programs listen there only. */
+static const char *find_target(struct px_tunnel *t, char port[16]) {
+    const struct px_session *s = t->session;
+    const struct px_host_config *c = s->host->config;
+    if (c->tls_name && strcmp(s->tunnel_host, c->tls_name) == 0 && s->host->tls) {
+        t->tls = px_tls_new(s->host->tls);
+        snprintf(port, 16, "%d", c->tls_port);
+        return "127.0.0.1";
+    }
+    snprintf(port, 16, "%d", s->tunnel_port);
+    return strcmp(s->tunnel_host, "localhost") == 0 ? "127.0.0.1" : s->tunnel_host;
+}
+
 void px_tunnel_start(struct px_session *s) {
     struct px_tunnel *t = px_new0(struct px_tunnel, 1);
     char port[16];
@@ -166,9 +197,7 @@ void px_tunnel_start(struct px_session *s) {
         refuse(t);
         return;
     }
-    /* "localhost" as IPv4 first: most programs listen there only. */
-    const char *host = strcmp(s->tunnel_host, "localhost") == 0 ? "127.0.0.1" : s->tunnel_host;
-    snprintf(port, sizeof(port), "%d", s->tunnel_port);
+    const char *host = find_target(t, port);
     uv_timer_start(&t->timer, on_timeout, CONNECT_LIMIT_MS, 0);
     t->looking = uv_getaddrinfo(s->host->loop, &t->lookup, on_lookup, host, port, &hints) == 0;
     if (!t->looking)
@@ -195,7 +224,7 @@ static void on_written(uv_write_t *req, int status) {
     }
 }
 
-void px_tunnel_send(struct px_tunnel *t, const uint8_t *bytes, size_t size) {
+static void write_target(struct px_tunnel *t, const void *bytes, size_t size) {
     if (t->closing || size == 0)
         return;
     struct write *w = px_calloc(1, sizeof(*w) + size);
@@ -210,4 +239,29 @@ void px_tunnel_send(struct px_tunnel *t, const uint8_t *bytes, size_t size) {
         t->paused = true;
         px_conn_pause(t->session->conn, true);
     }
+}
+
+/* The client's TLS ends here. */
+static void take_tls(struct px_tunnel *t, const uint8_t *bytes, size_t size) {
+    px_cleanup(px_buf_fini) struct px_buf plain = {0}, cipher = {0};
+    struct px_error err = {0};
+    char addr[PX_ADDR_TEXT_MAX];
+    struct px_session *s = t->session;
+    const int r = px_tls_take(t->tls, bytes, size, &plain, &cipher, &err);
+    if (cipher.size)
+        px_conn_send_raw(s->conn, cipher.data, cipher.size);
+    write_target(t, plain.data, plain.size);
+    if (r < 0)
+        px_info("tunnel from %s: %s", px_addr_text(&s->peer, addr), err.msg);
+    if (r <= 0)
+        px_session_end(s, NULL);
+}
+
+void px_tunnel_send(struct px_tunnel *t, const uint8_t *bytes, size_t size) {
+    if (t->closing || !t->session)
+        return;
+    if (t->tls)
+        take_tls(t, bytes, size);
+    else
+        write_target(t, bytes, size);
 }

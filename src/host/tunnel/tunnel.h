@@ -2,7 +2,8 @@
  *
  * Once the target answers (and the last probe is back), the login is confirmed and the connection
  * carries raw bytes both ways, without frames or encryption: so the protocol has it. Targets are
- * this desktop itself, unless the configuration opens more. Loop thread. */
+ * this desktop itself, unless the configuration opens more. A target by name ("jupyter") is reached
+ * by TLS, which ends here. Loop thread. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

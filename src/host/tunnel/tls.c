@@ -1,0 +1,131 @@
+/* src/host/tunnel/tls.c - TLS for tunnels: bytes in, bytes out, no sockets */
+#include "host/tunnel/tls.h"
+#include "base/alloc.h"
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#define EARLY_MAX_BYTES (1024 * 1024)
+
+struct px_tls_server {
+    SSL_CTX *ctx;
+};
+
+struct px_tls {
+    SSL *ssl;
+    BIO *in, *out;       /* of @ssl */
+    struct px_buf early; /* for the client, until the handshake is done */
+};
+
+static int fail(struct px_error *err, int code, const char *what) {
+    char text[200] = "";
+    const unsigned long e = ERR_get_error();
+    if (e)
+        ERR_error_string_n(e, text, sizeof(text));
+    ERR_clear_error();
+    return px_fail(err, code, "%s: %s", what, e ? text : "it ended early");
+}
+
+int px_tls_server_new(const char *cert_file, const char *key_file, struct px_tls_server **ret,
+                      struct px_error *err) {
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    if (!ctx)
+        return fail(err, -ENOMEM, "TLS");
+    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
+    if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1 ||
+        SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(ctx) != 1) {
+        SSL_CTX_free(ctx);
+        return fail(err, -EINVAL, "the certificate of tunnels");
+    }
+    *ret = px_new0(struct px_tls_server, 1);
+    (*ret)->ctx = ctx;
+    return 0;
+}
+
+void px_tls_server_free(struct px_tls_server *s) {
+    if (s)
+        SSL_CTX_free(s->ctx);
+    free(s);
+}
+
+struct px_tls *px_tls_new(struct px_tls_server *s) {
+    struct px_tls *t = px_new0(struct px_tls, 1);
+    t->ssl = SSL_new(s->ctx);
+    t->in = BIO_new(BIO_s_mem());
+    t->out = BIO_new(BIO_s_mem());
+    if (!t->ssl || !t->in || !t->out)
+        abort(); /* memory is out */
+    SSL_set_bio(t->ssl, t->in, t->out);
+    SSL_set_accept_state(t->ssl);
+    return t;
+}
+
+void px_tls_free(struct px_tls *t) {
+    if (!t)
+        return;
+    SSL_free(t->ssl);
+    px_buf_fini(&t->early);
+    free(t);
+}
+
+/* What OpenSSL wants sent. */
+static void flush(struct px_tls *t, struct px_buf *cipher) {
+    size_t n;
+    while ((n = BIO_ctrl_pending(t->out)) > 0) {
+        const int got = BIO_read(t->out, px_buf_reserve(cipher, n), n < INT_MAX ? (int)n : INT_MAX);
+        if (got <= 0)
+            return;
+        cipher->size += (size_t)got;
+    }
+}
+
+/* A BIO in memory takes everything. */
+static void write_plain(struct px_tls *t, const void *bytes, size_t size) {
+    const char *p = bytes;
+    while (size > 0) {
+        const int n = SSL_write(t->ssl, p, size < INT_MAX ? (int)size : INT_MAX);
+        if (n <= 0)
+            return;
+        p += n;
+        size -= (size_t)n;
+    }
+}
+
+int px_tls_take(struct px_tls *t, const void *bytes, size_t size, struct px_buf *plain,
+                struct px_buf *cipher, struct px_error *err) {
+    int n = 0;
+    if (size > INT_MAX || (size > 0 && BIO_write(t->in, bytes, (int)size) != (int)size))
+        return px_fail(err, -EPROTO, "TLS: too much at once");
+    while ((n = SSL_read(t->ssl, px_buf_reserve(plain, 16384), 16384)) > 0)
+        plain->size += (size_t)n;
+    const int why = SSL_get_error(t->ssl, n);
+    if (SSL_is_init_finished(t->ssl) && t->early.size) {
+        write_plain(t, t->early.data, t->early.size);
+        px_buf_fini(&t->early);
+    }
+    flush(t, cipher);
+    if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
+        return 1;
+    return why == SSL_ERROR_ZERO_RETURN ? 0 : fail(err, -EPROTO, "TLS");
+}
+
+int px_tls_give(struct px_tls *t, const void *bytes, size_t size, struct px_buf *cipher) {
+    if (!SSL_is_init_finished(t->ssl)) {
+        if (t->early.size + size > EARLY_MAX_BYTES)
+            return -ENOBUFS;
+        px_buf_add(&t->early, bytes, size);
+        return 0;
+    }
+    write_plain(t, bytes, size);
+    flush(t, cipher);
+    return 0;
+}
+
+void px_tls_finish(struct px_tls *t, struct px_buf *cipher) {
+    if (SSL_is_init_finished(t->ssl))
+        (void)SSL_shutdown(t->ssl);
+    ERR_clear_error();
+    flush(t, cipher);
+}

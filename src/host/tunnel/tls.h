@@ -1,0 +1,31 @@
+/* src/host/tunnel/tls.h - TLS for tunnels: bytes in, bytes out, no sockets
+ *
+ * Tunnels are not encrypted by the protocol. For some targets this end takes TLS off itself, so
+ * that a program that speaks plain HTTP can be reached by https. TLS 1.2 and 1.3, the server's
+ * side. One thread. */
+#pragma once
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include <stdbool.h>
+
+struct px_tls_server; /* certificate and key */
+struct px_tls;        /* one connection */
+
+/* PEM files. -EINVAL: not a certificate and its key. */
+int px_tls_server_new(const char *cert_file, const char *key_file, struct px_tls_server **ret,
+                      struct px_error *err);
+void px_tls_server_free(struct px_tls_server *s);
+
+struct px_tls *px_tls_new(struct px_tls_server *s);
+void px_tls_free(struct px_tls *t);
+PX_DEFINE_CLEANUP(struct px_tls *, px_tls_free)
+/* What the client sent; adds what it meant to @plain and what it must be answered to @cipher.
+ * 1: more may come; 0: it said that it is done; -EPROTO: no TLS, or broken (@cipher may hold an
+ * alert). */
+int px_tls_take(struct px_tls *t, const void *bytes, size_t size, struct px_buf *plain,
+                struct px_buf *cipher, struct px_error *err);
+/* For the client; before the handshake is done it is kept. -ENOBUFS: more than 1 MiB of that. */
+int px_tls_give(struct px_tls *t, const void *bytes, size_t size, struct px_buf *cipher);
+/* Says that nothing more comes. */
+void px_tls_finish(struct px_tls *t, struct px_buf *cipher);
