@@ -354,6 +354,49 @@ static void item_64_upload_over_a_file_asks_and_skip_leaves_it(void **state) {
     assert_int_equal(st.st_size, 5);
 }
 
+/* What a stock client does after "overwrite?" was answered with yes: it begins, without a word. */
+static void upload_over_a_file_needs_no_confirmation(void **state) {
+    make_file("there", 5);
+    px_cleanup(px_client_closep) struct px_client *c = files_ready();
+    px_cleanup(px_message_freep) Pxs__Message *m = NULL, *n = NULL;
+    send_receive(c, f.dir, "there", 11, 5);
+    send_digest(c, 11, 5, false);
+    response(c, PXS__FILE_RESPONSE__RESPONSE_DIGEST, &m);
+    send_block(c, "overwritten", 11);
+    send_block(c, "", 0);
+    send_block(c, "", 0); /* too much; the file is whole */
+    send_done(c);
+    response(c, PXS__FILE_RESPONSE__RESPONSE_DONE, &n);
+    px_cleanup_free char *text = NULL;
+    px_assert_ok(px_file_read(AT_FDCWD, in_dir("there"), 100, &text, NULL, NULL));
+    assert_string_equal(text, "overwritten");
+}
+
+/* And with no, when it is the only file: the client says so, and waits to hear it. */
+static void upload_that_the_client_gives_up_is_told_back(void **state) {
+    make_file("there", 5);
+    px_cleanup(px_client_closep) struct px_client *c = files_ready();
+    px_cleanup(px_message_freep) Pxs__Message *m = NULL, *n = NULL;
+    send_receive(c, f.dir, "there", 11, 5);
+    send_digest(c, 11, 5, false);
+    response(c, PXS__FILE_RESPONSE__RESPONSE_DIGEST, &m);
+    Pxs__FileError e = PXS__FILE_ERROR__INIT;
+    Pxs__FileResponse r = PXS__FILE_RESPONSE__INIT;
+    e.id = 9;
+    e.file_num = 1;
+    e.error = (char *)"skipped";
+    r.response_case = PXS__FILE_RESPONSE__RESPONSE_ERROR;
+    r.error = &e;
+    send_file_response(c, &r);
+    const Pxs__FileError *back = response(c, PXS__FILE_RESPONSE__RESPONSE_ERROR, &n)->error;
+    assert_int_equal(back->id, 9);
+    assert_int_equal(back->file_num, 1);
+    assert_string_equal(back->error, "skipped");
+    struct stat st;
+    assert_int_equal(stat(in_dir("there"), &st), 0);
+    assert_int_equal(st.st_size, 5);
+}
+
 static void item_65_names_that_lead_elsewhere_are_refused(void **state) {
     static const char *const names[] = {"../x", "/etc/x", "a/../../x", "a//b", "a/", "."};
     for (size_t i = 0; i < PX_N_ELEMENTS(names); i++) {
@@ -789,6 +832,8 @@ int main(void) {
         cmocka_unit_test(skipping_the_only_file_says_so),
         cmocka_unit_test(upload_makes_the_file_with_its_time),
         cmocka_unit_test(item_64_upload_over_a_file_asks_and_skip_leaves_it),
+        cmocka_unit_test(upload_over_a_file_needs_no_confirmation),
+        cmocka_unit_test(upload_that_the_client_gives_up_is_told_back),
         cmocka_unit_test(item_65_names_that_lead_elsewhere_are_refused),
         cmocka_unit_test(item_66_cancel_removes_what_was_begun),
         cmocka_unit_test(broken_uploads_go_on_where_they_were),

@@ -357,7 +357,10 @@ static void take_response(struct px_files *f, const Pxs__FileResponse *r) {
         j = find(f, r->done->id);
         goes_on = !j || px_job_done(j, r->done);
         break;
-    case PXS__FILE_RESPONSE__RESPONSE_ERROR: /* the client cannot read one of its files */
+    case PXS__FILE_RESPONSE__RESPONSE_ERROR:
+        j = find(f, r->error->id);
+        goes_on = !j || px_job_error(j, r->error);
+        break;
     case PXS__FILE_RESPONSE__RESPONSE_DIR:
     case PXS__FILE_RESPONSE__RESPONSE_EMPTY_DIRS:
     case PXS__FILE_RESPONSE__RESPONSE__NOT_SET:

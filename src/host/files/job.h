@@ -21,6 +21,8 @@ bool px_job_confirm(struct px_job *j, const Pxs__FileSendConfirm *m);
 bool px_job_digest(struct px_job *j, const Pxs__FileDigest *m);
 bool px_job_block(struct px_job *j, const Pxs__FileBlock *m);
 bool px_job_done(struct px_job *j, const Pxs__FileDone *m);
+/* The client skipped its only file, or cannot read one: its window waits for the same word back. */
+bool px_job_error(struct px_job *j, const Pxs__FileError *m);
 /* Sends one block, if this is a download and it is its turn; *sent tells. */
 bool px_job_pump(struct px_job *j, bool *sent);
 void px_job_cancel(struct px_job *j); /* also removes what an upload left half done */

@@ -18,7 +18,7 @@ struct px_job {
     /* upload */
     int dir_fd;             /* what names are relative to */
     char *name;             /* of the current file, below dir_fd; NULL: none */
-    bool accepted;          /* blocks may come */
+    bool over;              /* the current file: skipped, or whole; more blocks do not count */
     Pxs__FileDigest digest; /* the client's, of the current file */
 };
 

@@ -68,7 +68,6 @@ static void close_file(struct px_job *j) {
     if (j->fd >= 0)
         close(j->fd);
     j->fd = -1;
-    j->accepted = false;
 }
 
 void px_upload_abandon(struct px_job *j) {
@@ -88,6 +87,8 @@ static bool select_file(struct px_job *j, int32_t n) {
         return true;
     close_file(j);
     j->file_num = (size_t)n;
+    j->offset = 0;
+    j->over = false;
     free(j->name);
     const ProtobufCBinaryData name = j->list.entries[n].name;
     if (name.len)
@@ -148,6 +149,7 @@ bool px_job_digest(struct px_job *j, const Pxs__FileDigest *m) {
     if (!j->upload || !select_file(j, m->file_num))
         return j->upload ? false : true;
     j->digest = *m;
+    j->over = false;
     const int r = make_parents(j->dir_fd, j->name);
     if (r < 0)
         return fail(j, strerror(-r));
@@ -164,7 +166,6 @@ bool px_job_digest(struct px_job *j, const Pxs__FileDigest *m) {
     if (up < 0)
         return fail(j, strerror(errno));
     if (fstatat(up, base, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-        j->accepted = true;
         j->offset = 0;
         send_confirm(j);
         return true;
@@ -181,10 +182,8 @@ bool px_upload_confirm(struct px_job *j, const Pxs__FileSendConfirm *m) {
     if (!select_file(j, m->file_num))
         return false;
     close_file(j);
-    if (m->decision_case == PXS__FILE_SEND_CONFIRM__DECISION_SKIP && m->skip)
-        return true;
+    j->over = m->decision_case == PXS__FILE_SEND_CONFIRM__DECISION_SKIP && m->skip;
     j->offset = m->decision_case == PXS__FILE_SEND_CONFIRM__DECISION_OFFSET_BLK ? m->offset_blk : 0;
-    j->accepted = true;
     return true;
 }
 
@@ -232,6 +231,7 @@ static bool complete(struct px_job *j) {
     if (up < 0 || renameat(up, base, up, final) < 0)
         return fail(j, strerror(errno));
     remove_below(j->dir_fd, note);
+    j->over = true;
     return true;
 }
 
@@ -249,6 +249,8 @@ static bool write_all(struct px_job *j, const uint8_t *data, size_t size) {
     return true;
 }
 
+/* The client is asked about a file that exists; when its user says yes, it sends no confirmation:
+ * the first block is the answer. */
 bool px_job_block(struct px_job *j, const Pxs__FileBlock *m) {
     px_cleanup_free uint8_t *plain = NULL;
     const uint8_t *data = m->data.data;
@@ -257,8 +259,8 @@ bool px_job_block(struct px_job *j, const Pxs__FileBlock *m) {
         return true;
     if (!select_file(j, m->file_num))
         return false;
-    if (!j->accepted && j->session->version >= 1001100 && j->fd < 0)
-        return true; /* of a file that was skipped or not agreed on */
+    if (j->over)
+        return true;
     if (j->fd < 0 && !open_part(j))
         return false;
     if (m->compressed && size > 0) {
@@ -278,6 +280,13 @@ bool px_job_done(struct px_job *j, const Pxs__FileDone *m) {
     if (!j->upload)
         return true;
     px_files_send_done(j->session, j->id, m->file_num);
+    return false;
+}
+
+bool px_job_error(struct px_job *j, const Pxs__FileError *m) {
+    if (!j->upload)
+        return true;
+    px_files_send_error(j->session, j->id, m->file_num, m->error);
     return false;
 }
 
