@@ -12,7 +12,7 @@ build="make gcc meson ninja-build pkg-config libc6-dev libcmocka-dev
     libnftables-dev libnl-3-dev libnl-route-3-dev
     libssl-dev libcurl4-openssl-dev
     libuv1-dev libsodium-dev libsqlite3-dev libprotobuf-c-dev protobuf-c-compiler
-    libzstd-dev libpng-dev libssl-dev
+    libzstd-dev libpng-dev libqrencode-dev
     libvpx-dev libx264-dev libavcodec-dev libyuv-dev libopus-dev libpulse-dev
     libxcb1-dev libxcb-shm0-dev libxcb-damage0-dev libxcb-xfixes0-dev libxcb-xtest0-dev
     libxcb-randr0-dev libxcb-xkb-dev libffmpeg-nvenc-dev"

@@ -7,6 +7,8 @@
  *     host-password      26 of a-z and 2-7: 130 bits                              user, 0400
  *     tunnel-cert        PEM, signed by itself, renewed in time (cert.h)          root, 0644
  *     tunnel-key         PEM                                                      user, 0400
+ *     host-totp          20 bytes in hexadecimal: the second factor, if wanted    user, 0400
+ *     host-one-time      passwords for one login each, with the time they end    user, 0400
  *     host.json          phoenix-host's configuration (src/host/config.h)         root, 0644
  *
  * The password is long because the protocol's proof of it can be guessed off line. One thread,
@@ -23,6 +25,7 @@ int px_remote_write(const struct px_fleet *fleet, const struct px_desktop *d, in
 
 struct px_remote {
     char *id, *password; /* password is secret */
+    char *totp;          /* otpauth:// link, secret; NULL: no second factor */
     char *server, *key;  /* for the client's settings */
     char *fingerprint;   /* SHA-256 of the certificate of tunnels; NULL: none */
 };
@@ -30,6 +33,11 @@ struct px_remote {
 int px_remote_load(const struct px_fleet *fleet, const struct px_desktop *d, struct px_remote *ret,
                    struct px_error *err);
 void px_remote_fini(struct px_remote *remote);
+/* A password for one login within PX_REMOTE_ONE_TIME_S; the caller's, to be wiped. Under the
+ * desktop's lock. */
+#define PX_REMOTE_ONE_TIME_S 3600
+int px_remote_one_time(const struct px_fleet *fleet, const struct px_desktop *d, char **ret,
+                       struct px_error *err);
 
 /* The folder on this host with phoenix-host and what it needs (packaging/bundle-host.sh), the
  * caller's; NULL: it has not been built. */

@@ -12,11 +12,26 @@
 #define SECRET_MAX_BYTES 4096
 #define PASSWORD_MIN_CHARS 8
 
-static const char *const known_keys[] = {
-    "id",        "display",     "identity_file",      "password_file",   "server",
-    "direct",    "permissions", "require_encryption", "allow_addresses", "totp_secret_file",
-    "audit_log", "encoder",     "tunnel_targets",     "punching",        "lan",
-    "tls"};
+static const char *const known_keys[] = {"id",
+                                         "display",
+                                         "identity_file",
+                                         "password_file",
+                                         "server",
+                                         "direct",
+                                         "permissions",
+                                         "require_encryption",
+                                         "allow_addresses",
+                                         "totp_secret_file",
+                                         "audit_log",
+                                         "encoder",
+                                         "tunnel_targets",
+                                         "punching",
+                                         "lan",
+                                         "one_time_file",
+                                         "trusted_devices",
+                                         "state_dir",
+                                         "banner",
+                                         "tls"};
 
 void px_host_config_fini(struct px_host_config *c) {
     free(c->id);
@@ -26,6 +41,8 @@ void px_host_config_fini(struct px_host_config *c) {
     free(c->server_key);
     free(c->relay);
     free(c->audit_log);
+    free(c->one_time_file);
+    free(c->state_dir);
     free(c->encoder);
     free(c->tls_name);
     free(c->tls_cert);
@@ -179,9 +196,10 @@ static int take_permissions(struct px_host_config *c, const json_t *root, struct
     const struct {
         const char *key;
         bool *to;
-    } all[] = {{"keyboard", &c->permissions.keyboard}, {"clipboard", &c->permissions.clipboard},
-               {"audio", &c->permissions.audio},       {"file", &c->permissions.file},
-               {"tunnel", &c->permissions.tunnel},     {"terminal", &c->permissions.terminal}};
+    } all[] = {{"keyboard", &c->permissions.keyboard},  {"clipboard", &c->permissions.clipboard},
+               {"audio", &c->permissions.audio},        {"file", &c->permissions.file},
+               {"tunnel", &c->permissions.tunnel},      {"terminal", &c->permissions.terminal},
+               {"recording", &c->permissions.recording}};
     const char *keys[PX_N_ELEMENTS(all)];
     for (size_t i = 0; i < PX_N_ELEMENTS(all); i++) {
         *all[i].to = true;
@@ -250,6 +268,26 @@ static int take_tls(struct px_host_config *c, const json_t *root, struct px_erro
     return 0;
 }
 
+static char *default_state_dir(void) {
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    return state && *state ? px_asprintf("%s/phoenix-host", state)
+                           : px_asprintf("%s/.local/state/phoenix-host", home ? home : "");
+}
+
+static int take_memory(struct px_host_config *c, const json_t *root, struct px_error *err) {
+    const char *one_time = NULL, *state = NULL;
+    int r = get_text(root, "one_time_file", &one_time, err);
+    if (r >= 0)
+        r = get_text(root, "state_dir", &state, err);
+    if (r < 0)
+        return r;
+    c->one_time_file = *one_time ? px_strdup(one_time) : NULL;
+    c->state_dir = *state ? px_strdup(state) : default_state_dir();
+    c->trusted_devices = c->banner = true;
+    r = get_bool(root, "trusted_devices", &c->trusted_devices, err);
+    return r < 0 ? r : get_bool(root, "banner", &c->banner, err);
+}
+
 static int take_texts(struct px_host_config *c, const json_t *root, struct px_error *err) {
     const char *id = NULL, *display = NULL, *audit = NULL, *encoder = NULL;
     int r = get_text(root, "id", &id, err);
@@ -292,6 +330,8 @@ int px_host_config_load(const char *path, struct px_host_config *ret, struct px_
         r = take_texts(&c, root, err);
     if (r >= 0)
         r = take_secrets(&c, root, err);
+    if (r >= 0)
+        r = take_memory(&c, root, err);
     if (r >= 0)
         r = take_server(&c, root, err);
     if (r >= 0)

@@ -9,8 +9,11 @@
  *      "server": {"address": "10.0.0.1:21116", "key": "base64", "relay": ""},
  *      "direct": ["127.0.0.1:21118"],                  absent: no direct port
  *      "permissions": {"keyboard": true, "clipboard": true, "audio": true, "file": true,
- *                      "tunnel": true, "terminal": true},
+ *                      "tunnel": true, "terminal": true, "recording": true},
  *      "require_encryption": true, "allow_addresses": ["10.0.0.0/8"],
+ *      "one_time_file": "",                            lines "PASSWORD UNIX-TIME-OF-ITS-END"
+ *      "trusted_devices": true, "state_dir": "",       where we remember them; in $HOME
+ *      "banner": true,
  *      "totp_secret_file": "", "audit_log": "/var/log/phoenix/sessions.log",
  *      "punching": true,                               clients may come without the relay
  *      "lan": true,                                    others reach our own address
@@ -28,7 +31,7 @@
 #define PX_HOST_ALLOW_MAX 64
 
 struct px_permissions {
-    bool keyboard, clipboard, audio, file, tunnel, terminal;
+    bool keyboard, clipboard, audio, file, tunnel, terminal, recording;
 };
 
 struct px_host_config {
@@ -51,6 +54,10 @@ struct px_host_config {
     size_t n_allow; /* 0: from anywhere */
     uint8_t totp[64];
     size_t totp_size;     /* 0: no second factor */
+    bool trusted_devices; /* may be spared the second factor */
+    char *one_time_file;  /* NULL: none */
+    char *state_dir;      /* for credentials.h */
+    bool banner;
     char *audit_log;      /* NULL: only the log */
     char *encoder;        /* "": best */
     /* A tunnel to @tls_name (NULL: none) leads to 127.0.0.1:@tls_port, TLS ending here. */

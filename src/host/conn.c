@@ -29,6 +29,7 @@ struct px_conn {
     size_t queued;
     unsigned n_writes;
     int64_t last_read_us, write_since_us;
+    uint64_t n_in, n_out;
 };
 
 struct write {
@@ -162,6 +163,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
     }
     c->last_read_us = px_now_us();
     c->in.size += (size_t)n;
+    c->n_in += (size_t)n;
     if (c->flushing)
         px_buf_reset(&c->in);
     else
@@ -217,6 +219,7 @@ static void submit(struct px_conn *c, struct write *w) {
     uv_buf_t buf = uv_buf_init((char *)w->bytes, (unsigned)w->size);
     w->conn = c;
     c->queued += w->size;
+    c->n_out += w->size;
     if (c->n_writes++ == 0)
         c->write_since_us = px_now_us();
     const int r = uv_write(&w->req, (uv_stream_t *)&c->tcp, &buf, 1, on_written);
@@ -293,6 +296,11 @@ void px_conn_peer(const struct px_conn *c, struct px_addr *ret) {
     *ret = (struct px_addr){0};
     if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&ss, &len) == 0)
         (void)px_addr_from_sockaddr((struct sockaddr *)&ss, ret);
+}
+
+void px_conn_bytes(const struct px_conn *c, uint64_t *ret_in, uint64_t *ret_out) {
+    *ret_in = c->n_in;
+    *ret_out = c->n_out;
 }
 
 int64_t px_conn_last_read_us(const struct px_conn *c) {

@@ -63,6 +63,8 @@ void px_conn_pause(struct px_conn *c, bool paused);
 
 void px_conn_own(const struct px_conn *c, struct px_addr *ret);
 void px_conn_peer(const struct px_conn *c, struct px_addr *ret);
+/* So far, as they went over the line. */
+void px_conn_bytes(const struct px_conn *c, uint64_t *ret_in, uint64_t *ret_out);
 int64_t px_conn_last_read_us(const struct px_conn *c);
 /* When the oldest write that is still queued began; 0: none. */
 int64_t px_conn_blocked_since_us(const struct px_conn *c);

@@ -13,28 +13,12 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <string.h>
-#include <time.h>
 #include <xcb/xfixes.h>
 
 #define TICK_MS 250
 #define X_RETRY_MS 500
 #define POINTER_MS 33
 #define BACKLOG 64
-
-void px_host_audit(struct px_host *h, const char *fmt, ...) {
-    char line[1024], stamp[32];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(line, sizeof(line), fmt, ap);
-    va_end(ap);
-    px_info("%s", line);
-    if (h->audit_fd < 0)
-        return;
-    const time_t now = time(NULL);
-    struct tm tm;
-    strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-    dprintf(h->audit_fd, "%s %s\n", stamp, line);
-}
 
 /* ---- the X server ---- */
 
@@ -52,6 +36,7 @@ static void drop_x(struct px_host *h) {
     if (!h->x)
         return;
     h->input_ready = false;
+    px_banner_forget(&h->banner);
     px_xclip_stop(h->clip);
     px_keymap_fini(&h->keyboard.map);
     px_cursor_fini(&h->cursor);
@@ -85,7 +70,7 @@ static void on_x_event(void *data, const xcb_generic_event_t *e) {
         px_desk_displays_changed(h);
     else if (h->input_ready && px_xtest_is_mapping_event(h->x, e))
         px_xtest_reload(h->x, &h->keyboard);
-    else
+    else if (!px_banner_event(h, e))
         px_xclip_event(h->clip, e);
 }
 
@@ -158,6 +143,7 @@ static void on_tick(uv_timer_t *t) {
         px_session_tick(s, now);
     }
     px_terminals_tick(h->terminals, now);
+    px_banner_update(h); /* also after the screen or the X server became another */
 }
 
 static void on_connection(uv_stream_t *listener, int status) {
@@ -198,12 +184,12 @@ static void find_names(struct px_host *h) {
         snprintf(h->hostname, sizeof(h->hostname), "desktop");
 }
 
-static int opeaudit_fd(struct px_host *h, struct px_error *err) {
-    h->audit_fd = -1;
+static int open_audit(struct px_host *h, struct px_error *err) {
+    h->audit.fd = -1;
     if (!h->config->audit_log)
         return 0;
-    h->audit_fd = open(h->config->audit_log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-    return h->audit_fd < 0 ? px_fail_sys(err, -errno, "cannot open '%s'", h->config->audit_log) : 0;
+    h->audit.fd = open(h->config->audit_log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    return h->audit.fd < 0 ? px_fail_sys(err, -errno, "cannot open '%s'", h->config->audit_log) : 0;
 }
 
 static int start_video(struct px_host *h, struct px_error *err) {
@@ -233,9 +219,10 @@ static void start_tls(struct px_host *h) {
 int px_host_start(struct px_host *h, struct px_error *err) {
     find_names(h);
     px_displays_init(&h->displays, 0, 0);
-    int r = opeaudit_fd(h, err);
+    int r = open_audit(h, err);
     if (r < 0)
         return r;
+    h->credentials = px_credentials_new(h->config);
     uv_timer_init(h->loop, &h->tick);
     uv_timer_init(h->loop, &h->x_retry);
     uv_timer_init(h->loop, &h->pointer_timer);
@@ -285,7 +272,9 @@ void px_host_stop(struct px_host *h) {
     uv_close((uv_handle_t *)&h->tick, NULL);
     uv_close((uv_handle_t *)&h->x_retry, NULL);
     uv_close((uv_handle_t *)&h->pointer_timer, NULL);
-    if (h->audit_fd >= 0)
-        close(h->audit_fd);
-    h->audit_fd = -1;
+    px_credentials_free(h->credentials);
+    h->credentials = NULL;
+    if (h->audit.fd >= 0)
+        close(h->audit.fd);
+    h->audit.fd = -1;
 }

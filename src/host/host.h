@@ -9,8 +9,11 @@
  *
  * The X server may come and go; sessions stay. */
 #pragma once
+#include "host/audit.h"
+#include "host/banner.h"
 #include "host/capture/cursor.h"
 #include "host/config.h"
+#include "host/credentials.h"
 #include "host/displays.h"
 #include "host/guard.h"
 #include "host/input/keyboard.h"
@@ -39,7 +42,9 @@ struct px_host {
     bool screen_there;
     int width, height; /* of the screen; 0: nothing known yet */
     struct px_displays displays;
-    int audit_fd; /* fd of the audit log, -1: none */
+    struct px_audit audit;
+    struct px_credentials *credentials;
+    struct px_banner banner;
 
     struct px_xdisplay *x; /* NULL while there is no X server */
     struct px_keyboard keyboard;
@@ -72,7 +77,7 @@ void px_host_stop(struct px_host *h);
 
 /* For the parts of the host. */
 
-/* A line of the audit log: subject and fields, no newline. */
+/* A line of the audit log (audit.h): subject and fields, no newline. */
 void px_host_audit(struct px_host *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool px_host_wants_pointer(const struct px_host *h);
 void px_host_watch_pointer(struct px_host *h);

@@ -27,6 +27,8 @@ static void send_permissions(struct px_session *s) {
         send_permission_off(s, PX_PERMISSION_AUDIO);
     if (!p->file)
         send_permission_off(s, PX_PERMISSION_FILE);
+    if (!p->recording)
+        send_permission_off(s, PX_PERMISSION_RECORDING);
     /* A container's desktop restarts from outside, and has nobody before it to shut out. */
     send_permission_off(s, PX_PERMISSION_RESTART);
     send_permission_off(s, PX_PERMISSION_BLOCK_INPUT);
@@ -108,6 +110,7 @@ static void take_scope(struct px_session *s, const Pxs__LoginRequest *r) {
     copy(s->my_id, sizeof(s->my_id), r->my_id);
     copy(s->my_name, sizeof(s->my_name), r->my_name);
     copy(s->platform, sizeof(s->platform), r->my_platform);
+    s->session_id = r->session_id;
     s->hwid_size = r->hwid.len < sizeof(s->hwid) ? r->hwid.len : sizeof(s->hwid);
     if (s->hwid_size)
         memcpy(s->hwid, r->hwid.data, s->hwid_size);
@@ -134,7 +137,8 @@ static bool is_for_us(const struct px_session *s, const char *username) {
     if (px_addr_parse(username, 1, &a, NULL) >= 0)
         return true;
     const char *colon = strrchr(username, ':');
-    return s->way == PX_WAY_DIRECT && colon && colon > username && colon[1] >= '0' && colon[1] <= '9';
+    return s->way == PX_WAY_DIRECT && colon && colon > username && colon[1] >= '0' &&
+           colon[1] <= '9';
 }
 
 static const char *forbidden(const struct px_session *s) {
@@ -166,16 +170,52 @@ static const char *held_off(const struct px_session *s, const struct px_guard *g
     return NULL;
 }
 
-static void refuse_password(struct px_session *s) {
-    char id[PX_PEER_TEXT_MAX], addr[PX_ADDR_TEXT_MAX];
-    px_guard_failed(&s->host->guard, &s->peer, px_now_us());
-    px_host_audit(s->host, "login of %s refused: reason=password from=%s",
-                  px_peer_text(s->my_id, id), px_addr_text(&s->peer, addr));
-    px_login_error(s, "Wrong Password");
+void px_login_asker(const struct px_session *s, struct px_asker *ret) {
+    *ret = (struct px_asker){.my_id = s->my_id,
+                             .my_name = s->my_name,
+                             .platform = s->platform,
+                             .hwid = s->hwid,
+                             .hwid_size = s->hwid_size,
+                             .session_id = s->session_id};
+}
+
+static bool check_password(struct px_session *s, const struct px_asker *who,
+                           const Pxs__LoginRequest *r) {
+    const char *no = held_off(s, &s->host->guard);
+    if (no) {
+        px_audit_refused(s->host, s, "too-many");
+        px_login_error(s, no);
+        return false;
+    }
+    s->proof = px_credentials_check(s->host->credentials, who, s->challenge, r->password.data,
+                                    r->password.len);
+    if (s->proof == PX_PROOF_WRONG) {
+        px_guard_failed(&s->host->guard, &s->peer, px_now_us());
+        px_audit_refused(s->host, s, "password");
+        px_login_error(s, "Wrong Password");
+        return false;
+    }
+    px_guard_passed(&s->host->guard, &s->peer);
+    return true;
+}
+
+/* The password was right; a code may be wanted as well. */
+static void ask_code(struct px_session *s, const struct px_asker *who) {
+    struct px_credentials *c = s->host->credentials;
+    if (px_credentials_trusted(c, who, (int64_t)time(NULL)))
+        s->second = PX_SECOND_TRUSTED;
+    else if (px_credentials_resumes(c, who))
+        s->second = PX_SECOND_RESUMED;
+    else {
+        s->state = PX_SESSION_TWO_FACTOR;
+        send_error(s, "2FA Required", s->host->config->trusted_devices);
+        return;
+    }
+    px_session_authorised(s);
 }
 
 void px_login_request(struct px_session *s, const Pxs__LoginRequest *r) {
-    const struct px_host_config *c = s->host->config;
+    struct px_asker who;
     if (s->scope_fixed && scope_of(r) != s->scope_hash) {
         px_login_error(s, "Connection not allowed");
         px_session_end(s, NULL);
@@ -189,52 +229,60 @@ void px_login_request(struct px_session *s, const Pxs__LoginRequest *r) {
     }
     const char *no = forbidden(s);
     if (no) {
+        px_audit_refused(s->host, s, "permission");
         px_login_error(s, no);
         px_session_end(s, NULL);
         return;
     }
     if (r->password.len == 0) /* the user is still typing */
         return;
-    no = held_off(s, &s->host->guard);
-    if (no) {
-        px_login_error(s, no);
+    px_login_asker(s, &who);
+    if (!check_password(s, &who, r))
         return;
-    }
-    if (!px_login_check(c->password_h1, s->challenge, r->password.data, r->password.len)) {
-        refuse_password(s);
-        return;
-    }
-    px_guard_passed(&s->host->guard, &s->peer);
     if (r->option)
         px_options_merge(&s->options, r->option);
-    if (c->totp_size) {
-        s->state = PX_SESSION_TWO_FACTOR;
-        send_error(s, "2FA Required", false);
-        return;
-    }
-    px_session_authorised(s);
+    if (s->host->config->totp_size)
+        ask_code(s, &who);
+    else
+        px_session_authorised(s);
 }
 
-void px_login_2fa(struct px_session *s, const Pxs__Auth2FA *a) {
-    const struct px_host_config *c = s->host->config;
-    const char *no = held_off(s, &s->host->guard_2fa);
-    if (no) {
-        px_login_error(s, no);
-        return;
-    }
+static bool is_code(const struct px_host_config *c, const char *code) {
     bool right = false;
     const int64_t now = (int64_t)time(NULL);
+    char given[7] = "";
+    if (strlen(code) == 6)
+        memcpy(given, code, 6);
     for (int step = -1; step <= 1; step++) {
         char want[7];
         px_totp(c->totp, c->totp_size, now + step * 30, want);
-        right |= strlen(a->code) == 6 && sodium_memcmp(want, a->code, 6) == 0;
+        right |= sodium_memcmp(want, given, 6) == 0;
+        sodium_memzero(want, sizeof(want));
     }
-    if (!right) {
+    return right;
+}
+
+void px_login_2fa(struct px_session *s, const Pxs__Auth2FA *a) {
+    struct px_asker who;
+    const char *no = held_off(s, &s->host->guard_2fa);
+    if (no) {
+        px_audit_refused(s->host, s, "too-many");
+        px_login_error(s, no);
+        return;
+    }
+    if (!is_code(s->host->config, a->code)) {
         px_guard_failed(&s->host->guard_2fa, &s->peer, px_now_us());
+        px_audit_refused(s->host, s, "code");
         px_login_error(s, "Wrong 2FA Code");
         return;
     }
     px_guard_passed(&s->host->guard_2fa, &s->peer);
+    s->second = PX_SECOND_CODE;
+    px_login_asker(s, &who);
+    who.hwid = a->hwid.data;
+    who.hwid_size = a->hwid.len < sizeof(s->hwid) ? a->hwid.len : sizeof(s->hwid);
+    if (who.hwid_size) /* "trust this device" */
+        px_credentials_trust(s->host->credentials, &who, (int64_t)time(NULL));
     px_session_authorised(s);
 }
 

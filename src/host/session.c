@@ -43,12 +43,9 @@ static void let_go(struct px_session *s) {
     if (s->lost)
         return;
     s->lost = s->ended = true;
-    if (s->state >= PX_SESSION_ACTIVE) {
-        char text[PX_PEER_TEXT_MAX];
-        px_host_audit(s->host, "session %s ended: seconds=%lld packets=%llu",
-                      px_peer_text(s->my_id, text),
-                      (long long)((px_now_us() - s->start_us) / PX_US_PER_S),
-                      (unsigned long long)px_viewer_packets(s));
+    if (s->state >= PX_SESSION_CONNECTING) {
+        px_audit_ended(s->host, s);
+        px_credentials_left(s->host->credentials, s->entered);
     }
     px_desk_stop(s);
     px_files_free(s->files);
@@ -174,7 +171,38 @@ static void take_handshake(struct px_session *s, const uint8_t *body, size_t siz
     px_session_end(s, NULL);
 }
 
+/* What the audit log says of it later. */
+static void note_use(struct px_session *s, const Pxs__Message *m) {
+    switch ((int)m->item_case) {
+    case PXS__MESSAGE__ITEM_MOUSE_EVENT:
+    case PXS__MESSAGE__ITEM_KEY_EVENT:
+    case PXS__MESSAGE__ITEM_POINTER_DEVICE_EVENT:
+        s->uses |= PX_USE_INPUT;
+        break;
+    case PXS__MESSAGE__ITEM_CLIPBOARD:
+    case PXS__MESSAGE__ITEM_MULTI_CLIPBOARDS:
+    case PXS__MESSAGE__ITEM_CLIPRDR:
+        s->uses |= PX_USE_CLIPBOARD;
+        break;
+    case PXS__MESSAGE__ITEM_FILE_ACTION:
+    case PXS__MESSAGE__ITEM_FILE_RESPONSE:
+        s->uses |= PX_USE_FILES;
+        break;
+    case PXS__MESSAGE__ITEM_TERMINAL_ACTION:
+        s->uses |= PX_USE_TERMINAL;
+        break;
+    case PXS__MESSAGE__ITEM_SCREENSHOT_REQUEST:
+        s->uses |= PX_USE_SCREENSHOT;
+        break;
+    default:
+        break;
+    }
+    if (s->audio_on)
+        s->uses |= PX_USE_AUDIO;
+}
+
 static void take_active(struct px_session *s, const Pxs__Message *m) {
+    note_use(s, m);
     switch (s->kind) {
     case PX_KIND_DESKTOP:
         px_desk_message(s, m);
@@ -371,13 +399,12 @@ void px_session_adopt(struct px_host *h, int fd, enum px_way way) {
 
 void px_session_authorised(struct px_session *s) {
     struct px_host *h = s->host;
-    char id[PX_PEER_TEXT_MAX], name[PX_PEER_TEXT_MAX], addr[PX_ADDR_TEXT_MAX];
-    static const char *const kinds[] = {"desktop", "files", "tunnel", "terminal", "camera"};
-    px_host_audit(h,
-                  "session %s began: kind=%s from=%s way=%s name='%s' platform='%s' encrypted=%s",
-                  px_peer_text(s->my_id, id), kinds[s->kind], px_addr_text(&s->peer, addr),
-                  px_way_name(s->way), px_peer_text(s->my_name, name), s->platform,
-                  px_conn_is_secure(s->conn) ? "yes" : "no");
+    struct px_asker who;
+    px_login_asker(s, &who);
+    s->entered = px_credentials_entered(h->credentials, &who);
+    s->began_us = px_now_us();
+    s->was_encrypted = px_conn_is_secure(s->conn);
+    px_audit_began(h, s);
     if (s->kind == PX_KIND_TUNNEL) {
         s->state = PX_SESSION_CONNECTING;
         px_tunnel_start(s);

@@ -60,7 +60,12 @@ struct px_session {
     enum px_session_kind kind;
     enum px_way way;
     bool secure_wanted, ended, lost;
-    int64_t start_us;
+    int64_t start_us, began_us; /* connected; logged in */
+    bool was_encrypted;
+    unsigned uses;       /* enum px_use */
+    enum px_proof proof; /* what it came in with */
+    enum px_second { PX_SECOND_NONE, PX_SECOND_CODE, PX_SECOND_TRUSTED, PX_SECOND_RESUMED } second;
+    uint64_t entered;   /* of px_credentials_entered() */
     struct px_leg *leg; /* on its way to the relay (requests.c) */
     struct px_handshake handshake;
     char challenge[33];
@@ -70,6 +75,7 @@ struct px_session {
     uint64_t scope_hash;
     char my_id[64], my_name[64], platform[32];
     int64_t version;
+    uint64_t session_id;
     bool wants_acks;
     uint8_t hwid[64];
     size_t hwid_size;
@@ -119,6 +125,7 @@ void px_session_authorised(struct px_session *s);
 bool px_session_is_desktop(const struct px_session *s); /* and active */
 
 /* login.c */
+void px_login_asker(const struct px_session *s, struct px_asker *ret); /* lends from @s */
 void px_login_start(struct px_session *s);
 void px_login_request(struct px_session *s, const Pxs__LoginRequest *r);
 void px_login_2fa(struct px_session *s, const Pxs__Auth2FA *a);

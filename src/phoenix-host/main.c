@@ -3,15 +3,22 @@
 #include "host/host.h"
 #include "target.h"
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+
+#define SETTLE_MS 200 /* several files may change together */
 
 struct program {
     uv_loop_t loop;
     struct px_host_config config;
     struct px_host host;
     uv_signal_t term, interrupt;
+    uv_fs_event_t watch; /* of the directory that the configuration lies in */
+    uv_timer_t settle;
+    const char *path;
+    bool again; /* the configuration has changed: start anew with it */
 };
 
 static void usage(FILE *to) {
@@ -21,11 +28,49 @@ static void usage(FILE *to) {
           to);
 }
 
-static void on_signal(uv_signal_t *s, int signum) {
-    struct program *p = s->data;
+static void stop(struct program *p) {
     uv_close((uv_handle_t *)&p->term, NULL);
     uv_close((uv_handle_t *)&p->interrupt, NULL);
+    uv_close((uv_handle_t *)&p->watch, NULL);
+    uv_close((uv_handle_t *)&p->settle, NULL);
     px_host_stop(&p->host);
+}
+
+static void on_signal(uv_signal_t *s, int signum) {
+    stop(s->data);
+}
+
+/* Only a configuration that would be taken ends the sessions; they come back by themselves. */
+static void on_settled(uv_timer_t *t) {
+    struct program *p = t->data;
+    struct px_host_config config = {0};
+    struct px_error err = {0};
+    if (px_host_config_load(p->path, &config, &err) < 0) {
+        px_error("the changed configuration is not taken: %s", err.msg);
+        return;
+    }
+    px_host_config_fini(&config);
+    px_info("the configuration has changed");
+    p->again = true;
+    stop(p);
+}
+
+static void on_file(uv_fs_event_t *w, const char *name, int events, int status) {
+    struct program *p = w->data;
+    const char *slash = strrchr(p->path, '/');
+    if (status == 0 && name && strcmp(name, slash ? slash + 1 : p->path) == 0)
+        uv_timer_start(&p->settle, on_settled, SETTLE_MS, 0);
+}
+
+static void watch_config(struct program *p) {
+    char dir[PATH_MAX];
+    const char *slash = strrchr(p->path, '/');
+    snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - p->path) : 1, slash ? p->path : ".");
+    uv_fs_event_init(&p->loop, &p->watch);
+    uv_timer_init(&p->loop, &p->settle);
+    p->watch.data = p->settle.data = p;
+    if (uv_fs_event_start(&p->watch, on_file, *dir ? dir : "/", 0) < 0)
+        px_warning("changes of '%s' take effect at the next start", p->path);
 }
 
 static void catch_signals(struct program *p) {
@@ -38,12 +83,15 @@ static void catch_signals(struct program *p) {
 }
 
 static int serve(struct program *p, bool print_ports, struct px_error *err) {
+    p->again = false;
+    p->host = (struct px_host){0};
     p->host.loop = &p->loop;
     p->host.config = &p->config;
     uv_loop_init(&p->loop);
     int r = px_host_start(&p->host, err);
     if (r >= 0) {
         catch_signals(p);
+        watch_config(p);
         for (size_t i = 0; print_ports && i < p->host.n_listeners; i++)
             printf("%d\n", px_host_port(&p->host, i));
         fflush(stdout);
@@ -86,11 +134,14 @@ int main(int argc, char **argv) {
         return usage(stderr), 2;
     px_log_set_level(level);
     int r = px_secure_init(&err);
-    if (r >= 0)
-        r = px_host_config_load(config, &p.config, &err);
-    if (r >= 0)
-        r = serve(&p, print_ports, &err);
-    px_host_config_fini(&p.config);
+    p.path = config;
+    do {
+        if (r >= 0)
+            r = px_host_config_load(config, &p.config, &err);
+        if (r >= 0)
+            r = serve(&p, print_ports, &err);
+        px_host_config_fini(&p.config);
+    } while (r >= 0 && p.again);
     if (r < 0)
         fprintf(stderr, "phoenix-host: %s%s%s%s\n", err.msg, *err.hint ? " (hint: " : "", err.hint,
                 *err.hint ? ")" : "");

@@ -315,6 +315,9 @@ int px_client_send_login(struct px_client *c, const struct px_client_login *l,
     r.my_platform = (char *)(l->platform ? l->platform : "Linux");
     r.video_ack_required = l->wants_acks;
     r.option = (Pxs__OptionMessage *)l->option;
+    r.session_id = l->session_id;
+    if (l->hwid)
+        r.hwid = (ProtobufCBinaryData){strlen(l->hwid), (uint8_t *)l->hwid};
     if (l->password && *l->password) {
         px_login_h1(l->password, c->salt, h1);
         px_login_proof(h1, c->challenge, proof);
@@ -327,9 +330,11 @@ int px_client_send_login(struct px_client *c, const struct px_client_login *l,
     return px_client_send(c, &m, err);
 }
 
-static int send_code(struct px_client *c, const char *code, struct px_error *err) {
+static int send_code(struct px_client *c, const struct px_client_login *l, struct px_error *err) {
     Pxs__Auth2FA a = PXS__AUTH2_FA__INIT;
-    a.code = (char *)code;
+    a.code = (char *)l->code;
+    if (l->trust && l->hwid)
+        a.hwid = (ProtobufCBinaryData){strlen(l->hwid), (uint8_t *)l->hwid};
     Pxs__Message m = PXS__MESSAGE__INIT;
     m.item_case = PXS__MESSAGE__ITEM_AUTH_2FA;
     m.auth_2fa = &a;
@@ -360,7 +365,7 @@ int px_client_login(struct px_client *c, const struct px_client_login *l, int64_
         }
         if (!l->code || strcmp(a->error, "2FA Required") != 0)
             return px_fail(err, -EACCES, "%s", a->error);
-        r = send_code(c, l->code, err);
+        r = send_code(c, l, err);
         if (r < 0)
             return r;
     }

@@ -33,7 +33,10 @@ struct px_client_login {
     const char *version;  /* NULL: PX_PROTOCOL_VERSION */
     const char *platform; /* NULL: "Linux" */
     bool wants_acks;
-    const char *code; /* of the second factor; NULL: none */
+    const char *code;    /* of the second factor; NULL: none */
+    const char *hwid;    /* of the client's machine; NULL: none */
+    bool trust;          /* asks to be spared the code from now on */
+    uint64_t session_id; /* the same for all connections of one session; 0: none */
     const Pxs__OptionMessage *option;
     /* at most one of these: */
     const char *files_dir;

@@ -47,6 +47,20 @@ struct px_network_spec {
     struct in_addr address; /* fixed address; 0.0.0.0: chosen from the host's range */
 };
 
+#define PX_REMOTE_ALLOW_MAX 64
+#define PX_REMOTE_DIRECT_MAX 8
+
+/* remote: what viewers may do, and how they come. */
+struct px_remote_spec {
+    bool input, clipboard, files, audio, tunnel, terminal, recording; /* default true */
+    bool banner, punching, trusted_devices;                           /* default true */
+    bool totp;                                                        /* default false */
+    char **allow; /* addresses and blocks; none: all */
+    size_t n_allow;
+    char **direct; /* addresses to listen on, with port or without; none: not at all */
+    size_t n_direct;
+};
+
 struct px_desktop_spec {
     char *name;            /* a host name label, at most PX_DESKTOP_NAME_MAX */
     char *image;           /* recipe or image name ("desktop"), or "sha256:..." */
@@ -62,12 +76,13 @@ struct px_desktop_spec {
     size_t n_mounts;
     unsigned width_px, height_px; /* display: 1920x1080 (default) or {width, height} */
     char *keyboard;               /* XKB layout, "us", "de(nodeadkeys)"; default "us" */
-    char *timezone;               /* "Europe/Berlin"; default the host's */
-    bool jupyter;                 /* default true */
-    bool nesting;                 /* containers inside; default false */
-    bool fuse;                    /* /dev/fuse; default false */
-    bool autostart;               /* at boot; default true */
-    unsigned line;                /* in the file, for messages; 1-based */
+    struct px_remote_spec remote;
+    char *timezone; /* "Europe/Berlin"; default the host's */
+    bool jupyter;   /* default true */
+    bool nesting;   /* containers inside; default false */
+    bool fuse;      /* /dev/fuse; default false */
+    bool autostart; /* at boot; default true */
+    unsigned line;  /* in the file, for messages; 1-based */
 };
 
 struct px_desktop_file {

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "spec/check.h"
 #include "spec/gpus.h"
+#include "spec/remote.h"
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -344,6 +345,11 @@ const struct px_field px_desktop_fields[] = {
      .offset = OFF(keyboard),
      .check = px_check_keyboard,
      .pattern = PX_PATTERN_KEYBOARD},
+    {.key = "remote",
+     .kind = PX_FIELD_MAP,
+     .doc = "What viewers may do, and how they come.",
+     .aka = "rustdesk viewer viewers remote_access permissions",
+     .fields = px_remote_fields},
     {.key = "timezone",
      .kind = PX_FIELD_STRING,
      .doc = "IANA time zone.",

@@ -6,7 +6,7 @@
 #include "spec/desktop.h"
 
 enum px_effect {                    /* in rising order: the strongest of a diff decides */
-                 PX_EFFECT_LIVE,    /* memory, cores, pids, a larger disk, autostart */
+                 PX_EFFECT_LIVE,    /* memory, cores, pids, a larger disk, autostart, remote */
                  PX_EFFECT_RESTART, /* mounts, network, gpus, shm, nesting, fuse, display, keyboard,
                                        jupyter */
                  PX_EFFECT_REPLACE, /* image, user, timezone, a smaller disk, disk limit given or

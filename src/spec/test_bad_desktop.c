@@ -38,7 +38,7 @@ static const struct px_bad_case keys[] = {
     {"gpu: 1", "lab.yaml:3: desktops[0]: unknown key 'gpu' (hint: did you mean 'gpus'?)"},
     {"colour: red", "lab.yaml:3: desktops[0]: unknown key 'colour' (hint: known here: name, count, "
                     "image, cores, memory, disk, shm, pids, user, gpus, network, mounts, display, "
-                    "keyboard, timezone, jupyter, nesting, fuse, autostart)"},
+                    "keyboard, remote, timezone, jupyter, nesting, fuse, autostart)"},
     {"cores: 0",
      "lab.yaml:3: desktops[0].cores: expected a whole number from 1 to 4096, or 'all', found '0'"},
     {"cores: four", "lab.yaml:3: desktops[0].cores: expected a whole number from 1 to 4096, or "
@@ -183,6 +183,25 @@ static const struct px_bad_case keys[] = {
                           "Europe/Berlin or UTC, found 'Europe/'"},
     {"timezone: Berlin time", "lab.yaml:3: desktops[0].timezone: expected a time zone such as "
                               "Europe/Berlin or UTC, found 'Berlin time'"},
+    {"remote: {file: false}",
+     "lab.yaml:3: desktops[0].remote: unknown key 'file' (hint: did you mean 'files'?)"},
+    {"remote: {2fa: true}",
+     "lab.yaml:3: desktops[0].remote: unknown key '2fa' (hint: did you mean 'totp'?)"},
+    {"remote: {input: no}", "lab.yaml:3: desktops[0].remote.input: expected true or false, found "
+                            "'no' (hint: write false)"},
+    {"remote: {allow: [10.0.0.0/33]}",
+     "lab.yaml:3: desktops[0].remote.allow[0]: expected an address or a block of them such as "
+     "10.0.0.0/8, found '10.0.0.0/33'"},
+    {"remote: {allow: [office]}",
+     "lab.yaml:3: desktops[0].remote.allow[0]: expected an address or a block of them such as "
+     "10.0.0.0/8, found 'office'"},
+    {"remote: {direct: [21118]}",
+     "lab.yaml:3: desktops[0].remote.direct[0]: expected an address of the desktop, with a port or "
+     "without, such as 10.88.0.20:21118, found '21118' (hint: for a port on all addresses: "
+     "0.0.0.0:21118)"},
+    {"remote: {direct: ['10.88.0.20:0']}",
+     "lab.yaml:3: desktops[0].remote.direct[0]: expected an address of the desktop, with a port or "
+     "without, such as 10.88.0.20:21118, found '10.88.0.20:0'"},
     {"nesting: {}", "lab.yaml:3: desktops[0].nesting: expected true or false, found a mapping"},
     {"count: 0",
      "lab.yaml:3: desktops[0].count: expected a whole number from 1 to 1000, found '0'"},
@@ -220,7 +239,8 @@ static const struct px_bad_case files[] = {
      "lab.yaml:1: unknown key 'version' (hint: known here: defaults, desktops)"},
     {"defaults: {name: a}\ndesktops: []",
      "lab.yaml:1: defaults: unknown key 'name' (hint: known here: image, cores, memory, disk, shm, "
-     "pids, user, gpus, network, mounts, display, keyboard, timezone, jupyter, nesting, fuse, "
+     "pids, user, gpus, network, mounts, display, keyboard, remote, timezone, jupyter, nesting, "
+     "fuse, "
      "autostart)"},
     {"defaults: {memory: lots}\ndesktops: []",
      "lab.yaml:1: defaults.memory: expected a size such as 8GiB, or 'none', found 'lots'"},

@@ -33,6 +33,11 @@ static void a_name_alone_is_a_complete_desktop(void **state) {
     assert_int_equal(d->width_px, 1920);
     assert_int_equal(d->height_px, 1080);
     assert_string_equal(d->keyboard, "us");
+    assert_true(d->remote.input && d->remote.clipboard && d->remote.files && d->remote.audio);
+    assert_true(d->remote.tunnel && d->remote.terminal && d->remote.recording);
+    assert_true(d->remote.banner && d->remote.punching && d->remote.trusted_devices);
+    assert_false(d->remote.totp);
+    assert_int_equal(d->remote.n_allow + d->remote.n_direct, 0);
     assert_null(d->timezone);
     assert_true(d->jupyter);
     assert_false(d->nesting);
@@ -62,6 +67,8 @@ static const char full[] =
     "    mounts: []\n"
     "    display: {width: 2560, height: 1440}\n"
     "    keyboard: de(nodeadkeys)\n"
+    "    remote: {input: false, totp: true, allow: [10.0.0.0/8, '2001:db8::/32'], direct: "
+    "[10.88.0.20, '[::]:3000']}\n"
     "    timezone: Europe/Berlin\n"
     "    jupyter: false\n"
     "    nesting: true\n"
@@ -95,6 +102,10 @@ static void every_key_is_read_over_the_defaults(void **state) {
     assert_int_equal(d->width_px, 2560);
     assert_int_equal(d->height_px, 1440);
     assert_string_equal(d->keyboard, "de(nodeadkeys)");
+    assert_false(d->remote.input);
+    assert_true(d->remote.totp && d->remote.files);
+    assert_int_equal(d->remote.n_allow, 2);
+    assert_string_equal(d->remote.direct[1], "[::]:3000");
     assert_string_equal(d->timezone, "Europe/Berlin");
     assert_false(d->jupyter);
     assert_true(d->nesting);
@@ -103,7 +114,7 @@ static void every_key_is_read_over_the_defaults(void **state) {
     d = &f->desktops[3];
     assert_string_equal(f->desktops[1].name, "lab-1");
     assert_string_equal(d->name, "lab-3");
-    assert_int_equal(d->line, 26);
+    assert_int_equal(d->line, 27);
     assert_string_equal(d->image, "minimal");
     assert_int_equal(d->memory_bytes, UINT64_C(4) << 30);
     assert_int_equal(d->shm_bytes, UINT64_C(2) << 30);

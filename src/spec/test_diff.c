@@ -46,6 +46,8 @@ static void each_change_has_texts_and_an_effect(void **state) {
          "[{source: /d, target: /d, read_only: false}]", PX_EFFECT_RESTART},
         {"", "display: {width: 800}", "display", "1920x1080", "800x1080", PX_EFFECT_RESTART},
         {"", "keyboard: de", "keyboard", "us", "de", PX_EFFECT_RESTART},
+        {"", "remote: {files: false}", "remote.files", "true", "false", PX_EFFECT_LIVE},
+        {"", "remote: {allow: [10.0.0.0/8]}", "remote.allow", "[]", "[10.0.0.0/8]", PX_EFFECT_LIVE},
         {"", "jupyter: false", "jupyter", "true", "false", PX_EFFECT_RESTART},
         {"", "nesting: true", "nesting", "false", "true", PX_EFFECT_RESTART},
         {"", "fuse: true", "fuse", "false", "true", PX_EFFECT_RESTART},
@@ -74,7 +76,10 @@ static void no_key_of_the_file_is_forgotten(void **state) {
         "",
         "image: x, cores: 1, memory: 4GiB, disk: 1GiB, shm: 64MiB, pids: 300, user: u, gpus: 1, "
         "network: {internet: false, address: 10.0.0.9}, mounts: [{source: /x}], display: "
-        "800x600, keyboard: de, timezone: UTC, jupyter: false, nesting: true, fuse: true, "
+        "800x600, keyboard: de, remote: {input: false, clipboard: false, files: false, audio: "
+        "false, tunnel: false, terminal: false, recording: false, banner: false, totp: true, "
+        "trusted_devices: false, allow: [10.0.0.0/8], direct: [0.0.0.0], punching: false}, "
+        "timezone: UTC, jupyter: false, nesting: true, fuse: true, "
         "autostart: false");
     assert_int_equal(d->n, count_leaves(px_desktop_fields) - 2); /* name, count */
     assert_int_equal(d->effect, PX_EFFECT_REPLACE);

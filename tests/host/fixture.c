@@ -128,8 +128,10 @@ void fixture_host(const char *extra) {
     snprintf(config, sizeof(config),
              "{\"id\": \"" ID "\", \"display\": \"%s\", \"identity_file\": \"%s/identity\", "
              "\"password_file\": \"%s/password\", \"direct\": [\"127.0.0.1:0\"], "
-             "\"audit_log\": \"%s/audit\"%s%s}",
-             f.display, f.dir, f.dir, f.dir, *extra ? ", " : "", extra);
+             "\"audit_log\": \"%s/audit\", "
+             "\"state_dir\": \"%s/state\"%s%s%s}",
+             f.display, f.dir, f.dir, f.dir, f.dir,
+             strstr(extra, "\"banner\"") ? "" : ", \"banner\": false", *extra ? ", " : "", extra);
     write_file("host.json", config);
     snprintf(path, sizeof(path), "%s/host.json", f.dir);
     setenv("HOME", f.dir, 1);
