@@ -37,6 +37,8 @@ static void stop_threads(struct server *s) {
         struct thread *t = &s->threads[i];
         if (!t->started)
             continue;
+        if (t->id_worker)
+            px_id_worker_stop(t->id_worker);
         px_loop_stop(t->loop);
         pthread_join(t->id, NULL);
         t->started = false;
@@ -51,8 +53,19 @@ static int start_threads(struct server *s, struct px_error *err) {
             return px_fail(err, -EAGAIN, "cannot start thread %zu", i);
         }
         t->started = true;
+        int r = t->id_worker ? px_id_worker_start(t->id_worker, err) : 0;
+        if (r < 0) {
+            stop_threads(s);
+            return r;
+        }
     }
     return 0;
+}
+
+static bool moved(uint64_t turns, uint64_t *before) {
+    const bool yes = turns != *before;
+    *before = turns;
+    return yes;
 }
 
 /* Every thread must have turned since the last look; one that hangs stops the heartbeat, and the
@@ -62,12 +75,11 @@ static void on_watchdog(struct px_timer *timer) {
     bool alive = true;
     for (size_t i = 0; i < s->n_threads; i++) {
         struct thread *t = &s->threads[i];
-        const uint64_t turns = px_loop_turns(t->loop);
-        if (turns == t->turns) {
-            px_error("server: thread %zu hangs", i);
-            alive = false;
-        }
-        t->turns = turns;
+        const bool loop = moved(px_loop_turns(t->loop), &t->turns);
+        const bool udp = !t->id_worker || moved(px_id_worker_turns(t->id_worker), &t->udp_turns);
+        if (!loop || !udp)
+            px_error("server: thread %zu hangs%s", i, loop ? " (datagrams)" : "");
+        alive &= loop && udp;
     }
     if (alive)
         notify("WATCHDOG=1");

@@ -1,7 +1,8 @@
 /* src/phoenix-server/server.h - what the program is made of
  *
- * One thread per processor runs a loop with a worker of each half; the main thread runs signals,
- * the admin socket, HTTP and the watchdog on a loop of its own. */
+ * One thread per processor runs a loop with a worker of each half, and one beside it takes the
+ * datagrams; the main thread runs signals, the admin socket, HTTP and the watchdog on a loop of its
+ * own. */
 #pragma once
 #include "io/http.h"
 #include "io/loop.h"
@@ -19,7 +20,7 @@ struct thread {
     struct px_loop *loop;
     struct px_id_worker *id_worker;       /* NULL: that half is off */
     struct px_relay_worker *relay_worker; /* the same */
-    uint64_t turns;                       /* at the watchdog's last look */
+    uint64_t turns, udp_turns;            /* at the watchdog's last look */
 };
 
 struct server {

@@ -165,7 +165,8 @@ void px_idserver_stats(struct px_idserver *s, uint64_t ret[PX_ID_STATS]) {
     memset(ret, 0, sizeof(uint64_t) * PX_ID_STATS);
     for (size_t i = 0; i < s->n_workers; i++)
         for (size_t k = 0; k < PX_ID_STATS; k++)
-            ret[k] += atomic_load_explicit(&s->workers[i]->stats[k], memory_order_relaxed);
+            ret[k] += atomic_load_explicit(&s->workers[i]->stats[k], memory_order_relaxed) +
+                      udp_stat(s->workers[i], k);
     ret[PX_ID_CONNS_OPEN] = atomic_load(&s->n_conns);
 }
 

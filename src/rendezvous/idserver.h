@@ -2,7 +2,8 @@
  *
  * One px_idserver holds what all threads share (peers, keys, limits); each thread adds a worker
  * with its own sockets on the same ports. Functions that take the server are for any thread; a
- * worker belongs to its loop's thread once the loop runs. */
+ * worker belongs to its loop's thread once the loop runs. Beside the loop, each worker has a thread
+ * that waits for datagrams and answers them. */
 #pragma once
 #include "base/cleanup.h"
 #include "io/loop.h"
@@ -50,6 +51,11 @@ struct px_id_worker;
 int px_id_worker_new(struct px_idserver *s, struct px_loop *loop, struct px_id_worker **ret,
                      struct px_error *err);
 struct px_id_worker *px_id_worker_free(struct px_id_worker *w);
+/* Starts to take datagrams, once all workers are made; and stops. Any thread. */
+int px_id_worker_start(struct px_id_worker *w, struct px_error *err);
+void px_id_worker_stop(struct px_id_worker *w);
+/* Grows at least once a second while the datagrams' thread is alive. Any thread. */
+uint64_t px_id_worker_turns(const struct px_id_worker *w);
 
 struct px_peers *px_idserver_peers(struct px_idserver *s);
 struct px_relays *px_idserver_relays(struct px_idserver *s);

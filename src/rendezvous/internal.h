@@ -10,7 +10,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define DATAGRAM_MAX_BYTES 1400 /* what we send; clients send no more either */
+#define DATAGRAM_MAX_BYTES                                                                         \
+    1232 /* what we send: fits the smallest MTU of IPv6, as nothing fragments it */
 #define LOCAL_ADDRS_MAX 255
 #define PENDING_MAX 4
 #define STREAM_MESSAGE_MAX_BYTES (64u * 1024)
@@ -41,7 +42,8 @@ struct px_idserver {
 struct udp;
 struct px_id_worker {
     struct px_idserver *server;
-    struct px_loop *loop;
+    struct px_loop *loop; /* NULL: the datagrams' thread of a worker */
+    int64_t now_us;       /* without a loop */
     uint8_t index;
     struct udp *udp;
     struct px_listener main, nat, ws;
@@ -50,6 +52,10 @@ struct px_id_worker {
     struct conn *conns;                  /* open ones */
     _Atomic uint64_t stats[PX_ID_STATS]; /* written by the worker only */
 };
+
+static inline int64_t now_us(const struct px_id_worker *w) {
+    return w->loop ? px_loop_now_us(w->loop) : w->now_us;
+}
 
 static inline void count(struct px_id_worker *w, enum px_id_stat stat) {
     atomic_store_explicit(&w->stats[stat],
@@ -84,11 +90,14 @@ struct conn {
 /* udp.c */
 int udp_open(struct px_id_worker *w, struct px_error *err);
 void udp_close(struct px_id_worker *w);
+/* What the datagrams' thread of @w counted. */
+uint64_t udp_stat(const struct px_id_worker *w, enum px_id_stat stat);
+/* Any thread. */
 void udp_send(struct px_id_worker *w, const struct px_peer_where *to, struct px_bytes msg);
 /* Number of one of our own addresses, 0: the table is full. */
 uint8_t local_number(struct px_idserver *s, const struct px_addr *local);
 
-/* register.c: what UDP and streams have in common */
+/* register.c: what UDP and streams have in common; any thread, with a worker of its own */
 /* false: there is no answer. */
 bool register_peer(struct px_id_worker *w, const struct px_rdv_register_pk *msg,
                    const struct px_peer_where *from, enum px_register_pk_result *ret);
