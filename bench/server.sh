@@ -2,7 +2,8 @@
 # bench/server.sh [OFFICIAL_DIR] - measures phoenix-server; with hbbs and hbbr of the official server in
 # OFFICIAL_DIR (built from its public source) the same load on them, in the same run
 #
-# Runs in a network namespace of its own; needs root. QUICK=1 takes shorter.
+# Runs in a network namespace of its own; needs root. REALTIME=1 lets servers and load go before all
+# other work of the machine; SECS, IDLE, PAIRS, PEERS and PEERS_OFFICIAL make it shorter or longer.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${PX_BUILD:-$here/../build}
@@ -14,6 +15,8 @@ ip route add local 10.77.0.0/16 dev lo
 ulimit -n 20000
 official=${1:-}
 load=$build/bench/server-load
+[ -z "${REALTIME:-}" ] || first="chrt -r 5"
+first=${first:-}
 dir=$(mktemp -d)
 secs=${SECS:-5}
 pids=""
@@ -25,7 +28,7 @@ finish() {
 trap finish EXIT
 
 start_ours() { # flags...
-    "$build/src/phoenix-server/phoenix-server" --data-dir="$dir/ours" --bind=10.77.0.1 --port=31116 \
+    $first "$build/src/phoenix-server/phoenix-server" --data-dir="$dir/ours" --bind=10.77.0.1 --port=31116 \
         --log-level=error --connection-rate=0 --connections-per-source=0 --max-connections=60000 "$@" \
         >"$dir/ours.out" 2>"$dir/ours.err" &
     ours=$!
@@ -41,11 +44,11 @@ stop() {
 
 start_official() {
     mkdir -p "$dir/official"
-    (cd "$dir/official" && RUST_LOG=error exec "$official/hbbs" -b 10.77.0.2 -p 32116 -k "$key" \
+    (cd "$dir/official" && RUST_LOG=error exec $first "$official/hbbs" -b 10.77.0.2 -p 32116 -k "$key" \
         >hbbs.out 2>&1) &
     hbbs=$!
     (cd "$dir/official" && RUST_LOG=error TOTAL_BANDWIDTH=1000000 SINGLE_BANDWIDTH=1000000 \
-        LIMIT_SPEED=1000000 exec "$official/hbbr" -b 10.77.0.2 -p 32117 -k "$key" >hbbr.out 2>&1) &
+        LIMIT_SPEED=1000000 exec $first "$official/hbbr" -b 10.77.0.2 -p 32117 -k "$key" >hbbr.out 2>&1) &
     hbbr=$!
     pids="$pids $hbbs $hbbr"
     sleep 2
@@ -55,7 +58,7 @@ say() { # who, what, load's arguments
     who=$1 what=$2
     shift 2
     printf '%-9s %-34s ' "$who" "$what"
-    "$load" "$@" || echo failed
+    $first "$load" "$@" || echo failed
 }
 
 both() { # what, mode, id|relay, N, seconds
@@ -81,9 +84,19 @@ both "small frames, ${PAIRS:-1000} pairs" echo relay "${PAIRS:-1000}" "$secs"
 stop "$ours"
 rm -rf "$dir/ours"
 start_ours --register-burst=0 --register-ids-per-day=0 --max-peers=3000000
-both "memory, $((${PEERS:-1000000} / 1000))k devices" peers id "${PEERS:-1000000}" 0 2>/dev/null
+n=${PEERS:-1000000}
+say phoenix "memory, $((n / 1000))k devices" peers 10.77.0.1 31116 "$key" "$ours" "$n" 0
 stop "$ours"
 before=$(date +%s%N)
 start_ours
-echo "phoenix   restart with these, until it answers: $((($(date +%s%N) - before) / 1000000)) ms"
+echo "phoenix   restart with these, until they can be reached: $((($(date +%s%N) - before) / 1000000)) ms"
+if [ -n "$official" ]; then # it writes each device to its database before it answers
+    stop "$hbbs"
+    stop "$hbbr"
+    rm -rf "$dir/official"
+    start_official
+    n=${PEERS_OFFICIAL:-20000}
+    say official "memory, $((n / 1000))k devices" peers 10.77.0.2 32116 "$key" "$hbbs" "$n" 0
+    echo "official  restart: none can be reached before it registers again, 15 s later at the latest"
+fi
 echo "# load at the end $(cut -d' ' -f1-3 /proc/loadavg)"
