@@ -31,7 +31,8 @@ static const char *const known_keys[] = {"id",
                                          "trusted_devices",
                                          "state_dir",
                                          "banner",
-                                         "tls"};
+                                         "tls",
+                                         "metrics_socket"};
 
 void px_host_config_fini(struct px_host_config *c) {
     free(c->id);
@@ -47,6 +48,7 @@ void px_host_config_fini(struct px_host_config *c) {
     free(c->tls_name);
     free(c->tls_cert);
     free(c->tls_key);
+    free(c->metrics_socket);
     sodium_memzero(c, sizeof(*c));
 }
 
@@ -288,6 +290,19 @@ static int take_memory(struct px_host_config *c, const json_t *root, struct px_e
     return r < 0 ? r : get_bool(root, "banner", &c->banner, err);
 }
 
+/* Where the session has its sockets, unless the file says otherwise ("": nowhere). */
+static int take_metrics(struct px_host_config *c, const json_t *root, struct px_error *err) {
+    const char *path = NULL, *dir = getenv("XDG_RUNTIME_DIR");
+    const int r = get_text(root, "metrics_socket", &path, err);
+    if (r < 0)
+        return r;
+    if (*path)
+        c->metrics_socket = px_strdup(path);
+    else if (!json_object_get(root, "metrics_socket") && dir && *dir)
+        c->metrics_socket = px_asprintf("%s/phoenix-host.metrics", dir);
+    return 0;
+}
+
 static int take_texts(struct px_host_config *c, const json_t *root, struct px_error *err) {
     const char *id = NULL, *display = NULL, *audit = NULL, *encoder = NULL;
     int r = get_text(root, "id", &id, err);
@@ -328,6 +343,8 @@ int px_host_config_load(const char *path, struct px_host_config *ret, struct px_
     r = check_keys(root, known_keys, PX_N_ELEMENTS(known_keys), err);
     if (r >= 0)
         r = take_texts(&c, root, err);
+    if (r >= 0)
+        r = take_metrics(&c, root, err);
     if (r >= 0)
         r = take_secrets(&c, root, err);
     if (r >= 0)

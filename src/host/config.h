@@ -18,6 +18,8 @@
  *      "punching": true,                               clients may come without the relay
  *      "lan": true,                                    others reach our own address
  *      "tls": {"name": "jupyter", "port": 8888, "cert_file": "..", "key_file": ".."},
+ *      "metrics_socket": "/run/user/1000/phoenix-host.metrics",   absent: this, where
+ *                                                      $XDG_RUNTIME_DIR is set; "": none
  *      "encoder": "", "tunnel_targets": ["127.0.0.1"]}  */
 #pragma once
 #include "base/cleanup.h"
@@ -63,6 +65,7 @@ struct px_host_config {
     /* A tunnel to @tls_name (NULL: none) leads to 127.0.0.1:@tls_port, TLS ending here. */
     char *tls_name, *tls_cert, *tls_key;
     int tls_port;
+    char *metrics_socket; /* NULL: none */
     bool tunnel_anywhere; /* else only to this desktop itself */
 };
 

@@ -6,6 +6,7 @@
 #include "host/audio/audio.h"
 #include "host/clipboard/xclip.h"
 #include "host/input/xtest.h"
+#include "host/metrics.h"
 #include "host/rendezvous.h"
 #include "host/session.h"
 #include "host/terminal/terminal.h"
@@ -241,6 +242,7 @@ int px_host_start(struct px_host *h, struct px_error *err) {
     try_x(h);
     if (h->config->server)
         h->rendezvous = px_rendezvous_new(h);
+    h->metrics = px_metrics_new(h);
     uv_timer_start(&h->tick, on_tick, TICK_MS, TICK_MS);
     return 0;
 }
@@ -254,6 +256,8 @@ void px_host_stop(struct px_host *h) {
         px_session_end(s, "Reset by the peer");
     }
     px_rendezvous_close(h->rendezvous);
+    px_metrics_close(h->metrics);
+    h->metrics = NULL;
     px_terminals_close(h->terminals);
     h->terminals = NULL;
     px_audio_close(h->audio);

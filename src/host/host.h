@@ -17,6 +17,7 @@
 #include "host/displays.h"
 #include "host/guard.h"
 #include "host/input/keyboard.h"
+#include "host/stats.h"
 #include "host/video.h"
 #include "host/xdisplay.h"
 #include <uv.h>
@@ -28,6 +29,7 @@ struct px_xclip;
 struct px_audio;
 struct px_terminals;
 struct px_tls_server;
+struct px_metrics;
 
 #define PX_SESSIONS_MAX 64
 #define PX_STRANGERS_MAX 16 /* connections that are not logged in */
@@ -67,6 +69,8 @@ struct px_host {
     unsigned n_sessions;
     struct px_guard guard, guard_2fa;
     struct px_rendezvous *rendezvous;
+    struct px_stats stats;
+    struct px_metrics *metrics;
     bool closing;
 };
 

@@ -86,11 +86,16 @@ static int preferred(enum px_prefer_codec p) {
 
 enum px_codec px_options_codec(const struct px_options *o, const struct px_encoders *able) {
     static const enum px_codec hardware[] = {PX_CODEC_H265, PX_CODEC_H264, PX_CODEC_AV1};
-    static const enum px_codec software[] = {PX_CODEC_H264, PX_CODEC_VP9, PX_CODEC_VP8,
+    static const enum px_codec full_chroma[] = {PX_CODEC_VP9, PX_CODEC_AV1};
+    /* By what bench/screen measured: time from key to picture, dragged windows, scrolled text. */
+    static const enum px_codec software[] = {PX_CODEC_H264, PX_CODEC_VP8, PX_CODEC_VP9,
                                              PX_CODEC_AV1};
     const int want = preferred(o->prefer);
     if (want >= 0 && both(o, able, (enum px_codec)want))
         return (enum px_codec)want;
+    for (size_t i = 0; o->want_i444 && i < PX_N_ELEMENTS(full_chroma); i++)
+        if (both(o, able, full_chroma[i]) && o->can_i444 & 1u << full_chroma[i])
+            return full_chroma[i];
     for (size_t i = 0; i < sizeof(hardware) / sizeof(hardware[0]); i++)
         if (both(o, able, hardware[i]) && px_encoders_hardware(able, hardware[i]))
             return hardware[i];

@@ -41,6 +41,7 @@ struct px_viewer {
     bool dry;       /* the last packet is with the kernel */
     bool alone;     /* slow: has a stream of its own */
     unsigned unacked;
+    int64_t done_us; /* when the packet on its way was ready; 0: none is */
     int64_t sent_us, alone_us, slow_us;
     uint64_t line_kbps; /* what the line is believed to take; 0: nothing known */
     uint64_t n_packets, n_bytes;
@@ -162,5 +163,6 @@ void px_viewer_acked(struct px_session *s);
 void px_viewer_refresh(struct px_session *s, int display); /* -1: all it watches */
 uint64_t px_viewer_packets(const struct px_session *s);
 void px_viewer_tick(struct px_session *s, int64_t now_us);
+unsigned px_viewer_n_streams(const struct px_host *h);
 unsigned px_viewer_rate_kbps(const struct px_session *s);
 extern const struct px_video_ops px_viewer_video_ops; /* data: struct px_host */

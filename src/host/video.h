@@ -32,7 +32,7 @@ struct px_vstream_opts {
 /* When each stage of a packet began. */
 struct px_video_times {
     int64_t damage_us; /* the screen changed; 0: it had not, this is a key frame or a refinement */
-    int64_t grab_us, convert_us, encode_us, done_us; /* convert_us 0: nothing was read */
+    int64_t grab_us, convert_us, read_us, encode_us, done_us; /* convert_us 0: nothing was read */
 };
 
 struct px_video_packet {

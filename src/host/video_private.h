@@ -84,6 +84,8 @@ bool px_video_is_on_screen(const struct px_video *v, const struct px_vstream *s)
 /* Takes X's events; opens the screen when there is none and it is time to try. */
 void px_video_check_screen(struct px_video *v);
 void px_video_lose_screen(struct px_video *v, const struct px_error *err);
+/* Gives back the memory of pictures and encoders that no stream needs any more. */
+void px_video_drop_pictures(struct px_video *v);
 /* Brings the pictures up to date and tells the streams. -EPIPE, -EAGAIN: as px_screen_grab(). */
 int px_video_grab(struct px_video *v, struct px_error *err);
 

@@ -1,6 +1,7 @@
 /* src/host/video_screen.c - the screen as streams of packets: reading it */
 #include "host/video_private.h"
 #include "base/clock.h"
+#include <malloc.h>
 #include <string.h>
 
 #define RETRY_US (500 * PX_US_PER_MS) /* while there is no X server */
@@ -85,6 +86,21 @@ void px_video_check_screen(struct px_video *v) {
         v->times.damage_us = px_now_us();
 }
 
+void px_video_drop_pictures(struct px_video *v) {
+    bool i420 = false, i444 = false;
+    for (const struct px_vstream *s = v->streams; s; s = s->next)
+        *(s->cur.i444 ? &i444 : &i420) = true;
+    if (!i420) {
+        px_picture_fini(&v->i420);
+        v->i420_full = false;
+    }
+    if (!i444) {
+        px_picture_fini(&v->i444);
+        v->i444_full = false;
+    }
+    malloc_trim(0);
+}
+
 /* Makes the pictures that streams want; without a screen they stay dark. */
 static void prepare_pictures(struct px_video *v) {
     for (struct px_vstream *s = v->streams; s; s = s->next) {
@@ -105,7 +121,8 @@ int px_video_grab(struct px_video *v, struct px_error *err) {
     int r = px_screen_grab(v->screen, all, i420, i444, &changed, err);
     if (r < 0)
         return r;
-    v->times.convert_us = changed.n ? px_now_us() - px_screen_convert_us(v->screen) : 0;
+    v->times.read_us = px_now_us();
+    v->times.convert_us = changed.n ? v->times.read_us - px_screen_convert_us(v->screen) : 0;
     v->i420_full = i420 != NULL;
     v->i444_full = i444 != NULL;
     const int64_t now = px_now_us();

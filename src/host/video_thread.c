@@ -22,6 +22,7 @@ static void sync_streams(struct px_video *v) {
             at = &s->next;
     }
     pthread_mutex_unlock(&v->lock);
+    const bool fewer = dead != NULL;
     while (dead) {
         struct px_vstream *s = dead;
         dead = s->next;
@@ -29,6 +30,8 @@ static void sync_streams(struct px_video *v) {
         s->enc = NULL;
         px_video_post(v, px_video_event_new(PX_VIDEO_GONE, s));
     }
+    if (fewer)
+        px_video_drop_pictures(v);
 }
 
 /* One round: grab when somebody can use it, encode for all who can. Returns how long to sleep. */

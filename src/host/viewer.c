@@ -37,6 +37,13 @@ unsigned px_viewer_rate_kbps(const struct px_session *s) {
     return sum;
 }
 
+unsigned px_viewer_n_streams(const struct px_host *h) {
+    unsigned n = 0;
+    for (const struct px_share *sh = h->shares; sh; sh = sh->next)
+        n++;
+    return n;
+}
+
 uint64_t px_viewer_packets(const struct px_session *s) {
     uint64_t sum = 0;
     for (int i = 0; i < PX_DISPLAYS_MAX; i++)
@@ -245,7 +252,12 @@ static void dry(struct px_viewer *v) {
         return;
     v->dry = true;
     if (v->share) {
-        sense(v, px_now_us());
+        const int64_t now = px_now_us();
+        if (v->done_us)
+            px_stats_stage(&v->session->host->stats, v->share->opts.codec, PX_STAGE_SEND,
+                           now - v->done_us);
+        v->done_us = 0;
+        sense(v, now);
         update_rate(v->share);
         check_ready(v->share);
     }
@@ -262,8 +274,12 @@ void px_viewer_acked(struct px_session *s) {
     for (int i = 1; i < PX_DISPLAYS_MAX; i++)
         if (s->viewers[i].unacked > v->unacked)
             v = &s->viewers[i];
-    if (v->unacked > 0)
+    if (v->unacked > 0) {
         v->unacked--;
+        if (v->share)
+            px_stats_stage(&s->host->stats, v->share->opts.codec, PX_STAGE_ACK,
+                           px_now_us() - v->sent_us);
+    }
     if (v->share)
         check_ready(v->share);
 }
@@ -306,12 +322,14 @@ void px_viewer_tick(struct px_session *s, int64_t now) {
 static void on_packet(void *data, void *stream_data, const struct px_video_packet *p) {
     struct px_share *sh = stream_data;
     const int64_t now = px_now_us();
+    px_stats_packet(&sh->host->stats, p);
     for (struct px_viewer *v = sh->viewers; v; v = v->next) {
         if (v->wants_key && !p->key)
             continue;
         v->wants_key = false;
         v->dry = false;
         v->sent_us = now;
+        v->done_us = p->times.done_us;
         v->n_packets++;
         v->n_bytes += p->size;
         if (v->session->wants_acks)

@@ -4,6 +4,7 @@
 #include "target.h"
 #include <getopt.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -82,6 +83,14 @@ static void catch_signals(struct program *p) {
     uv_signal_start(&p->interrupt, on_signal, SIGINT);
 }
 
+/* An encoder's pictures are given back to the system when it closes, instead of being kept for the
+ * next one; threads that do not hold memory get no arenas of their own. */
+static void tune_memory(void) {
+    mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+    mallopt(M_ARENA_MAX, 2);
+}
+
 static int serve(struct program *p, bool print_ports, struct px_error *err) {
     p->again = false;
     p->host = (struct px_host){0};
@@ -133,6 +142,7 @@ int main(int argc, char **argv) {
     if (!config || optind < argc)
         return usage(stderr), 2;
     px_log_set_level(level);
+    tune_memory();
     int r = px_secure_init(&err);
     p.path = config;
     do {

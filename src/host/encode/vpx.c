@@ -11,14 +11,17 @@
 
 #define BLOCK 16 /* of the active map */
 #define FINE 4   /* this near to the best quantizer is as good as the best */
-#define STEP 12  /* of a refinement's quantizer, at least */
+#define VP8_SPEED_SMALL -12
+/* Faster than this, VP8 stops finding that a screen of text has moved: dearer in the end. */
+#define VP8_SPEED_LARGE -4
+#define STEP 12 /* of a refinement's quantizer, at least */
 
 struct vpx {
     struct px_encoder base;
     vpx_codec_ctx_t ctx;
     vpx_codec_enc_cfg_t cfg;
     vpx_active_map_t map;
-    bool map_on, bounds_new;
+    bool map_on, bounds_new, large;
     unsigned coarsest; /* quantizer of what is coarsest in the picture, 0..63 */
     int64_t last_pts_ms;
     bool started;
@@ -86,8 +89,7 @@ static void set_controls(struct vpx *v, const struct px_encoder_opts *o) {
     vpx_codec_ctx_t *x = &v->ctx;
     vpx_codec_control(x, VP8E_SET_STATIC_THRESHOLD, 1);
     if (o->codec == PX_CODEC_VP8) {
-        /* Faster settings stop finding that text has moved: they cost more time in the end. */
-        vpx_codec_control(x, VP8E_SET_CPUUSED, -6);
+        vpx_codec_control(x, VP8E_SET_CPUUSED, VP8_SPEED_SMALL); /* set_speed() */
         vpx_codec_control(x, VP8E_SET_SCREEN_CONTENT_MODE, 1);
         vpx_codec_control(x, VP8E_SET_TOKEN_PARTITIONS, 1);
         vpx_codec_control(x, VP8E_SET_NOISE_SENSITIVITY, 0);
@@ -152,6 +154,15 @@ static void set_map(struct vpx *v, const struct px_region *changed) {
     v->map_on = true;
 }
 
+/* VP8 looks farther for moved blocks when most of the screen changes. */
+static void set_speed(struct vpx *v, const struct px_region *changed) {
+    const struct px_encoder_opts *o = &v->base.opts;
+    const bool large = changed && px_region_area(changed) * 2 >= (int64_t)o->width * o->height;
+    if (o->codec == PX_CODEC_VP8 && large != v->large)
+        vpx_codec_control(&v->ctx, VP8E_SET_CPUUSED, large ? VP8_SPEED_LARGE : VP8_SPEED_SMALL);
+    v->large = large;
+}
+
 static void wrap(vpx_image_t *img, const struct px_picture *pic) {
     memset(img, 0, sizeof(*img));
     img->fmt = pic->i444 ? VPX_IMG_FMT_I444 : VPX_IMG_FMT_I420;
@@ -185,6 +196,7 @@ static int vpx_push(struct px_encoder *enc, const struct px_picture *pic,
     wrap(&img, pic);
     set_map(v, key || !v->started ? NULL : changed);
     bound(v, refine);
+    set_speed(v, changed);
     if (v->started && pts_ms <= v->last_pts_ms)
         pts_ms = v->last_pts_ms + 1;
     /* The rate control pays out bits by duration; after a pause it must not think it is rich. */

@@ -95,6 +95,10 @@ static void mark(struct avc *a, struct px_rect r) {
                    (size_t)((x1 < a->cols ? x1 : a->cols) - x0));
 }
 
+static bool is_large(const struct avc *a, int64_t area) {
+    return area * 2 >= (int64_t)a->base.opts.width * a->base.opts.height;
+}
+
 /* The quantizer of the next picture, which has @area new pixels. */
 static int choose_qp(const struct avc *a, enum px_budget_kind kind, int64_t area, bool refine) {
     const struct px_encoder_opts *o = &a->base.opts;
@@ -103,7 +107,7 @@ static int choose_qp(const struct avc *a, enum px_budget_kind kind, int64_t area
     const int step = a->coarsest_qp - REFINE_STEP;
     if (refine) /* at least a step at a time, or it would be for nothing */
         return qp > step ? (step > best ? step : best) : qp;
-    if (kind == PX_BUDGET_WHOLE)
+    if (kind == PX_BUDGET_WHOLE || is_large(a, area)) /* little is left that would stay coarse */
         return qp;
     return qp < a->coarsest_qp ? a->coarsest_qp : qp;
 }
@@ -147,7 +151,7 @@ static int avc_push(struct px_encoder *enc, const struct px_picture *pic,
     if (size == 0)
         return 0;
     px_budget_spend(&a->budget, kind, (size_t)size, area, qp);
-    if (key || refine || qp > a->coarsest_qp)
+    if (key || refine || is_large(a, area) || qp > a->coarsest_qp)
         a->coarsest_qp = qp;
     *ret = (struct px_packet){.data = nals[0].p_payload,
                               .size = (size_t)size,
