@@ -1,6 +1,7 @@
 /* src/check/fuzz_verify.c - what desktops and checks say is read in bounds and comes out printable
  */
 #include "check/findings.h"
+#include "check/dns.h"
 #include "check/probing.h"
 #include "check/verify_parse.h"
 #include "base/alloc.h"
@@ -26,6 +27,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             assert(!strpbrk(list.items[i].text, "\n\x1b"));
     else
         assert(list.n == 0);
+    struct in_addr address;
+    struct px_verify_result_line line;
+    if (size >= 2)
+        px_dns_parse(data, size, (uint16_t)(data[0] << 8 | data[1]), &address, NULL);
+    if (px_verify_result(text, &line) == 0)
+        assert(!strpbrk(line.device, "\n\x1b"));
     int x = 0, y = 0;
     struct px_probing_report report;
     if (px_aim_parse(text, &x, &y) == 0)

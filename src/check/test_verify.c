@@ -1,6 +1,7 @@
 /* src/check/test_verify.c - what a desktop says, read in bounds */
 #include "base/alloc.h"
 #include "base/test.h"
+#include "check/dns.h"
 #include "check/probing.h"
 #include "check/verify_parse.h"
 
@@ -92,6 +93,47 @@ static void a_report_is_read_as_far_as_it_goes(void **state) {
     assert_int_equal(report("[1]", &r), -EBADMSG);
 }
 
+static void a_question_is_what_rfc_1035_says(void **state) {
+    static const uint8_t want[] = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
+                                  "\x01"
+                                  "a\x03"
+                                  "b-c\x00\x00\x01\x00\x01";
+    uint8_t out[PX_DNS_MAX_BYTES];
+    assert_int_equal(px_dns_ask(0x1234, "a.b-c", out, NULL), sizeof(want) - 1);
+    assert_memory_equal(out, want, sizeof(want) - 1);
+    assert_int_equal(px_dns_ask(1, "a..b", out, NULL), -EINVAL);
+}
+
+static void an_answer_gives_its_first_address(void **state) {
+    static const uint8_t answer[] =
+        "\x12\x34\x81\x80\x00\x01\x00\x02\x00\x00\x00\x00"
+        "\x01"
+        "a\x00\x00\x01\x00\x01"
+        "\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x3c\x00\x02\xc0\x0c"          /* CNAME */
+        "\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\xc0\x00\x02\x07"; /* 192.0.2.7 */
+    const size_t size = sizeof(answer) - 1;
+    struct in_addr a;
+    assert_int_equal(px_dns_parse(answer, size, 0x1234, &a, NULL), 0);
+    assert_int_equal(ntohl(a.s_addr), 0xc0000207);
+    assert_int_equal(px_dns_parse(answer, size, 0x1235, &a, NULL), -EBADMSG);
+    assert_int_equal(px_dns_parse(answer, 18, 0x1234, &a, NULL), -EBADMSG);
+    for (size_t i = 20; i < size; i++) { /* cut off anywhere: no address, no harm */
+        assert_int_equal(px_dns_parse(answer, i, 0x1234, &a, NULL), 0);
+        assert_int_equal(a.s_addr, 0);
+    }
+}
+
+static void the_last_result_counts(void **state) {
+    struct px_verify_result_line r;
+    px_assert_ok(
+        px_verify_result("a warning\nRESULT 1 2 cpu\nRESULT 805306368.0 12.5 cpu-numpy\n", &r));
+    assert_true(r.value == 805306368.0);
+    assert_true(r.ms == 12.5);
+    assert_string_equal(r.device, "cpu-numpy");
+    assert_int_equal(px_verify_result("RESULT nan 1 cpu\nRESULT 1\n", &r), -EBADMSG);
+    assert_int_equal(px_verify_result("", &r), -EBADMSG);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_word_is_cut_and_cleaned),
@@ -100,6 +142,9 @@ int main(void) {
         cmocka_unit_test(a_process_status_gives_filter_and_capabilities),
         cmocka_unit_test(a_target_says_where_it_is),
         cmocka_unit_test(a_report_is_read_as_far_as_it_goes),
+        cmocka_unit_test(a_question_is_what_rfc_1035_says),
+        cmocka_unit_test(an_answer_gives_its_first_address),
+        cmocka_unit_test(the_last_result_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* src/check/verify_parse.c - what a desktop says, read in bounds */
 #include "check/verify_parse.h"
 #include "base/text.h"
-#include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,4 +61,18 @@ void px_verify_proc_status(const char *text, struct px_verify_status *ret) {
         .n_filters = filters ? (unsigned)strtoul(filters, NULL, 10) : 0,
         .cap_bounding = caps ? strtoull(caps, NULL, 16) : 0,
     };
+}
+
+int px_verify_result(const char *text, struct px_verify_result_line *ret) {
+    int r = -EBADMSG;
+    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        struct px_verify_result_line found;
+        if (sscanf(line, "RESULT %lf %lf %63s", &found.value, &found.ms, found.device) != 3 ||
+            !isfinite(found.value) || !isfinite(found.ms))
+            continue;
+        px_text_clean(found.device);
+        *ret = found;
+        r = 0;
+    }
+    return r;
 }

@@ -23,3 +23,10 @@ struct px_verify_status { /* of /proc/PID/status; what is absent is 0 */
     uint64_t cap_bounding;
 };
 void px_verify_proc_status(const char *text, struct px_verify_status *ret);
+
+struct px_verify_result_line {
+    double value, ms;
+    char device[64]; /* cleaned */
+};
+/* The last line "RESULT VALUE MS DEVICE". -EBADMSG: there is none. */
+int px_verify_result(const char *text, struct px_verify_result_line *ret);
