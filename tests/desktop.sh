@@ -16,6 +16,7 @@ desktops:
   - {name: pxt-a, user: alice, keyboard: de(nodeadkeys), display: {width: 1366, height: 768}}
   - {name: pxt-b, jupyter: false}
 END
+"$PX_SOURCE/packaging/bundle-host.sh" "$PX_BUILD/src/phoenix-host/phoenix-host" "$PX_BUILD/desktop-bundle"
 ok "up waits until the desktops are painted" phoenix up "$file"
 inside() { phoenix exec pxt-a -- "$@" </dev/null; }
 session() { inside /usr/lib/phoenix/session-env "$@"; }
@@ -77,6 +78,7 @@ for d in json.load(open(sys.argv[1]))['desktops']:
         for f in c['findings']:
             if (d['name'], c['check']) == (sys.argv[2], sys.argv[3]): print(f['verdict'], f['text'])" "$pxt_dir/json" "$@"; }
 checks=$(phoenix verify --list | awk 'NR > 1 {print $1}' | grep -vxE 'dns|internet' | paste -sd,)
+session xrandr --output DUMMY0 --mode 1366x768
 ok "the host takes sessions" wait_for 60 phoenix probe pxt-a
 ok "verify finds nothing to mend" sh -c "phoenix verify --json --timeout 300 --only $checks >'$pxt_dir/json'"
 has "the screen" "$(found pxt-a screen)" "ok 1366x768"
@@ -89,7 +91,8 @@ has "Python computes" "$(found pxt-a python)" "ok right result on cpu-numpy"
 has "and so does a notebook" "$(found pxt-a notebook)" "ok right result"
 has "where there is no JupyterLab there is no tunnel to it" "$(found pxt-b tunnel)" "skip"
 session sh -c 'setsid xfce4-terminal --geometry=90x20+40+40 >/dev/null 2>&1 &'
-ok "a terminal opens" wait_for 60 sh -c "[ \$($(declare -f inside session windows); windows) -ge 3 ]"
+three_windows() { [ "$(windows)" -ge 3 ]; }
+ok "a terminal opens" wait_for 60 three_windows
 ok "what is typed through the server is run" wait_for 120 sh -c "
     phoenix probe pxt-a --type 'touch typed-by-a-client
 ' --seconds 1 --png '$pxt_dir/session.png' && phoenix exec pxt-a -- test -e typed-by-a-client"

@@ -7,7 +7,7 @@
 
 #define SETTLE_US (150 * PX_US_PER_MS)    /* a screen that rests that long does rest */
 #define SETTLE_LIMIT_US (1 * PX_US_PER_S) /* one that never rests is measured as it is */
-#define PRESS_LIMIT_US (2 * PX_US_PER_S)  /* later answers do not count */
+#define PRESS_LIMIT_US (4 * PX_US_PER_S)  /* later answers do not count */
 #define IN_VAIN_MAX 3 /* after so many in a row the rest would be in vain, too */
 #define KEY_BACKSPACE 2
 #define COLOUR_STEP 64 /* between black and white there is room for any codec's error */
