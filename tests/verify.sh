@@ -31,9 +31,9 @@ has "an id block of its own" "$(found pxt-w isolation)" "ok 7 namespaces, ids"
 
 inside pxt-v systemd-run -q --unit=pxt-bad /bin/false
 ok "the unit has failed" wait_for 20 inside pxt-v systemctl is-failed pxt-bad.service
-fails 4 "a failed unit is a finding" phoenix verify
+fails 4 "a failed unit is a finding" phoenix verify --only "$well"
 has "it is named" "$out" "pxt-bad.service"
-fails 4 "one desktop's finding does not hide behind --quiet" phoenix verify -q
+fails 4 "one desktop's finding does not hide behind --quiet" phoenix verify -q --only "$well"
 lacks "but what is well does" "$out" "pxt-w"
 
 inside pxt-v sh -c 'mv /usr/bin/systemctl /usr/bin/systemctl.real &&

@@ -33,6 +33,11 @@ static struct pointer where(struct target *t) {
     return p;
 }
 
+/* What was asked for has been done when an answer to something later comes. */
+static void sync_up(struct target *t) {
+    free(xcb_get_input_focus_reply(t->x, xcb_get_input_focus(t->x), NULL));
+}
+
 static void draw(struct target *t) {
     const uint32_t colour = t->white ? 0xffffff : 0;
     const xcb_rectangle_t all = {0, 0, SIDE, SIDE};
@@ -103,12 +108,12 @@ int px_target_main(void) {
         return 0;
     }
     open_window(&t);
-    free(xcb_get_input_focus_reply(t.x, xcb_get_input_focus(t.x), NULL)); /* it is drawn */
+    sync_up(&t); /* it is drawn */
     printf("at %d %d\n", t.left + SIDE / 2, t.top + SIDE / 2);
     fflush(stdout);
     serve(&t);
     xcb_warp_pointer(t.x, XCB_NONE, t.root, 0, 0, 0, 0, (int16_t)then.x, (int16_t)then.y);
-    xcb_flush(t.x);
+    sync_up(&t);
     xcb_disconnect(t.x);
     return 0;
 }
