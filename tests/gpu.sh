@@ -213,6 +213,72 @@ for f in /dev/nvidia0 /dev/nvidiactl /usr/local/bin/nvidia-smi /etc/vulkan/icd.d
 done
 is "the linker has forgotten it" "$(inside pxt-g1 ldconfig -p | grep -c libcuda)" 0
 
+# Render nodes, when asked for. The host's are a group's that nobody inside is in.
+fx_drm
+lab "{name: pxt-g1, gpus: {ids: [$A], dri: true}}"
+ok "dri: true" phoenix up "$file"
+is "comes with the card's own render node" "$(inside pxt-g1 sh -c 'cd /dev/dri && echo *')" renderD128
+is "which its user may open" "$(phoenix exec pxt-g1 -- sh -c 'head -c 1 /dev/dri/renderD128 | wc -c' </dev/null)" 1
+is "and the node for display" "$(inside pxt-g1 ls /dev/nvidia-modeset)" /dev/nvidia-modeset
+ok "attach the other" phoenix gpu attach pxt-g1 1
+is "with its render node" "$(phoenix exec pxt-g1 -- sh -c 'head -c 1 /dev/dri/renderD129 | wc -c' </dev/null)" 1
+ok "detach it" phoenix gpu detach pxt-g1 1
+fails 1 "the render node is gone" inside pxt-g1 test -e /dev/dri/renderD129
+is "the host's are as they were" "$(stat -c '%a %t:%T' /dev/dri/renderD129)" "660 1:5"
+chmod 600 /dev/nvidia0 # NVreg_DeviceFileMode
+ok "a host that keeps its nodes to itself" phoenix restart pxt-g1
+is "is no hindrance" "$(opens pxt-g1 /dev/nvidia0)" "$allowed"
+chmod 666 /dev/nvidia0
+rm -rf /dev/dri
+fails 1 "no render node on the host" phoenix restart pxt-g1
+has "is named" "$out" "/dev/dri/renderD128"
+
+# A CDI file as the source, as nvidia-ctk writes it.
+lib=/usr/lib/x86_64-linux-gnu
+cdi() { cat <<X
+---
+cdiVersion: 0.5.0
+kind: nvidia.com/gpu
+containerEdits:
+  deviceNodes: [{path: /dev/nvidiactl}, {path: /dev/nvidia-uvm}]
+  env: [NVIDIA_VISIBLE_DEVICES=void]
+  hooks:
+  - {hookName: createContainer, path: /usr/bin/nvidia-cdi-hook, args: [nvidia-cdi-hook, update-ldcache]}
+  mounts:
+  - {hostPath: $lib/libcuda.so.580.95.05, containerPath: $lib/libcuda.so.580.95.05, options: [ro, bind]}
+  - {hostPath: /usr/bin/nvidia-smi, containerPath: /usr/bin/nvidia-smi, options: [ro, bind]}
+devices:
+- {name: "0", containerEdits: {deviceNodes: [{path: /dev/nvidia0}]}}
+- {name: "1", containerEdits: {deviceNodes: [{path: /dev/nvidia1}]}}
+X
+}
+cdi >"$pxt_dir/nvidia.yaml"
+echo "gpus: {cdi: $pxt_dir/nvidia.yaml}" >>"$PHOENIX_HOST_FILE"
+lab "{name: pxt-g1, gpus: [$B]}"
+ok "up by a CDI file" phoenix up "$file"
+is "with its nodes" "$(inside pxt-g1 sh -c 'echo /dev/nvidia*')" "/dev/nvidia-uvm /dev/nvidia1 /dev/nvidiactl"
+is "with its files, and the links beside them" "$(inside pxt-g1 sh -c "cd $dir/lib && echo *")" "libcuda.so.1 libcuda.so.580.95.05"
+has "known to the linker" "$(inside pxt-g1 ldconfig -p | grep cuda)" "$dir/lib/libcuda.so.1"
+ok "gpu check reads it" phoenix gpu check
+cdi | sed 's/580.95.05/570.1.2/' >"$pxt_dir/nvidia.yaml"
+fails 1 "a file of another driver" phoenix restart pxt-g1
+has "is told, with the way out" "$out" "nvidia-ctk cdi generate"
+fails 4 "by gpu check as well" phoenix gpu check
+phoenix gpu cdi >"$pxt_dir/nvidia.yaml"
+ok "gpu cdi's own file does, too" phoenix start pxt-g1
+is "with everything" "$(inside pxt-g1 ls $dir/lib | grep -c nvidia-encode)" 2
+sed -i '/^gpus: {cdi/d' "$PHOENIX_HOST_FILE"
+
+# Persistence, set once, only where it is not.
+ok "gpu ready" phoenix gpu ready
+is "sets persistence on the card without" "$(cat /usr/share/px-test/nvml.set)" "persistence $A 1"
+rm -f /usr/share/px-test/nvml.set
+mkdir -p /run/nvidia-persistenced && mount -t tmpfs px-run /run/nvidia-persistenced && touch /run/nvidia-persistenced/socket
+ok "gpu ready beside nvidia-persistenced" phoenix gpu ready
+fails 1 "leaves it to that" test -e /usr/share/px-test/nvml.set
+umount /run/nvidia-persistenced && rmdir /run/nvidia-persistenced 2>/dev/null
+ok "rm" phoenix rm --yes pxt-g1
+
 # Shared cards.
 lab "{name: pxt-g1, gpus: {count: 1, mode: shared, memory: 6GiB}}" "{name: pxt-g2, gpus: {count: 1, mode: shared, memory: 6GiB}}" \
     "{name: pxt-g3, gpus: {count: 1, mode: shared, memory: 6GiB}}"

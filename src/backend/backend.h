@@ -26,6 +26,9 @@ struct px_backend_device { /* a device node of the host given to the container *
     const char *path;      /* the same inside */
     uint32_t major, minor;
     bool block;
+    /* A node of its own with these numbers, which anybody inside may open, whatever the modes of
+     * the host's. */
+    bool copy;
 };
 
 /* Works on a container's tree while nothing runs in it. @root_fd: the merged root; @home_fd: what is

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "desktop/gpus.h"
 #include "desktop/ledger.h"
+#include "gpu/cdi_read.h"
 #include "gpu/nodes.h"
 #include <ctype.h>
 #include <string.h>
@@ -44,7 +45,13 @@ static int job_open(struct job *j, const char *name, struct px_error *err) {
         return px_hint(err, -ESRCH, "change gpus in its desktop file and run up");
     }
     j->host = px_gpu_look_here();
-    return px_gpu_make_ready(j->host, &done, err);
+    return px_gpu_make_ready(j->host, j->d->rec->spec.gpus.dri, &done, err);
+}
+
+static int nodes_of(const struct job *j, const struct px_gpu_grants *grants,
+                    struct px_gpu_nodes *ret, struct px_error *err) {
+    return px_gpu_source_nodes(px_fleet_host(j->fleet)->gpus.cdi, j->host, grants,
+                               j->d->rec->spec.gpus.dri, ret, err);
 }
 
 /* The nodes that only the unit @uuid has: not those that all cards share. */
@@ -53,7 +60,7 @@ static int own_nodes(const struct job *j, const char *uuid, struct px_gpu_nodes 
     px_cleanup_free struct px_gpu_grants *one = px_new0(struct px_gpu_grants, 1);
     one->n = 1;
     snprintf(one->items[0].uuid, sizeof(one->items[0].uuid), "%s", uuid);
-    int r = px_gpu_nodes(j->host, one, ret, err);
+    int r = nodes_of(j, one, ret, err);
     size_t kept = 0;
     for (size_t i = 0; r == 0 && i < ret->n; i++)
         if (isdigit((unsigned char)ret->items[i].path[strlen(ret->items[i].path) - 1]))
@@ -65,7 +72,7 @@ static int own_nodes(const struct job *j, const char *uuid, struct px_gpu_nodes 
 /* Whether another unit that the desktop keeps needs this node: two MIG devices of one card. */
 static bool still_needed(const struct job *j, const char *path) {
     px_cleanup_free struct px_gpu_nodes *nodes = px_new0(struct px_gpu_nodes, 1);
-    if (px_gpu_nodes(j->host, &j->d->rec->gpus, nodes, NULL) < 0)
+    if (nodes_of(j, &j->d->rec->gpus, nodes, NULL) < 0)
         return false;
     for (size_t i = 0; i < nodes->n; i++)
         if (strcmp(nodes->items[i].path, path) == 0)
@@ -83,11 +90,10 @@ static void keep_unneeded(const struct job *j, struct px_gpu_nodes *nodes) {
 }
 
 static int set_node(const struct job *j, const char *path, bool give, struct px_error *err) {
-    struct stat st;
-    if (stat(path, &st) < 0)
-        return px_fail_sys(err, -errno, "device node '%s'", path);
-    const struct px_backend_device device = {
-        .path = path, .major = major(st.st_rdev), .minor = minor(st.st_rdev)};
+    struct px_backend_device device;
+    int r = px_gpus_device(path, &device, err);
+    if (r < 0)
+        return r;
     return px_fleet_backend(j->fleet)->device(&j->d->c, &device, give, err);
 }
 

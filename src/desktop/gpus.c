@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "desktop/linker.h"
+#include "gpu/cdi_read.h"
 #include "gpu/nodes.h"
 #include <limits.h>
 #include <string.h>
@@ -30,14 +31,15 @@ static bool needs_nvml(const struct px_gpu_host *host, const struct px_gpu_grant
 static int look(struct px_gpus *g, struct px_error *err) {
     struct px_gpu_ready done;
     g->host = px_new0(struct px_gpu_host, 1);
+    const bool dri = g->desktop->rec->spec.gpus.dri;
     px_gpu_look("/", NULL, g->host);
-    int r = px_gpu_make_ready(g->host, &done, err);
+    int r = px_gpu_make_ready(g->host, dri, &done, err);
     if (r < 0)
         return r;
     if (needs_nvml(g->host, &g->desktop->rec->gpus)) {
         free(g->host);
         g->host = px_gpu_look_here();
-        if ((r = px_gpu_make_ready(g->host, &done, err)) < 0)
+        if ((r = px_gpu_make_ready(g->host, dri, &done, err)) < 0)
             return r;
     }
     if (g->host->state == PX_GPU_READY)
@@ -64,36 +66,41 @@ char *px_gpus_probe_path(void) {
                : NULL;
 }
 
-static int add_device(struct px_desktop *d, const struct px_gpu_node *node, struct px_error *err) {
+int px_gpus_device(const char *path, struct px_backend_device *ret, struct px_error *err) {
     struct stat st;
-    if (stat(node->path, &st) < 0) {
-        if (!node->needed)
-            return 0;
-        px_fail_sys(err, -errno, "device node '%s'", node->path);
-        return px_hint(err, -ENODEV, "phoenix gpu ready");
+    if (stat(path, &st) < 0) {
+        int r = px_fail_sys(err, -errno, "device node '%s'", path);
+        return px_hint(err, r, "phoenix gpu ready");
     }
     if (!S_ISCHR(st.st_mode))
-        return px_fail(err, -ENODEV, "'%s' is no device node", node->path);
-    /* Groups of the host are nobody inside: only what others may do counts. */
-    if (node->needed && (st.st_mode & 0006) != 0006 &&
-        strncmp(node->path, "/dev/nvidia-caps/", 17) != 0) {
-        px_fail(err, -EACCES, "'%s' has mode %04o: no desktop's user could open it", node->path,
-                st.st_mode & 07777);
-        return px_hint(err, -EACCES,
-                       "load the module with NVreg_DeviceFileMode=0666 (/etc/modprobe.d), or "
-                       "chmod 0666 %s; the cgroup decides who reaches it",
-                       node->path);
-    }
-    d->devices[d->c.n_devices++] = (struct px_backend_device){.path = own(d, px_strdup(node->path)),
-                                                              .major = major(st.st_rdev),
-                                                              .minor = minor(st.st_rdev)};
+        return px_fail(err, -ENODEV, "'%s' is no device node", path);
+    /* Groups of the host are nobody inside: only what others may do counts. Where that is not
+     * enough (render nodes are the group render's), the desktop gets a node of its own; who reaches
+     * the card is the cgroup's business. */
+    *ret = (struct px_backend_device){.path = path,
+                                      .major = major(st.st_rdev),
+                                      .minor = minor(st.st_rdev),
+                                      .copy = (st.st_mode & 0006) != 0006};
+    return 0;
+}
+
+static int add_device(struct px_desktop *d, const struct px_gpu_node *node, struct px_error *err) {
+    struct px_backend_device device;
+    int r = px_gpus_device(node->path, &device, err);
+    if (r == -ENOENT && !node->needed)
+        return 0;
+    if (r < 0)
+        return r;
+    device.path = own(d, px_strdup(node->path));
+    d->devices[d->c.n_devices++] = device;
     return 0;
 }
 
 static int add_devices(const struct px_gpus *g, struct px_error *err) {
     struct px_desktop *d = g->desktop;
     px_cleanup_free struct px_gpu_nodes *nodes = px_new0(struct px_gpu_nodes, 1);
-    int r = px_gpu_nodes(g->host, &d->rec->gpus, nodes, err);
+    int r = px_gpu_source_nodes(px_fleet_host(g->fleet)->gpus.cdi, g->host, &d->rec->gpus,
+                                d->rec->spec.gpus.dri, nodes, err);
     d->devices = px_realloc_array(d->devices, d->c.n_devices + nodes->n + 1, sizeof(*d->devices));
     d->c.devices = d->devices;
     for (size_t i = 0; i < nodes->n && r >= 0; i++)
@@ -126,12 +133,16 @@ static int prepare(void *data, int root_fd, int home_fd, struct px_error *err) {
     return px_linker_prepare(root_fd, g->desktop->c.id_first, g->driver, err);
 }
 
-int px_gpus_open(struct px_desktop *d, struct px_gpus **ret, struct px_error *err) {
+int px_gpus_open(const struct px_fleet *fleet, struct px_desktop *d, struct px_gpus **ret,
+                 struct px_error *err) {
     px_cleanup(px_gpus_freep) struct px_gpus *g = px_new0(struct px_gpus, 1);
+    g->fleet = fleet;
     g->desktop = d;
     if (d->rec->gpus.n > 0) {
         int r = look(g, err);
-        if (r < 0 || (r = px_driver_find("/", g->host->module, &g->driver, err)) < 0 ||
+        if (r < 0 ||
+            (r = px_gpu_source_driver(px_fleet_host(fleet)->gpus.cdi, g->host->module, &g->driver,
+                                      err)) < 0 ||
             (r = add_devices(g, err)) < 0)
             return px_wrap(err, r, "GPUs");
         px_cleanup_free char *probe = px_gpus_probe_path();

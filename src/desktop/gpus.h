@@ -17,8 +17,13 @@
  * is installed; NULL: not there. */
 char *px_gpus_probe_path(void);
 
-struct px_gpus {                /* px_gpus_open() .. px_gpus_free() */
-    struct px_desktop *desktop; /* lent */
+/* The device node @path of this host as it is given to desktops; ret->path is @path, lent. -ENOENT:
+ * it is not there; -ENODEV: it is no device. */
+int px_gpus_device(const char *path, struct px_backend_device *ret, struct px_error *err);
+
+struct px_gpus {                  /* px_gpus_open() .. px_gpus_free() */
+    const struct px_fleet *fleet; /* lent, as is the desktop */
+    struct px_desktop *desktop;
     struct px_gpu_host *host;
     struct px_driver *driver; /* NULL: the desktop has no cards */
 };
@@ -27,7 +32,8 @@ struct px_gpus {                /* px_gpus_open() .. px_gpus_free() */
  * result must live as long as d->c is used. A desktop without cards gets only the prepare step that
  * takes away what an earlier grant left. -ENODEV: a card is gone, or the driver does not work;
  * the message says what to do. */
-int px_gpus_open(struct px_desktop *d, struct px_gpus **ret, struct px_error *err);
+int px_gpus_open(const struct px_fleet *fleet, struct px_desktop *d, struct px_gpus **ret,
+                 struct px_error *err);
 struct px_gpus *px_gpus_free(struct px_gpus *gpus);
 PX_DEFINE_CLEANUP(struct px_gpus *, px_gpus_free)
 

@@ -63,7 +63,7 @@ static int run(const struct px_fleet *fleet, struct px_desktop *d, struct px_err
     const struct px_host_spec *host = px_fleet_host(fleet);
     const struct px_backend_ops *backend = px_fleet_backend(fleet);
     px_cleanup(px_gpus_freep) struct px_gpus *gpus = NULL;
-    int r = px_gpus_open(d, &gpus, err);
+    int r = px_gpus_open(fleet, d, &gpus, err);
     if (r < 0 || (r = px_gpus_write(gpus, err)) < 0 || (r = px_step("start.gpus", err)) < 0 ||
         (r = px_files_write(fleet, d, err)) < 0 || (r = px_net_port_add(host, &d->port, err)) < 0 ||
         (r = px_step("start.net", err)) < 0)
@@ -211,7 +211,7 @@ int px_one_update(const struct px_fleet *fleet, const char *name,
     px_cleanup(px_desktop_freep) struct px_desktop *d = NULL;
     int r = save_spec(fleet, name, spec, source, err);
     if (r < 0 || (r = px_desktop_open(fleet, name, &d, err)) < 0 ||
-        (r = px_gpus_open(d, &gpus, err)) < 0 || (r = px_files_write(fleet, d, err)) < 0)
+        (r = px_gpus_open(fleet, d, &gpus, err)) < 0 || (r = px_files_write(fleet, d, err)) < 0)
         return r;
     return px_fleet_backend(fleet)->update(&d->c, ret_restart_needed, err);
 }

@@ -10,7 +10,7 @@
 static int nodes_of(const struct px_gpu_host *host, const struct px_gpu_grants *grants, bool own,
                     json_t *ret, struct px_error *err) {
     px_cleanup_free struct px_gpu_nodes *nodes = px_new0(struct px_gpu_nodes, 1);
-    int r = px_gpu_nodes(host, grants, nodes, err);
+    int r = px_gpu_nodes(host, grants, false, nodes, err);
     for (size_t i = 0; r == 0 && i < nodes->n; i++) {
         const char *path = nodes->items[i].path;
         if (own == (isdigit((unsigned char)path[strlen(path) - 1]) != 0))

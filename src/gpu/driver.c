@@ -259,6 +259,13 @@ static int by_link(const void *a, const void *b) {
                   ((const struct px_driver_link *)b)->name);
 }
 
+/* The same files in the same order at every start: texts made of them can be compared. */
+static void sort_all(struct px_driver *d) {
+    qsort(d->files, d->n_files, sizeof(*d->files), by_name);
+    if (d->n_links > 0)
+        qsort(d->links, d->n_links, sizeof(*d->links), by_link);
+}
+
 static void fill(int root_fd, struct px_driver *d) {
     px_cleanup(dirs_fini) struct dirs dirs = {0};
     find_dirs(root_fd, &dirs);
@@ -273,10 +280,7 @@ static void fill(int root_fd, struct px_driver *d) {
         for (size_t i = 0; i < PX_N_ELEMENTS(vendor); i++)
             take_vendor_dir(root_fd, vendor_prefixes[p], i, d);
     take_firmware(root_fd, d);
-    /* The same files in the same order at every start: texts made of them can be compared. */
-    qsort(d->files, d->n_files, sizeof(*d->files), by_name);
-    if (d->n_links > 0)
-        qsort(d->links, d->n_links, sizeof(*d->links), by_link);
+    sort_all(d);
 }
 
 int px_driver_find(const char *root, const char *version, struct px_driver **ret,
@@ -294,6 +298,74 @@ int px_driver_find(const char *root, const char *version, struct px_driver **ret
                        "install the libraries of the loaded module's version, or "
                        "reboot when the driver was upgraded");
     }
+    *ret = px_take_ptr(d);
+    return 0;
+}
+
+/* What @path's place says it is; false: nothing of the driver's. */
+static bool take_path(const char *path, const char *real, struct px_driver *d) {
+    const char *base = base_of(path);
+    if (strstr(base, ".so") && is_ours(base_of(real), d->version)) {
+        add_file(d, px_strdup(real), px_asprintf("lib/%s", base_of(real)));
+        return true;
+    }
+    for (size_t i = 0; i < PX_N_ELEMENTS(programs); i++)
+        if (strcmp(base, programs[i]) == 0 && is_elf(real)) {
+            px_cleanup_free char *name = px_asprintf("bin/%s", base);
+            add_outer(d, "/usr/local/bin", base, name);
+            add_file(d, px_strdup(real), px_take_ptr(name));
+            return true;
+        }
+    for (size_t i = 0; i < PX_N_ELEMENTS(vendor); i++) {
+        px_cleanup_free char *dir = px_asprintf("/%s/", vendor[i].dir);
+        px_cleanup_free char *inside = px_asprintf("%s/%s", vendor[i].inside, base);
+        if (!strstr(path, dir) || has_outer(d, inside))
+            continue;
+        px_cleanup_free char *name = px_asprintf("share/%s/%s", base_of(vendor[i].dir), base);
+        add_outer(d, vendor[i].inside, base, name);
+        add_file(d, px_strdup(real), px_take_ptr(name));
+        return true;
+    }
+    if (!strstr(path, "/firmware/nvidia/"))
+        return false;
+    add_file(d, px_strdup(real), px_asprintf("firmware/%s", base));
+    return true;
+}
+
+/* The directories of @paths that hold libraries: where the links to them are. */
+static void take_links(int root_fd, const char *const *paths, size_t n, struct px_driver *d) {
+    px_cleanup(dirs_fini) struct dirs dirs = {0};
+    for (size_t i = 0; i < n; i++)
+        if (strstr(base_of(paths[i]), ".so"))
+            add_dir(&dirs, paths[i], (size_t)(base_of(paths[i]) - paths[i] - 1));
+    for (size_t i = 0; i < dirs.n; i++)
+        take_libraries(root_fd, dirs.paths[i], true, d);
+}
+
+int px_driver_from(const char *root, const char *version, const char *const *paths, size_t n,
+                   struct px_driver **ret, struct px_error *err) {
+    px_cleanup_close int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root_fd < 0)
+        return px_fail_sys(err, -errno, "cannot open '%s'", root);
+    px_cleanup(px_driver_freep) struct px_driver *d = px_new0(struct px_driver, 1);
+    snprintf(d->version, sizeof(d->version), "%s", version);
+    for (size_t i = 0; i < n; i++) {
+        px_cleanup_free char *real = resolve(root_fd, paths[i]);
+        px_cleanup_close int there = px_open_in_root(root_fd, paths[i], O_PATH, 0, NULL);
+        if (there < 0) {
+            px_fail(err, -ENOENT, "'%s' is not on this host", paths[i]);
+            return px_hint(err, -ENOENT, "write the file anew: nvidia-ctk cdi generate");
+        }
+        if (real)
+            take_path(paths[i], real, d);
+    }
+    take_links(root_fd, paths, n, d);
+    px_cleanup_free char *cuda = px_asprintf("lib/libcuda.so.%s", version);
+    if (!have_file(d, cuda)) {
+        px_fail(err, -ENOENT, "it does not list libcuda.so.%s, the driver that is loaded", version);
+        return px_hint(err, -ENOENT, "write the file anew: nvidia-ctk cdi generate");
+    }
+    sort_all(d);
     *ret = px_take_ptr(d);
     return 0;
 }

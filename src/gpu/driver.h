@@ -42,6 +42,11 @@ struct px_driver {
 /* -ENOENT: no libcuda of that version below @root. */
 int px_driver_find(const char *root, const char *version, struct px_driver **ret,
                    struct px_error *err);
+/* The driver's files among @paths, absolute below @root, as a CDI file lists them; the links beside
+ * them. What is no file of the driver (configuration of its services, sockets) is left out.
+ * -ENOENT: a path is not there, or no libcuda of that version among them. */
+int px_driver_from(const char *root, const char *version, const char *const *paths, size_t n,
+                   struct px_driver **ret, struct px_error *err);
 /* Adds a file that is not the driver's; copies both strings. */
 void px_driver_add(struct px_driver *driver, const char *source, const char *name);
 struct px_driver *px_driver_free(struct px_driver *driver);

@@ -3,19 +3,30 @@
 #include "base/alloc.h"
 #include <string.h>
 
+int px_gpu_nodes_add(struct px_gpu_nodes *nodes, bool needed, const char *path,
+                     struct px_error *err) {
+    for (size_t i = 0; i < nodes->n; i++)
+        if (strcmp(nodes->items[i].path, path) == 0)
+            return 0; /* two MIG devices of one card */
+    struct px_gpu_node *node = &nodes->items[nodes->n];
+    if (nodes->n == PX_GPU_NODES_MAX || strlen(path) >= sizeof(node->path))
+        return px_fail(err, -E2BIG, "device node '%s': one too many, or too long a name", path);
+    *node = (struct px_gpu_node){.needed = needed};
+    snprintf(node->path, sizeof(node->path), "%s", path);
+    nodes->n++;
+    return 0;
+}
+
+/* Ours are short, and no more than the grants allow. */
 static void add(struct px_gpu_nodes *nodes, bool needed, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 static void add(struct px_gpu_nodes *nodes, bool needed, const char *fmt, ...) {
-    struct px_gpu_node node = {.needed = needed};
+    char path[sizeof(nodes->items[0].path)];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(node.path, sizeof(node.path), fmt, ap);
+    vsnprintf(path, sizeof(path), fmt, ap);
     va_end(ap);
-    for (size_t i = 0; i < nodes->n; i++)
-        if (strcmp(nodes->items[i].path, node.path) == 0)
-            return; /* two MIG devices of one card */
-    if (nodes->n < PX_GPU_NODES_MAX)
-        nodes->items[nodes->n++] = node;
+    (void)px_gpu_nodes_add(nodes, needed, path, NULL);
 }
 
 static const struct px_gpu_card *card_of(const struct px_gpu_host *host, const char *uuid,
@@ -35,8 +46,8 @@ static int gone(const struct px_gpu_host *host, const char *uuid, struct px_erro
                    b.size ? px_buf_str(&b) : "is none");
 }
 
-static int add_card(const struct px_gpu_host *host, const char *uuid, struct px_gpu_nodes *nodes,
-                    struct px_error *err) {
+static int add_card(const struct px_gpu_host *host, const char *uuid, bool dri,
+                    struct px_gpu_nodes *nodes, struct px_error *err) {
     const struct px_gpu_mig *mig = NULL;
     const struct px_gpu_card *c = card_of(host, uuid, &mig);
     if (!c)
@@ -46,6 +57,12 @@ static int add_card(const struct px_gpu_host *host, const char *uuid, struct px_
         return c->fix[0] ? px_hint(err, -ENODEV, "%s", c->fix) : -ENODEV;
     }
     add(nodes, true, "/dev/nvidia%d", c->minor);
+    if (dri && !c->render[0]) {
+        px_fail(err, -ENODEV, "its card %s has no render node in /dev/dri", uuid);
+        return px_hint(err, -ENODEV, "modprobe nvidia-drm, or leave dri out of gpus");
+    }
+    if (dri)
+        add(nodes, true, "/dev/dri/%s", c->render);
     if (!mig)
         return 0;
     if (mig->gi_minor < 0 || mig->ci_minor < 0)
@@ -55,11 +72,11 @@ static int add_card(const struct px_gpu_host *host, const char *uuid, struct px_
     return 0;
 }
 
-int px_gpu_nodes(const struct px_gpu_host *host, const struct px_gpu_grants *grants,
+int px_gpu_nodes(const struct px_gpu_host *host, const struct px_gpu_grants *grants, bool dri,
                  struct px_gpu_nodes *ret, struct px_error *err) {
     struct px_gpu_nodes nodes = {0};
     for (size_t i = 0; i < grants->n; i++) {
-        int r = add_card(host, grants->items[i].uuid, &nodes, err);
+        int r = add_card(host, grants->items[i].uuid, dri, &nodes, err);
         if (r < 0)
             return r;
     }

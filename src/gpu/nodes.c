@@ -97,15 +97,19 @@ static int make_all(const struct maker *m, struct px_error *err) {
     return r < 0 ? r : make(m, "/dev/nvidia-uvm-tools", m->host->uvm_major, 1, err);
 }
 
-int px_gpu_make_ready(struct px_gpu_host *host, struct px_gpu_ready *ret, struct px_error *err) {
-    static const char *const modules[][2] = {{"nvidia", "nvidia"}, {"nvidia_uvm", "nvidia-uvm"}};
+int px_gpu_make_ready(struct px_gpu_host *host, bool dri, struct px_gpu_ready *ret,
+                      struct px_error *err) {
+    static const char *const modules[][2] = {{"nvidia", "nvidia"},
+                                             {"nvidia_uvm", "nvidia-uvm"},
+                                             {"nvidia_modeset", "nvidia-modeset"},
+                                             {"nvidia_drm", "nvidia-drm"}};
     *ret = (struct px_gpu_ready){0};
     bool any = host->module[0] != '\0';
     for (size_t i = 0; i < host->n_cards; i++)
         any |= strcmp(host->cards[i].driver, "vfio-pci") != 0;
     if (!any)
         return 0;
-    for (size_t i = 0; i < PX_N_ELEMENTS(modules); i++) {
+    for (size_t i = 0; i < (dri ? PX_N_ELEMENTS(modules) : 2); i++) {
         int r = is_loaded(modules[i][0]) ? 0 : load_module(modules[i][1], err);
         if (r < 0)
             return r;

@@ -15,11 +15,12 @@ struct px_gpu_ready {
         n_mended; /* modules loaded; nodes made; nodes whose numbers were wrong */
 };
 
-/* Loads nvidia and nvidia-uvm where they are not, then makes every node that is missing, or that
- * has numbers of an earlier boot. Without an NVIDIA card there is nothing to do. @host is looked at
- * anew when a module was loaded. -ENODEV: a module cannot be loaded; -ENXIO: the driver registered
- * no number for a node. */
-int px_gpu_make_ready(struct px_gpu_host *host, struct px_gpu_ready *ret, struct px_error *err);
+/* Loads nvidia and nvidia-uvm where they are not, and with @dri nvidia-modeset and nvidia-drm, then
+ * makes every node that is missing, or that has numbers of an earlier boot. Without an NVIDIA card
+ * there is nothing to do. @host is looked at anew when a module was loaded. -ENODEV: a module
+ * cannot be loaded; -ENXIO: the driver registered no number for a node. */
+int px_gpu_make_ready(struct px_gpu_host *host, bool dri, struct px_gpu_ready *ret,
+                      struct px_error *err);
 
 /* Makes or mends one node of devtmpfs; 1: something was done. */
 int px_gpu_make_node(const char *path, unsigned major, unsigned minor, unsigned mode,

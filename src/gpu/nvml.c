@@ -65,6 +65,8 @@ struct api {
     int (*graphics)(nvml_device, unsigned *, struct nvml_process *);
     int (*ancestor)(nvml_device, nvml_device, int *);
     int (*p2p)(nvml_device, nvml_device, int, int *);
+    int (*persistence)(nvml_device, int *);
+    int (*set_persistence)(nvml_device, int);
 };
 
 static void load(struct api *a) {
@@ -101,6 +103,8 @@ static void load(struct api *a) {
         {"nvmlDeviceGetGraphicsRunningProcesses_v3", (void **)&a->graphics},
         {"nvmlDeviceGetTopologyCommonAncestor", (void **)&a->ancestor},
         {"nvmlDeviceGetP2PStatus", (void **)&a->p2p},
+        {"nvmlDeviceGetPersistenceMode", (void **)&a->persistence},
+        {"nvmlDeviceSetPersistenceMode", (void **)&a->set_persistence},
     };
     for (size_t i = 0; i < PX_N_ELEMENTS(table); i++)
         *table[i].slot = dlsym(a->handle, table[i].name);
@@ -317,4 +321,27 @@ void px_nvml_read(const char *library, struct px_nvml *ret) {
         ASK(&a, shutdown);
     }
     dlclose(a.handle);
+}
+
+size_t px_nvml_persist(const char *library) {
+    struct api a = {.handle = dlopen(library ? library : "libnvidia-ml.so.1", RTLD_NOW)};
+    unsigned n = 0;
+    size_t n_set = 0;
+    if (!a.handle)
+        return 0;
+    load(&a);
+    if (ASK(&a, init) == NVML_OK) {
+        ASK(&a, count, &n);
+        for (unsigned i = 0; i < n; i++) {
+            nvml_device dev = NULL;
+            int on = 1;
+            if (ASK(&a, by_index, i, &dev) == NVML_OK &&
+                ASK(&a, persistence, dev, &on) == NVML_OK && !on &&
+                ASK(&a, set_persistence, dev, 1) == NVML_OK)
+                n_set++;
+        }
+        ASK(&a, shutdown);
+    }
+    dlclose(a.handle);
+    return n_set;
 }

@@ -78,6 +78,10 @@ struct px_nvml {
  * library is a fact, too. */
 void px_nvml_read(const char *library, struct px_nvml *ret);
 
+/* Lets the driver keep every card initialised while nothing uses it, where it does not yet; how
+ * many were changed. Root only. */
+size_t px_nvml_persist(const char *library);
+
 /* "0000:01:00.0" from "00000000:01:00.0" or "01:00.0", in lower case; pure. -EINVAL. */
 int px_gpu_address(const char *text, char ret[PX_GPU_ADDRESS_MAX]);
 /* Whether chips of that compute capability (A100: 8.0, H100: 9.0, B200: 10.0) have no NVENC; pure.

@@ -127,7 +127,7 @@ static void mig_devices_have_their_capability_nodes(void **state) {
     struct px_gpu_grants grants = {.n = 1};
     static struct px_gpu_nodes nodes;
     strcpy(grants.items[0].uuid, "MIG-2");
-    px_assert_ok(px_gpu_nodes(&host, &grants, &nodes, NULL));
+    px_assert_ok(px_gpu_nodes(&host, &grants, false, &nodes, NULL));
     assert_string_equal(nodes.items[0].path, "/dev/nvidia0");
     assert_string_equal(nodes.items[1].path, "/dev/nvidia-caps/nvidia-cap21");
     assert_string_equal(nodes.items[2].path, "/dev/nvidia-caps/nvidia-cap22");
@@ -144,7 +144,7 @@ static void a_desktop_gets_the_nodes_of_its_card_only(void **state) {
     static struct px_gpu_nodes nodes;
     struct px_error err = {0};
     strcpy(grants.items[0].uuid, B);
-    px_assert_ok(px_gpu_nodes(&host, &grants, &nodes, NULL));
+    px_assert_ok(px_gpu_nodes(&host, &grants, false, &nodes, NULL));
     assert_string_equal(nodes.items[0].path, "/dev/nvidia1");
     for (size_t i = 0; i < nodes.n; i++)
         assert_string_not_equal(nodes.items[i].path, "/dev/nvidia0");
@@ -153,7 +153,7 @@ static void a_desktop_gets_the_nodes_of_its_card_only(void **state) {
         assert_null(strstr(files[i], "0000:01:00.0"));
     px_gpu_proc_files_free(files);
     strcpy(grants.items[0].uuid, "GPU-gone");
-    assert_int_equal(px_gpu_nodes(&host, &grants, &nodes, &err), -ENODEV);
+    assert_int_equal(px_gpu_nodes(&host, &grants, false, &nodes, &err), -ENODEV);
     px_assert_contains(err.msg, "is not on this host any more");
     px_assert_contains(err.hint, A);
 }

@@ -1,7 +1,6 @@
 /* src/phoenix/verb_gpu_check.c - `phoenix gpu check` */
 #include "base/alloc.h"
-#include "gpu/driver.h"
-#include "gpu/inject.h"
+#include "gpu/cdi_read.h"
 #include "phoenix/findings_cli.h"
 #include "phoenix/fleet_cli.h"
 #include "phoenix/gpu_cli.h"
@@ -43,17 +42,17 @@ static void check_nodes(const struct px_gpu_host *host, struct px_findings *l) {
 }
 
 /* What the next start of it would find. */
-static void check_desktop(const struct px_gpu_host *host, const struct px_status *s,
-                          struct px_findings *l) {
+static void check_desktop(const char *cdi, const struct px_gpu_host *host,
+                          const struct px_status *s, struct px_findings *l) {
     struct px_error err = {0};
     px_cleanup_free struct px_gpu_nodes *nodes = px_new0(struct px_gpu_nodes, 1);
     px_cleanup(px_driver_freep) struct px_driver *driver = NULL;
     const bool runs = s->info.init_pid > 0;
     if (!s->rec || s->rec->gpus.n == 0)
         return;
-    if (px_gpu_nodes(host, &s->rec->gpus, nodes, &err) < 0 ||
+    if (px_gpu_source_nodes(cdi, host, &s->rec->gpus, s->rec->spec.gpus.dri, nodes, &err) < 0 ||
         (host->state != PX_GPU_READY && px_fail(&err, -ENODEV, "%s", host->why) < 0) ||
-        px_driver_find("/", host->module, &driver, &err) < 0)
+        px_gpu_source_driver(cdi, host->module, &driver, &err) < 0)
         px_findings_add(
             l, PX_VERDICT_FAIL, s->name, err.hint[0] ? err.hint : host->fix, "%s: %s",
             runs ? "runs with what it has; its next start would fail" : "would not start", err.msg);
@@ -76,7 +75,7 @@ static int run(struct px_cli *cli, struct px_error *err) {
     check_host(host, &list);
     check_nodes(host, &list);
     for (size_t i = 0; i < n; i++)
-        check_desktop(host, &all[i], &list);
+        check_desktop(px_fleet_host(fleet)->gpus.cdi, host, &all[i], &list);
     px_status_list_free(all, n);
     return px_cli_print_findings(cli, &list);
 }

@@ -25,7 +25,8 @@
 enum px_gpu_want { PX_GPU_NONE, PX_GPU_COUNT, PX_GPU_ALL, PX_GPU_LIST };
 enum px_gpu_mode { PX_GPU_EXCLUSIVE, PX_GPU_SHARED };
 
-/* gpus: none | N | all | {count or ids, mode, memory} | [GPU-uuid, MIG-uuid, 0000:01:00.0, index]
+/* gpus: none | N | all | {count or ids, mode, memory, dri} | [GPU-uuid, MIG-uuid, 0000:01:00.0,
+ * index]
  */
 struct px_gpu_request {
     enum px_gpu_want want;
@@ -34,6 +35,7 @@ struct px_gpu_request {
     size_t n_ids;
     enum px_gpu_mode mode;
     uint64_t memory_bytes; /* budget for SHARED; 0: an equal part */
+    bool dri;              /* with the cards' render nodes in /dev/dri */
 };
 
 /* mounts: [{source: /data, target: /data, read_only: true}]. Host paths, absolute. */

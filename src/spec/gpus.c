@@ -152,6 +152,13 @@ static const struct px_field map_fields[] = {
      .aka = "vram budget",
      .min = 64 * MIB,
      .offset = OFF(memory_bytes)},
+    {.key = "dri",
+     .kind = PX_FIELD_BOOL,
+     .doc = "Also the cards' render nodes (`/dev/dri/renderD128`), for programs that draw through "
+            "GBM. CUDA, NVENC, Vulkan and EGL without a screen do not need them.",
+     .fallback = "false",
+     .aka = "render graphics drm",
+     .offset = OFF(dri)},
     {0},
 };
 
@@ -180,7 +187,9 @@ json_t *px_gpu_request_print(const void *obj) {
         json_object_del(map, "ids");
     if (gpus->memory_bytes == 0)
         json_object_del(map, "memory");
-    if (gpus->mode == PX_GPU_SHARED)
+    if (!gpus->dri)
+        json_object_del(map, "dri");
+    if (gpus->mode == PX_GPU_SHARED || gpus->dri)
         return map;
     json_t *brief = json_incref(json_object_get(map, gpus->want == PX_GPU_LIST ? "ids" : "count"));
     json_decref(map);

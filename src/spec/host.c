@@ -244,6 +244,22 @@ static const struct px_field gpu_fields[] = {
      .min = 1,
      .max = 64,
      .offset = OFF(gpus.max_shared)},
+    {.key = "cdi",
+     .kind = PX_FIELD_STRING,
+     .doc = "CDI file (`nvidia-ctk cdi generate`) whose device nodes and mounts desktops get, "
+            "instead of what phoenix finds. Its hooks are not run.",
+     .expected = "an absolute path",
+     .fallback_doc = "phoenix looks itself",
+     .offset = OFF(gpus.cdi),
+     .check = px_check_path,
+     .pattern = PX_PATTERN_PATH},
+    {.key = "persistence",
+     .kind = PX_FIELD_BOOL,
+     .doc =
+         "Whether `phoenix gpu ready`, run at boot, lets the driver keep idle cards initialised, "
+         "where nvidia-persistenced does not.",
+     .fallback = "true",
+     .offset = OFF(gpus.persistence)},
     {0},
 };
 

@@ -48,6 +48,8 @@ struct px_host_spec {
     struct {
         enum px_gpu_policy policy; /* default spread */
         unsigned max_shared;       /* desktops on one shared card; default 4 */
+        char *cdi;        /* CDI file that says what desktops get; NULL: phoenix looks itself */
+        bool persistence; /* default true: `gpu ready` sets persistence mode */
     } gpus;
 };
 

@@ -65,6 +65,14 @@ fx_module() {
     echo "driver $1" >/usr/share/px-test/nvml
 }
 
+# fx_drm: nvidia-modeset.ko and nvidia-drm.ko are loaded too. The render nodes have numbers that open.
+fx_drm() {
+    mkdir -p /sys/module/nvidia_modeset /sys/module/nvidia_drm /dev/dri
+    mknod -m 660 /dev/dri/renderD128 c 1 7
+    mknod -m 660 /dev/dri/renderD129 c 1 5
+    mknod -m 660 /dev/dri/card0 c 1 3
+}
+
 # fx_pci ADDRESS DRIVER: a display controller of NVIDIA's; "-": nothing drives it.
 fx_pci() {
     local dir=/sys/bus/pci/devices/$1

@@ -1,5 +1,6 @@
 /* src/backend/lxc/config.c - liblxc's configuration of a container, as text */
 #include "backend/lxc/config.h"
+#include "backend/lxc/nodes.h"
 #include "backend/lxc/paths.h"
 #include "backend/lxc/tree.h"
 #include "base/alloc.h"
@@ -162,8 +163,13 @@ static void put_mounts(struct px_buf *b, const struct px_container *c,
     }
     if (c->fuse)
         put_entry(b, "/dev/fuse", "dev/fuse", "none bind,create=file");
-    for (size_t i = 0; i < c->n_devices; i++)
-        put_entry(b, c->devices[i].path, c->devices[i].path, "none bind,create=file");
+    for (size_t i = 0; i < c->n_devices; i++) {
+        char name[40];
+        snprintf(name, sizeof(name), PX_LXC_NODES_DIR "/d%zu", i);
+        px_cleanup_free char *own = px_lxc_mnt_path(c, name);
+        put_entry(b, c->devices[i].copy ? own : c->devices[i].path, c->devices[i].path,
+                  "none bind,create=file");
+    }
 }
 
 static int put_extra_mounts(struct px_buf *b, const struct px_container *c, struct px_error *err) {

@@ -2,6 +2,7 @@
 #include "backend/lxc/device.h"
 #include "backend/lxc/helper.h"
 #include "backend/lxc/monitor.h"
+#include "backend/lxc/nodes.h"
 #include "backend/lxc/paths.h"
 #include "backend/root.h"
 #include "base/alloc.h"
@@ -19,7 +20,7 @@ struct work {
     const struct px_backend_device *device;
     bool give;
     int pidfd;   /* of init */
-    int node_fd; /* detached copy of the host's node; -1: taking it away */
+    int node_fd; /* detached copy of the host's node; -1: taking it away, or a node of its own */
 };
 
 static void container_put(struct lxc_container *lxc) {
@@ -40,7 +41,7 @@ static int set_rule(const struct work *w, struct px_error *err) {
 
 /* Inside the container's mount namespace, as the host's root: every path is resolved below its root
  * without following what its owner may have put there. */
-static int place(const struct work *w, int root_fd, struct px_error *err) {
+static int place(const struct work *w, int node_fd, int root_fd, struct px_error *err) {
     const uid_t id = w->c->id_first;
     /* /dev is a file system of the container's: only its own ids can make files there. */
     setfsuid(id);
@@ -50,7 +51,7 @@ static int place(const struct work *w, int root_fd, struct px_error *err) {
     setfsgid(0);
     if (target < 0)
         return target;
-    if (syscall(SYS_move_mount, w->node_fd, "", target, "",
+    if (syscall(SYS_move_mount, node_fd, "", target, "",
                 MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
         return px_fail_sys(err, -errno, "cannot mount '%s' inside", w->device->path);
     return 0;
@@ -73,12 +74,17 @@ static int take_away(const struct work *w, int root_fd, struct px_error *err) {
 }
 
 static int child_work(const struct work *w, struct px_error *err) {
+    px_cleanup_free char *dir = px_lxc_mnt_path(w->c, "");
+    px_cleanup_close int own = -1;
+    if (w->give && w->device->copy && (own = px_lxc_nodes_open(w->device, dir, err)) < 0)
+        return own;
     if (setns(w->pidfd, CLONE_NEWNS) < 0)
         return px_fail_sys(err, -errno, "cannot enter the container's mounts");
     px_cleanup_close int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root_fd < 0)
         return px_fail_sys(err, -errno, "cannot open the container's root");
-    return w->give ? place(w, root_fd, err) : take_away(w, root_fd, err);
+    return w->give ? place(w, own >= 0 ? own : w->node_fd, root_fd, err)
+                   : take_away(w, root_fd, err);
 }
 
 static int run_child(const struct work *w, struct px_error *err) {
@@ -114,8 +120,8 @@ int px_lxc_device(const struct px_container *c, const struct px_backend_device *
     px_cleanup_close int pidfd = px_monitor_open_init(c, &m, err);
     if (pidfd < 0)
         return pidfd;
-    px_cleanup_close int node = give ? open_node(device, err) : -1;
-    if (give && node < 0)
+    px_cleanup_close int node = give && !device->copy ? open_node(device, err) : -1;
+    if (give && !device->copy && node < 0)
         return node;
     const struct work w = {c, device, give, pidfd, node};
     /* Given: first the rule, so that the node works from the moment it is seen. Taken: first the

@@ -113,6 +113,19 @@ static void config_names_exact_devices(void **state) {
     assert_null(strstr(text, "10:229")); /* fuse was not asked for */
 }
 
+static void a_node_of_its_own_comes_from_its_own_place(void **state) {
+    struct fixture f = simple();
+    const struct px_backend_device devices[] = {
+        {.path = "/dev/nvidia0", .major = 195},
+        {.path = "/dev/dri/renderD128", .major = 226, .minor = 128, .copy = true}};
+    f.c.devices = devices;
+    f.c.n_devices = 2;
+    px_cleanup_free char *text = text_of(&f);
+    px_assert_contains(text, "lxc.mount.entry = /dev/nvidia0 dev/nvidia0 none bind,create=file");
+    px_assert_contains(text, "/mnt/dev/d1 dev/dri/renderD128 none bind,create=file 0 0\n");
+    px_assert_contains(text, "devices.allow = c 226:128 rw\n");
+}
+
 static void config_without_a_bridge_has_no_network(void **state) {
     struct fixture f = simple();
     px_cleanup_free char *none = text_of(&f);
@@ -180,6 +193,7 @@ int main(void) {
         cmocka_unit_test(config_escapes_paths),
         cmocka_unit_test(config_refuses_what_would_end_a_line),
         cmocka_unit_test(config_names_exact_devices),
+        cmocka_unit_test(a_node_of_its_own_comes_from_its_own_place),
         cmocka_unit_test(config_without_a_bridge_has_no_network),
         cmocka_unit_test(needs_restart_tells_live_limits_from_the_rest),
         cmocka_unit_test(config_has_apparmor_as_the_host_does),

@@ -2,6 +2,7 @@
 #include "backend/lxc/tree.h"
 #include "backend/lxc/disk.h"
 #include "backend/lxc/idmount.h"
+#include "backend/lxc/nodes.h"
 #include "backend/lxc/paths.h"
 #include "backend/root.h"
 #include "base/alloc.h"
@@ -39,6 +40,11 @@ int px_tree_unshare(struct px_error *err) {
  * directories. */
 static int check_searchable(const char *path, struct px_error *err) {
     px_cleanup_free char *part = px_strdup(path);
+    struct stat root;
+    if (stat("/", &root) == 0 && !(root.st_mode & S_IXOTH)) {
+        px_fail(err, -EACCES, "'/' cannot be entered by the container's root");
+        return px_hint(err, -EACCES, "chmod o+x /");
+    }
     for (char *slash = part + strlen(part); slash && slash > part; slash = strrchr(part, '/')) {
         *slash = '\0';
         struct stat st;
@@ -280,6 +286,13 @@ static int mount_extra(const struct tree *t, size_t i, struct px_error *err) {
     return px_idmount_place(fd, target, err);
 }
 
+static int mount_nodes(const struct tree *t, struct px_error *err) {
+    if (!px_lxc_nodes_wanted(t->c->devices, t->c->n_devices))
+        return 0;
+    px_cleanup_close int fd = px_lxc_nodes_new(t->c->devices, t->c->n_devices, err);
+    return fd < 0 ? fd : place_at(t, fd, PX_LXC_NODES_DIR, err);
+}
+
 static int mount_all(struct tree *t, bool extra, struct px_error *err) {
     int r = mount_tmpfs(t, err);
     if (r < 0)
@@ -297,6 +310,8 @@ static int mount_all(struct tree *t, bool extra, struct px_error *err) {
         if (r < 0)
             return px_wrap(err, r, "mount at '%s'", t->c->mounts[i].target);
     }
+    if (extra && (r = mount_nodes(t, err)) < 0)
+        return r;
     px_cleanup_close int lxc = make_dir(t, "lxc", err); /* liblxc's own mount point */
     return lxc < 0 ? lxc : px_step("lxc.tree.mounted", err);
 }
