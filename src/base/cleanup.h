@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define px_cleanup(func) __attribute__((cleanup(func)))
+/* "unused": some are there only to be released at the end, which clang would mind. */
+#define px_cleanup(func) __attribute__((cleanup(func), unused))
 
 /* Defines funcp(T *) for use with px_cleanup; @func takes NULL (or calls are skipped for it). */
 #define PX_DEFINE_CLEANUP(type, func)                                                              \
