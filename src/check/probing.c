@@ -5,8 +5,10 @@
 #include "base/file.h"
 #include "base/proc.h"
 #include "base/program.h"
+#include "desktop/files.h"
 #include "desktop/reach.h"
 #include "desktop/remote.h"
+#include "proto/session.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,6 +22,7 @@
 #define AIM_TIMEOUT_US (10 * PX_US_PER_S)
 #define AIM_LINE_MAX 64
 #define PASSWORD_FD 3
+#define TOTP_MAX_BYTES 64
 
 static int find_probe(char **ret, struct px_error *err) {
     static const char *const folders[] = {".",        "../session",     "../bin",
@@ -27,9 +30,39 @@ static int find_probe(char **ret, struct px_error *err) {
     return px_program_find("phoenix-probe", folders, ret, err);
 }
 
-static int password_fd(const struct px_remote *remote, struct px_error *err) {
+/* The code of the second factor for now, "" where the desktop's file wants none. */
+static int totp_code(const struct px_desktop *d, char ret[7], struct px_error *err) {
+    px_cleanup_free char *hex = NULL;
+    uint8_t secret[TOTP_MAX_BYTES];
+    size_t n = 0;
+    ret[0] = '\0';
+    if (!d->rec->spec.remote.totp)
+        return 0;
+    int r = px_file_read(d->dir_fd, PX_FILES_DIR "/host-totp", 4096, &hex, NULL, err);
+    if (r < 0)
+        return r;
+    hex[strcspn(hex, "\r\n")] = '\0';
+    if (sodium_hex2bin(secret, sizeof(secret), hex, strlen(hex), NULL, &n, NULL) != 0 || n == 0)
+        r = px_fail(err, -EINVAL, "'host-totp' is damaged");
+    else
+        px_totp(secret, n, time(NULL), ret);
+    sodium_memzero(secret, sizeof(secret));
+    sodium_memzero(hex, strlen(hex));
+    return r;
+}
+
+/* Two lines: the password, and the code or nothing. */
+static int password_fd(const struct px_remote *remote, const struct px_desktop *d,
+                       struct px_error *err) {
+    char code[7];
+    int r = totp_code(d, code, err);
+    if (r < 0)
+        return r;
     px_cleanup_close int fd = memfd_create("phoenix-password", MFD_CLOEXEC);
-    int r = fd < 0 ? -errno : px_fd_write_all(fd, remote->password, strlen(remote->password));
+    char *text = px_asprintf("%s\n%s\n", remote->password, code);
+    r = fd < 0 ? -errno : px_fd_write_all(fd, text, strlen(text));
+    sodium_memzero(text, strlen(text));
+    free(text);
     if (r < 0 || lseek(fd, 0, SEEK_SET) < 0)
         return px_fail_sys(err, r < 0 ? r : -errno, "cannot make a memory file");
     return px_take_fd(&fd);
@@ -51,7 +84,7 @@ int px_probing_run(const struct px_fleet *fleet, const struct px_desktop *d,
     int r = px_remote_load(fleet, d, &remote, err);
     if (r < 0 || (r = find_probe(&program, err)) < 0)
         return r;
-    px_cleanup_close int fd = password_fd(&remote, err);
+    px_cleanup_close int fd = password_fd(&remote, d, err);
     if (fd < 0)
         return fd;
     const char *argv[PX_PROBING_ARGS_MAX] = {program,   "--server",        remote.server,

@@ -12,11 +12,12 @@
 #define PICTURE_SLOW_MS 5000
 #define CLICK_SLOW_MS 150 /* above that a person begins to wait */
 #define PRESSES "10"
+#define REFUSED "Your ip is blocked by the peer" /* the protocol's words */
 #define FILE_BYTES "262144"
 #define JUPYTER_TARGET "127.0.0.1:8888"
 
-/* False: there is nothing to reach, and @subject has been told why. */
-static bool can_reach(const struct px_verify_desk *desk, const char *subject,
+/* False: there is nothing to reach, and @subject has been told why. @may: what its file says. */
+static bool can_reach(const struct px_verify_desk *desk, const char *subject, bool may,
                       struct px_findings *ret) {
     px_cleanup(px_remote_fini) struct px_remote remote = {0};
     px_cleanup_free char *bundle = px_remote_bundle();
@@ -27,9 +28,16 @@ static bool can_reach(const struct px_verify_desk *desk, const char *subject,
         px_found_skip(ret, subject, "phoenix-host is not built here");
     else if (px_remote_load(desk->fleet, desk->d, &remote, &err) < 0)
         px_found_skip(ret, subject, "no remote access: %s", err.msg);
+    else if (!may)
+        px_found_skip(ret, subject, "its file does not allow that to viewers");
     else
         return true;
     return false;
+}
+
+/* Who the desktop's file keeps out is told so by the host in these words. */
+static bool keeps_us_out(const struct px_verify_desk *desk, const char *words) {
+    return desk->d->rec->spec.remote.n_allow > 0 && strcmp(words, REFUSED) == 0;
 }
 
 /* Runs the probe and reads its report; false: @subject has been told what failed. */
@@ -46,7 +54,10 @@ static bool probe(const struct px_verify_desk *desk, const char *subject, const 
         px_cleanup_free char *line = px_strndup(px_buf_str(&why), strcspn(px_buf_str(&why), "\n"));
         const char *words = strncmp(line, "phoenix-probe: ", 15) == 0 ? line + 15 : line;
         px_text_clean(line);
-        px_found_fail(ret, subject, fix, "%s", *words ? words : "phoenix-probe says nothing");
+        if (keeps_us_out(desk, words))
+            px_found_skip(ret, subject, "its file does not let this host in (remote.allow)");
+        else
+            px_found_fail(ret, subject, fix, "%s", *words ? words : "phoenix-probe says nothing");
         return false;
     }
     if (r < 0)
@@ -73,7 +84,7 @@ void px_verify_remote(const void *data, struct px_findings *ret) {
     const struct px_verify_desk *desk = data;
     static const char *const args[] = {NULL};
     struct px_probing_report report;
-    if (can_reach(desk, "remote", ret) && probe(desk, "remote", args, &report, ret))
+    if (can_reach(desk, "remote", true, ret) && probe(desk, "remote", args, &report, ret))
         judge_picture("remote", &report, false, ret);
 }
 
@@ -81,7 +92,7 @@ void px_verify_relay(const void *data, struct px_findings *ret) {
     const struct px_verify_desk *desk = data;
     static const char *const args[] = {"--relay", NULL};
     struct px_probing_report report;
-    if (can_reach(desk, "relay", ret) && probe(desk, "relay", args, &report, ret))
+    if (can_reach(desk, "relay", true, ret) && probe(desk, "relay", args, &report, ret))
         judge_picture("relay", &report, true, ret);
 }
 
@@ -106,7 +117,7 @@ void px_verify_latency(const void *data, struct px_findings *ret) {
     struct px_probing_report report;
     struct px_error err = {0};
     struct px_aim aim;
-    if (!can_reach(desk, "latency", ret))
+    if (!can_reach(desk, "latency", desk->d->rec->spec.remote.input, ret))
         return;
     const int r = px_aim_open(desk->fleet, desk->d->rec->spec.name, &aim, &err);
     if (r == -EBUSY)
@@ -126,7 +137,8 @@ void px_verify_files(const void *data, struct px_findings *ret) {
     const struct px_verify_desk *desk = data;
     static const char *const args[] = {"--no-picture", "--files", FILE_BYTES, NULL};
     struct px_probing_report report;
-    if (!can_reach(desk, "files", ret) || !probe(desk, "files", args, &report, ret))
+    if (!can_reach(desk, "files", desk->d->rec->spec.remote.files, ret) ||
+        !probe(desk, "files", args, &report, ret))
         return;
     if (report.files_error[0])
         px_found_fail(ret, "files", NULL, "%s", report.files_error);
@@ -145,7 +157,8 @@ void px_verify_tunnel(const void *data, struct px_findings *ret) {
         px_found_skip(ret, "tunnel", "nothing there to reach: JupyterLab does not run");
         return;
     }
-    if (!can_reach(desk, "tunnel", ret) || !probe(desk, "tunnel", args, &report, ret))
+    if (!can_reach(desk, "tunnel", desk->d->rec->spec.remote.tunnel, ret) ||
+        !probe(desk, "tunnel", args, &report, ret))
         return;
     if (report.tunnel_error[0])
         px_found_fail(ret, "tunnel", NULL, "%s", report.tunnel_error);

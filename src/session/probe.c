@@ -57,7 +57,10 @@ static void take_text(char to[PX_PROBE_TEXT_MAX], const char *from) {
     snprintf(to, PX_PROBE_TEXT_MAX, "%.*s", PX_PROBE_TEXT_MAX - 1, px_peer_text(from, clean));
 }
 
+/* Of the first connection. */
 static void take_info(struct px_probe *p, const struct px_client *c, const Pxs__PeerInfo *info) {
+    if (p->result->login_us > 0)
+        return;
     p->result->login_us = px_now_us() - p->start_us;
     take_text(p->result->username, info->username);
     take_text(p->result->hostname, info->hostname);
@@ -87,13 +90,16 @@ static int log_in(const struct px_probe_opts *o, struct px_client *c, struct px_
     return r;
 }
 
-int px_probe_dial(const struct px_probe_opts *o, struct px_client_login *l, struct px_client **ret,
+int px_probe_dial(struct px_probe *p, struct px_client_login *l, struct px_client **ret,
                   struct px_error *err) {
     px_cleanup(px_client_closep) struct px_client *c = NULL;
     px_cleanup(px_message_freep) Pxs__Message *m = NULL;
-    int r = px_reach(o, &c, err);
-    if (r < 0 || (r = log_in(o, c, l, &m, err)) < 0)
+    int r = px_reach(p->opts, &c, err);
+    if (r >= 0 && p->result->connect_us == 0)
+        p->result->connect_us = px_now_us() - p->start_us;
+    if (r < 0 || (r = log_in(p->opts, c, l, &m, err)) < 0)
         return r;
+    take_info(p, c, m->login_response->peer_info);
     *ret = px_take_ptr(c);
     return 0;
 }
@@ -133,19 +139,14 @@ static int look(struct px_probe *p, struct px_error *err) {
     return p->opts->png_fd < 0 ? 0 : px_decoder_write_png(p->decoder, p->opts->png_fd, err);
 }
 
-/* The desktop's picture, or only the names of who is there. */
 static int run(struct px_probe *p, struct px_error *err) {
-    px_cleanup(px_message_freep) Pxs__Message *m = NULL;
-    struct px_client_login l = {.files_dir = p->opts->no_picture ? "" : NULL};
-    int r = px_reach(p->opts, &p->client, err);
-    p->result->connect_us = px_now_us() - p->start_us;
-    if (r < 0 || (r = log_in(p->opts, p->client, &l, &m, err)) < 0)
-        return r;
-    take_info(p, p->client, m->login_response->peer_info);
-    if (!p->opts->no_picture && (r = look(p, err)) < 0)
-        return r;
-    px_probe_services(p);
-    return 0;
+    struct px_client_login l = {0};
+    int r = 0;
+    if (!p->opts->no_picture && (r = px_probe_dial(p, &l, &p->client, err)) >= 0)
+        r = look(p, err);
+    if (r >= 0)
+        px_probe_services(p);
+    return r;
 }
 
 int px_probe_run(const struct px_probe_opts *opts, struct px_probe_result *ret,

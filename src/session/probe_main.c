@@ -70,14 +70,21 @@ static int open_file(const char *name, int flags, struct px_error *err) {
     return fd < 0 ? px_fail_sys(err, -errno, "cannot open '%s'", name) : fd;
 }
 
-static int read_password(const char *name, char **ret, struct px_error *err) {
+/* The second line, if there is one, is the code of the second factor. */
+static int read_password(const char *name, struct args *a, struct px_error *err) {
     const int fd = open_file(name, O_RDONLY, err);
     char *text = NULL;
     int r = fd < 0 ? fd : px_fd_read_all(fd, PASSWORD_MAX_BYTES, &text, NULL, err);
     if (r < 0)
         return r;
+    char *second = text + strcspn(text, "\n");
+    second += *second == '\n';
+    second[strcspn(second, "\r\n")] = '\0';
+    if (*second && !a->o.code)
+        a->o.code = second;
     text[strcspn(text, "\r\n")] = '\0';
-    *ret = text;
+    free(a->password);
+    a->password = text;
     return 0;
 }
 
@@ -148,7 +155,7 @@ static int take(int c, struct args *a, struct px_error *err) {
         o->id = optarg;
         return 0;
     case 'p':
-        return read_password(optarg, &a->password, err);
+        return read_password(optarg, a, err);
     case 'r':
         o->force_relay = true;
         return 0;
@@ -222,6 +229,8 @@ static int check(const struct args *a, struct px_error *err) {
         return px_fail(err, -EINVAL, "--password-file is missing");
     if (!a->put != !o->put_path || !o->get_path != !a->into)
         return px_fail(err, -EINVAL, "--put goes with --to, --get with --into");
+    if (o->no_picture && !o->file_bytes && !a->put && !o->get_path && !o->tunnel_host)
+        return px_fail(err, -EINVAL, "--no-picture leaves nothing to do");
     return 0;
 }
 

@@ -14,8 +14,9 @@ struct px_probe {
 
 /* Reads on until @until_us, or (@one) until a picture came. 1: one came, 0: time is up. */
 int px_probe_watch(struct px_probe *p, int64_t until_us, bool one, struct px_error *err);
-/* A further connection, logged in as @l says beyond name and password. */
-int px_probe_dial(const struct px_probe_opts *o, struct px_client_login *l, struct px_client **ret,
+/* A connection, logged in as @l says beyond name and password. The first one gives the result its
+ * names and times. */
+int px_probe_dial(struct px_probe *p, struct px_client_login *l, struct px_client **ret,
                   struct px_error *err);
 
 /* Press to picture, opts->n_latency times, each bounded. */

@@ -42,7 +42,7 @@ void px_probe_clipboard(struct px_probe *p) {
     px_cleanup(px_client_closep) struct px_client *other = NULL;
     struct px_client_login l = {0};
     struct px_error err = {0};
-    int r = px_probe_dial(p->opts, &l, &other, &err);
+    int r = px_probe_dial(p, &l, &other, &err);
     if (r >= 0)
         r = send_text(p->client, other, p->opts->timeout_us, &p->result->clip_there_us, &err);
     if (r >= 0)
@@ -127,7 +127,7 @@ static void do_files(struct px_probe *p, file_deed work, struct px_probe_deed *d
     px_cleanup(px_client_closep) struct px_client *c = NULL;
     struct px_client_login l = {.files_dir = ""};
     struct px_error err = {0};
-    int r = px_probe_dial(p->opts, &l, &c, &err);
+    int r = px_probe_dial(p, &l, &c, &err);
     if (r >= 0)
         r = work(p, c, &err);
     end_deed(deed, r, &err);
@@ -159,7 +159,7 @@ static void do_tunnel(struct px_probe *p) {
     struct px_client_login l = {.tunnel_host = o->tunnel_host, .tunnel_port = o->tunnel_port};
     struct px_error err = {0};
     const int64_t t0 = px_now_us();
-    int r = px_probe_dial(o, &l, &c, &err);
+    int r = px_probe_dial(p, &l, &c, &err);
     p->result->tunnel_open_us = px_now_us() - t0;
     if (r >= 0)
         r = ask(p, c, &err);

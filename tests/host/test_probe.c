@@ -203,6 +203,20 @@ static void a_wrong_password_is_told(void **state) {
     assert_string_equal(err.msg, "Wrong Password");
 }
 
+static void what_is_not_allowed_keeps_nothing_else_back(void **state) {
+    struct px_probe_result r;
+    fixture_stop_host();
+    fixture_host("\"permissions\": {\"file\": false, \"tunnel\": false}");
+    struct px_probe_opts o = opts();
+    o.no_picture = true;
+    o.file_bytes = 1;
+    o.tunnel_host = "localhost";
+    o.tunnel_port = 1;
+    probe(&o, &r);
+    assert_string_equal(r.files.trouble, "No permission of file transfer");
+    assert_string_equal(r.tunnel.trouble, "No permission of IP tunneling");
+}
+
 static int start(void **state) {
     fixture_x(false);
     fixture_host("");
@@ -218,6 +232,7 @@ int main(void) {
         cmocka_unit_test(files_are_sent_and_fetched),
         cmocka_unit_test(a_tunnel_brings_the_first_line),
         cmocka_unit_test(a_wrong_password_is_told),
+        cmocka_unit_test(what_is_not_allowed_keeps_nothing_else_back),
     };
     return cmocka_run_group_tests(tests, start, fixture_end);
 }
