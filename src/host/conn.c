@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "proto/frame.h"
+#include "proto/wsclient.h"
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -30,6 +31,13 @@ struct px_conn {
     unsigned n_writes;
     int64_t last_read_us, write_since_us;
     uint64_t n_in, n_out;
+    struct conn_ws *ws; /* NULL: plain TCP */
+};
+
+struct conn_ws {
+    bool open;
+    char path[16], host[PX_ADDR_TEXT_MAX], key[PX_WS_KEY_TEXT];
+    struct px_ws_reader reader;
 };
 
 struct write {
@@ -76,12 +84,23 @@ int px_conn_open_fd(struct px_conn *c, int fd, struct px_error *err) {
     return 0;
 }
 
+static int ask_for_ws(struct px_conn *c) {
+    px_cleanup(px_buf_fini) struct px_buf b = {0};
+    px_ws_request_add(c->ws->host, c->ws->path, c->ws->key, &b);
+    const int r = px_conn_start(c, NULL);
+    if (r == 0)
+        px_conn_send_raw(c, b.data, b.size);
+    return r;
+}
+
 static void on_connected(uv_connect_t *req, int status) {
     struct px_conn *c = px_container_of(req, struct px_conn, connect_req);
     if (c->closing)
         return;
     if (status == 0)
         tune(c);
+    if (status == 0 && c->ws && (status = ask_for_ws(c)) == 0)
+        return;
     c->on_connect(c->opts.data, status);
 }
 
@@ -94,6 +113,18 @@ int px_conn_connect(struct px_conn *c, const struct px_addr *to,
     return r < 0 ? px_fail_sys(err, r, "cannot connect") : 0;
 }
 
+int px_conn_connect_ws(struct px_conn *c, const struct px_addr *to, const char *path,
+                       void (*on_connect)(void *data, int status), struct px_error *err) {
+    c->ws = px_new0(struct conn_ws, 1);
+    snprintf(c->ws->path, sizeof(c->ws->path), "%s", path);
+    px_addr_text(to, c->ws->host);
+    return px_conn_connect(c, to, on_connect, err);
+}
+
+bool px_conn_is_ws(const struct px_conn *c) {
+    return c->ws != NULL;
+}
+
 static void lost(struct px_conn *c, const struct px_error *why) {
     if (c->closing)
         return;
@@ -101,11 +132,54 @@ static void lost(struct px_conn *c, const struct px_error *why) {
     c->opts.ops->on_lost(c->opts.data, why);
 }
 
+static int deliver(struct px_conn *c, uint8_t *body, size_t size, struct px_error *err) {
+    int n = (int)size;
+    if (c->encrypted)
+        n = px_secure_open(&c->secure, (struct px_bytes){body, size}, body, err);
+    if (n < 0)
+        return n;
+    c->opts.ops->on_frame(c->opts.data, body, (size_t)n);
+    return 1;
+}
+
+static void send_ws(struct px_conn *c, enum px_ws_opcode opcode, const void *body, size_t size);
+
+/* The same of a WebSocket's frames; before them comes the answer to our handshake. */
+static int next_message(struct px_conn *c, size_t *at, struct px_error *err) {
+    struct px_bytes m = {0};
+    size_t used = 0;
+    const uint8_t *data = (const uint8_t *)c->in.data + *at;
+    const size_t size = c->in.size - *at;
+    if (!c->ws->open) {
+        const int r = px_ws_response_parse(data, size, c->ws->key, &used, err);
+        if (r < 0 || r == PX_PARSE_MORE)
+            return r < 0 ? r : 0;
+        *at += used;
+        c->ws->open = true;
+        c->on_connect(c->opts.data, 0);
+        return 1;
+    }
+    const int r =
+        px_ws_reader_next(&c->ws->reader, data, size, c->opts.max_body_bytes, &m, &used, err);
+    if (r < 0 || r == PX_WS_GOT_MORE)
+        return r < 0 ? r : 0;
+    *at += used;
+    if (r == PX_WS_GOT_PING)
+        send_ws(c, PX_WS_PONG, m.data, m.size);
+    else if (r == PX_WS_GOT_CLOSE)
+        return px_fail(err, -EPIPE, "the WebSocket is closed");
+    else if (r == PX_WS_GOT_MESSAGE) /* in memory of ours, either way */
+        return deliver(c, (uint8_t *)(uintptr_t)m.data, m.size, err);
+    return 1;
+}
+
 /* One frame off the front of @c->in. 1: delivered, 0: incomplete, negative: broken. */
 static int next_frame(struct px_conn *c, size_t *at, struct px_error *err) {
     uint8_t *data = (uint8_t *)c->in.data + *at;
     const size_t size = c->in.size - *at;
     uint32_t body = 0;
+    if (c->ws)
+        return next_message(c, at, err);
     int r = px_frame_parse(data, size, &body, err);
     if (r < 0 || r == PX_PARSE_MORE)
         return r;
@@ -115,15 +189,8 @@ static int next_frame(struct px_conn *c, size_t *at, struct px_error *err) {
     const size_t prefix = px_frame_prefix_size(data[0]);
     if (size - prefix < body)
         return 0;
-    uint8_t *plain = data + prefix;
-    int n = (int)body;
-    if (c->encrypted)
-        n = px_secure_open(&c->secure, (struct px_bytes){plain, body}, plain, err);
-    if (n < 0)
-        return n;
     *at += prefix + body;
-    c->opts.ops->on_frame(c->opts.data, plain, (size_t)n);
-    return 1;
+    return deliver(c, data + prefix, body, err);
 }
 
 /* The callback may send, switch to raw, or close; it must not read on its own. */
@@ -174,6 +241,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
 }
 
 int px_conn_start(struct px_conn *c, struct px_error *err) {
+    if (c->reading) /* a WebSocket does from its handshake on */
+        return 0;
     const int r = uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
     c->reading = r == 0;
     return r < 0 ? px_fail_sys(err, r, "cannot read") : 0;
@@ -230,9 +299,30 @@ static void submit(struct px_conn *c, struct write *w) {
     }
 }
 
+static void send_ws(struct px_conn *c, enum px_ws_opcode opcode, const void *body, size_t size) {
+    struct write *w = px_calloc(1, sizeof(*w) + PX_WS_HEAD_MAX_BYTES + size);
+    w->size = px_ws_client_print(opcode, (struct px_bytes){body, size}, w->bytes);
+    submit(c, w);
+}
+
+static void send_message(struct px_conn *c, const void *body, size_t size) {
+    if (!c->encrypted) {
+        send_ws(c, PX_WS_BINARY, body, size);
+        return;
+    }
+    uint8_t *sealed = px_calloc(1, size + PX_SEAL_BYTES);
+    const size_t n = px_secure_seal(&c->secure, (struct px_bytes){body, size}, sealed);
+    send_ws(c, PX_WS_BINARY, sealed, n);
+    free(sealed);
+}
+
 void px_conn_send(struct px_conn *c, const void *body, size_t size) {
     if (c->closing || c->flushing || size > PX_FRAME_MAX_BYTES)
         return;
+    if (c->ws) {
+        send_message(c, body, size);
+        return;
+    }
     struct write *w = px_calloc(1, sizeof(*w) + PX_FRAME_PREFIX_MAX_BYTES + size + PX_SEAL_BYTES);
     const size_t sealed = c->encrypted && size > 1 ? size + PX_SEAL_BYTES : size;
     w->size = px_frame_print((uint32_t)sealed, w->bytes);
@@ -325,6 +415,9 @@ static void on_handle_closed(uv_handle_t *h) {
     const struct px_conn_ops *ops = c->opts.ops;
     void *data = c->opts.data;
     px_buf_fini(&c->in);
+    if (c->ws)
+        px_ws_reader_fini(&c->ws->reader);
+    free(c->ws);
     explicit_bzero(&c->secure, sizeof(c->secure));
     free(c);
     ops->on_closed(data);

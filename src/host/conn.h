@@ -4,6 +4,8 @@
  * has run dry. TCP_NOTSENT_LOWAT is low, so that dry means: the kernel holds next to nothing
  * unsent, and a picture made now is on its way now.
  *
+ * Frames go over TCP, or as messages of a WebSocket (then there is no raw mode).
+ *
  * Callbacks run on the loop; none runs after px_conn_close() except on_closed, the last one, inside
  * which (or after which) the owner frees its own struct. */
 #pragma once
@@ -44,7 +46,11 @@ int px_conn_open_fd(struct px_conn *c, int fd, struct px_error *err);
 /* @on_connect gets 0 or a negative errno. */
 int px_conn_connect(struct px_conn *c, const struct px_addr *to,
                     void (*on_connect)(void *data, int status), struct px_error *err);
+/* The same to a WebSocket there; @on_connect comes after its handshake. Reads from then on. */
+int px_conn_connect_ws(struct px_conn *c, const struct px_addr *to, const char *path,
+                       void (*on_connect)(void *data, int status), struct px_error *err);
 int px_conn_start(struct px_conn *c, struct px_error *err);
+bool px_conn_is_ws(const struct px_conn *c);
 
 /* Queues a frame; the bytes are copied (and sealed). A closing connection swallows it. */
 void px_conn_send(struct px_conn *c, const void *body, size_t size);

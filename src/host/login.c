@@ -149,6 +149,8 @@ static const char *forbidden(const struct px_session *s) {
     case PX_KIND_FILES:
         return p->file ? NULL : "No permission of file transfer";
     case PX_KIND_TUNNEL:
+        if (px_conn_is_ws(s->conn)) /* raw bytes have no place in its messages */
+            return "IP tunneling does not go through a WebSocket";
         return p->tunnel ? NULL : "No permission of IP tunneling";
     case PX_KIND_TERMINAL:
         return p->terminal ? NULL : "No permission of terminal";

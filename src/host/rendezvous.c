@@ -1,11 +1,10 @@
 /* src/host/rendezvous.c - the host at its ID server
  *
- *     UDP   RegisterPeer every 15 s, RegisterPk when the server asks; 3 s until a try counts as
- * lost TCP   after UDP_TRIES lost tries: KeyExchange, RegisterPk, then the server's keep-alives
- *     each mode is given up for the other when it stays silent
+ *     UDP        RegisterPeer every 15 s, RegisterPk when the server asks; a try is lost after 3 s
+ *     TCP        after UDP_TRIES lost ones: KeyExchange, RegisterPk, then the server's keep-alives
+ *     WebSocket  after TCP_GIVE_UP_US without: the same but for the exchange; then UDP again
  *
- * Requests for a connection come on the same path. Each is answered over a TCP connection of its
- * own and by a connection to the relay, on which the host speaks first. */
+ * Requests for a connection come on the same path and go to requests.c. */
 #include "host/rendezvous.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -31,7 +30,9 @@
 #define TCP_GIVE_UP_US (20 * PX_US_PER_S)
 #define ENVELOPE_MAX 4096
 
-enum mode { MODE_UDP, MODE_TCP };
+/* In the order in which they are tried. */
+enum mode { MODE_UDP, MODE_TCP, MODE_WS };
+static const char *const mode_names[] = {"UDP", "TCP", "WebSocket"};
 
 struct px_rendezvous {
     struct px_host *host;
@@ -39,6 +40,7 @@ struct px_rendezvous {
     uv_timer_t tick;
     struct px_conn *tcp; /* NULL: none */
     int n_open;
+    bool udp_v6; /* the socket is for both families */
     bool closing, resolving, resolved, started, online;
     enum mode mode;
     struct px_addr server;
@@ -48,7 +50,7 @@ struct px_rendezvous {
     size_t uuid_size;
     bool key_confirmed, tcp_registered, tcp_secured;
     unsigned lost;
-    int64_t answered_us, tried_us, resolved_us, mode_us, denied_us, nat_us;
+    int64_t answered_us, tried_us, resolved_us, mode_us, denied_us, nat_us, silent_us;
     uint8_t in[ENVELOPE_MAX];
 };
 
@@ -72,9 +74,9 @@ static void set_online(struct px_rendezvous *r, bool online) {
     if (online == r->online)
         return;
     px_info("server: %s at %s (%s)", online ? "registered" : "no answer",
-            px_addr_text(&r->server, text), r->mode == MODE_UDP ? "UDP" : "TCP");
+            px_addr_text(&r->server, text), mode_names[r->mode]);
     r->online = online;
-    if (online)
+    if (online && r->mode != MODE_WS)
         test_nat(r);
 }
 
@@ -94,7 +96,7 @@ static void send_udp(struct px_rendezvous *r, const struct px_rdv_msg *m) {
     struct datagram *d = px_new0(struct datagram, 1);
     const int n = px_rdv_encode(m, d->bytes, sizeof(d->bytes), NULL);
     uv_buf_t buf = uv_buf_init((char *)d->bytes, n > 0 ? (unsigned)n : 0);
-    px_addr_to_sockaddr(&r->server, !px_addr_is_v4(&r->server), &ss);
+    px_addr_to_sockaddr(&r->server, r->udp_v6, &ss);
     if (n < 0 || uv_udp_send(&d->req, &r->udp, &buf, 1, (struct sockaddr *)&ss, on_sent) < 0)
         free(d);
 }
@@ -166,7 +168,9 @@ static void take_message(struct px_rendezvous *r, struct px_bytes in) {
     case PX_RDV_REGISTER_PK_RESPONSE:
         r->answered_us = px_now_us();
         r->lost = 0;
-        r->tcp_registered = r->mode == MODE_TCP;
+        r->tcp_registered = r->mode != MODE_UDP;
+        if (m.register_pk_response.keep_alive > 0)
+            r->silent_us = m.register_pk_response.keep_alive * PX_US_PER_S * 3 / 2;
         take_pk_response(r, &m.register_pk_response);
         break;
     default: /* a client wants in, or it is not for a host */
@@ -254,16 +258,30 @@ static void on_tcp_connected(void *data, int status) {
         px_conn_close(r->tcp, false);
         return;
     }
-    if (!*r->host->config->server_key) { /* without a key there is no exchange to wait for */
+    /* Without a key there is no exchange to wait for; on a WebSocket there never is. */
+    if (!*r->host->config->server_key || r->mode == MODE_WS) {
         const struct px_rdv_msg m = register_pk(r);
         r->tcp_secured = true;
         send_tcp(r->tcp, &m);
     }
 }
 
+static void set_mode(struct px_rendezvous *r, enum mode mode, int64_t now) {
+    r->mode = mode;
+    r->mode_us = now;
+    r->lost = 0;
+    r->key_confirmed = false;
+    r->requests.ws = mode == MODE_WS;
+}
+
+static void resolve(struct px_rendezvous *r, int64_t now);
+
+/* TCP and WebSocket. */
 static void tick_tcp(struct px_rendezvous *r, int64_t now) {
     if (r->tcp) {
-        if (r->tcp_registered && now - px_conn_last_read_us(r->tcp) > TCP_SILENT_US)
+        if (r->tcp_registered)
+            r->mode_us = now;
+        if (r->tcp_registered && now - px_conn_last_read_us(r->tcp) > r->silent_us)
             px_conn_close(r->tcp, false);
         else if (!r->tcp_registered && now - r->tried_us > TCP_GIVE_UP_US)
             px_conn_close(r->tcp, false);
@@ -271,10 +289,10 @@ static void tick_tcp(struct px_rendezvous *r, int64_t now) {
     }
     if (r->online)
         set_online(r, false);
-    if (now - r->mode_us > 2 * TCP_GIVE_UP_US) { /* UDP may work by now */
-        r->mode = MODE_UDP;
-        r->lost = 0;
-        r->mode_us = now;
+    /* What worked is tried again first. */
+    if (now - r->mode_us > TCP_GIVE_UP_US) {
+        set_mode(r, r->mode == MODE_TCP ? MODE_WS : MODE_UDP, now);
+        resolve(r, now);
         return;
     }
     if (now - r->tried_us < LOST_US)
@@ -282,9 +300,13 @@ static void tick_tcp(struct px_rendezvous *r, int64_t now) {
     const struct px_conn_opts o = {
         .loop = r->host->loop, .ops = &tcp_ops, .data = r, .max_body_bytes = ENVELOPE_MAX};
     r->tried_us = now;
+    r->silent_us = TCP_SILENT_US;
     r->tcp_secured = false;
     r->tcp = px_conn_new(&o);
-    if (px_conn_connect(r->tcp, &r->server, on_tcp_connected, NULL) < 0)
+    struct px_addr to = r->server;
+    to.port = (uint16_t)(to.port + (r->mode == MODE_WS ? PX_WS_PORT_STEP : 0));
+    if ((r->mode == MODE_WS ? px_conn_connect_ws(r->tcp, &to, "/ws/id", on_tcp_connected, NULL)
+                            : px_conn_connect(r->tcp, &to, on_tcp_connected, NULL)) < 0)
         px_conn_close(r->tcp, false);
 }
 
@@ -304,12 +326,6 @@ static void on_resolved(void *data, const struct px_addr *to, int status) {
     r->server = r->requests.server = *to;
     r->resolved = true;
     if (!r->started) {
-        struct sockaddr_storage ss;
-        const struct px_addr any =
-            px_addr_is_v4(to) ? px_addr_v4(0, 0, 0, 0, 0) : (struct px_addr){0};
-        px_addr_to_sockaddr(&any, !px_addr_is_v4(to), &ss);
-        uv_udp_bind(&r->udp, (struct sockaddr *)&ss, 0);
-        uv_udp_recv_start(&r->udp, on_alloc, on_datagram);
         r->started = true;
         register_udp(r);
     }
@@ -330,9 +346,7 @@ static void tick_udp(struct px_rendezvous *r, int64_t now) {
     if (r->tried_us > r->answered_us && ++r->lost >= UDP_TRIES) {
         set_online(r, false);
         resolve(r, now);
-        r->mode = MODE_TCP;
-        r->mode_us = now;
-        r->key_confirmed = false;
+        set_mode(r, MODE_TCP, now);
         return;
     }
     register_udp(r);
@@ -341,7 +355,8 @@ static void tick_udp(struct px_rendezvous *r, int64_t now) {
 static void on_tick(uv_timer_t *t) {
     struct px_rendezvous *r = t->data;
     const int64_t now = px_now_us();
-    if (r->online && r->requests.nat == PX_NAT_UNKNOWN && now - r->nat_us > NAT_AGAIN_US)
+    if (r->online && r->mode != MODE_WS && r->requests.nat == PX_NAT_UNKNOWN &&
+        now - r->nat_us > NAT_AGAIN_US)
         test_nat(r);
     if (!r->started)
         resolve(r, now);
@@ -366,6 +381,19 @@ static void find_uuid(struct px_rendezvous *r) {
     r->uuid_size = n;
 }
 
+/* For both families where there are both: the server's name may lead elsewhere tomorrow. */
+static void open_udp(struct px_rendezvous *r) {
+    const struct px_addr any4 = px_addr_v4(0, 0, 0, 0, 0), any6 = {0};
+    struct sockaddr_storage ss;
+    px_addr_to_sockaddr(&any6, true, &ss);
+    r->udp_v6 = uv_udp_bind(&r->udp, (struct sockaddr *)&ss, 0) == 0;
+    if (!r->udp_v6) {
+        px_addr_to_sockaddr(&any4, false, &ss);
+        uv_udp_bind(&r->udp, (struct sockaddr *)&ss, 0);
+    }
+    uv_udp_recv_start(&r->udp, on_alloc, on_datagram);
+}
+
 struct px_rendezvous *px_rendezvous_new(struct px_host *h) {
     struct px_rendezvous *r = px_new0(struct px_rendezvous, 1);
     r->host = r->requests.host = h;
@@ -376,6 +404,7 @@ struct px_rendezvous *px_rendezvous_new(struct px_host *h) {
     r->n_open = 2;
     r->answered_us = r->tried_us = -AGAIN_US;
     r->resolved_us = -RESOLVE_US;
+    open_udp(r);
     uv_timer_start(&r->tick, on_tick, 0, TICK_MS);
     return r;
 }

@@ -12,8 +12,9 @@
 #define TWICE_US (100 * PX_US_PER_MS)
 #define ENVELOPE_MAX 4096
 #define UUID_TEXT 37
-#define REQUESTS_PER_S 20 /* more than any user makes; a flood must not open sockets without end   \
-                           */
+#define REQUESTS_PER_S                                                                             \
+    20 /* more than any user makes; a flood must not open sockets without end                      \
+        */
 
 /* One answer to the server, over a connection that closes when it is sent. */
 struct answer {
@@ -55,7 +56,10 @@ static void answer_server(struct px_requests *r, const struct px_rdv_msg *m) {
     }
     a->size = (size_t)n;
     a->conn = px_conn_new(&o);
-    if (px_conn_connect(a->conn, &r->server, on_answer_connected, NULL) < 0)
+    struct px_addr to = r->server;
+    to.port = (uint16_t)(to.port + (r->ws ? PX_WS_PORT_STEP : 0));
+    if ((r->ws ? px_conn_connect_ws(a->conn, &to, "/ws/id", on_answer_connected, NULL)
+               : px_conn_connect(a->conn, &to, on_answer_connected, NULL)) < 0)
         px_conn_close(a->conn, false);
 }
 
@@ -65,6 +69,7 @@ struct px_leg {
     struct px_host *host;
     char uuid[64];
     char *key;
+    bool ws;
 };
 
 static bool session_lives(const struct px_host *h, const struct px_session *s) {
@@ -109,8 +114,11 @@ static void on_relay_resolved(void *data, const struct px_addr *to, int status) 
     struct px_session *s = l->session;
     s->leg = l;
     struct px_error err = {0};
-    int r = to ? px_conn_connect(s->conn, to, on_relay_connected, &err)
-               : px_fail_sys(&err, status, "cannot resolve the relay");
+    struct px_addr ws_to = to ? *to : (struct px_addr){0};
+    ws_to.port = (uint16_t)(ws_to.port + PX_WS_PORT_STEP);
+    int r = !to     ? px_fail_sys(&err, status, "cannot resolve the relay")
+            : l->ws ? px_conn_connect_ws(s->conn, &ws_to, "/ws/relay", on_relay_connected, &err)
+                    : px_conn_connect(s->conn, to, on_relay_connected, &err);
     if (r < 0) {
         px_info("relay: %s", err.msg);
         s->leg = NULL;
@@ -123,6 +131,7 @@ static void join_relay(struct px_requests *r, const char *relay, const char *uui
                        const struct px_addr *peer, bool secure) {
     struct px_leg *l = px_new0(struct px_leg, 1);
     l->host = r->host;
+    l->ws = r->ws;
     l->session = px_session_new(r->host, PX_WAY_RELAY, secure);
     l->session->peer = *peer;
     l->key = px_strdup(r->host->config->server_key);
@@ -224,7 +233,7 @@ static void take_wish(struct px_requests *r, const struct wish *w) {
         free(r->relay_hint);
         r->relay_hint = px_strndup((const char *)w->relay.data, w->relay.size);
     }
-    f.relay_only = w->force_relay || !c->punching || r->punches.n >= PX_PUNCHES_MAX ||
+    f.relay_only = w->force_relay || r->ws || !c->punching || r->punches.n >= PX_PUNCHES_MAX ||
                    px_way_source(&r->server, &f.own) < 0;
     f.client_on_link = px_way_on_link(&f.client);
     const enum px_way way = px_way_choose(&f);

@@ -10,9 +10,12 @@
 struct px_leg;                      /* a session on its way to the relay */
 void px_leg_free(struct px_leg *l); /* for session.c; takes NULL */
 
+#define PX_WS_PORT_STEP 2 /* from a port of ID server or relay to its WebSocket's */
+
 struct px_requests {
     struct px_host *host;
     struct px_addr server;
+    bool ws; /* only WebSockets come through: answers and relays go by them */
     int nat; /* ours, enum px_nat_type */
     struct px_punches punches;
     char *relay_hint; /* the last that the server proposed */

@@ -5,11 +5,14 @@
 #include "fixture.h"
 #include "nats.h"
 #include "session/reach.h"
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static char key[64];
+static pid_t server_pid;
 
 static bool server_is_up(void *data) {
     struct px_client *c = NULL;
@@ -20,16 +23,21 @@ static bool server_is_up(void *data) {
     return true;
 }
 
-static void start_server(void) {
-    char dir[128], data[160], path[160];
-    px_cleanup_free char *text = NULL;
-    snprintf(dir, sizeof(dir), "%s/server", f.dir);
-    snprintf(data, sizeof(data), "--data-dir=%s", dir);
-    assert_int_equal(mkdir(dir, 0700), 0);
+static void run_server(void) {
+    char data[160];
+    snprintf(data, sizeof(data), "--data-dir=%s/server", f.dir);
     const char *const argv[] = {getenv("PHOENIX_SERVER"), data, "--threads=1", NULL};
     nats_enter(NS_SERVER);
-    run(argv);
+    server_pid = run(argv);
     assert_true(wait_for(server_is_up, NULL, 20 * SECOND));
+}
+
+static void start_server(void) {
+    char dir[128], path[160];
+    px_cleanup_free char *text = NULL;
+    snprintf(dir, sizeof(dir), "%s/server", f.dir);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    run_server();
     snprintf(path, sizeof(path), "%s/id_ed25519.pub", dir);
     px_assert_ok(px_file_read(AT_FDCWD, path, sizeof(key) - 1, &text, NULL, NULL));
     snprintf(key, sizeof(key), "%s", text);
@@ -42,13 +50,12 @@ static char *audit(void) {
     return px_file_read(AT_FDCWD, path, 1 << 20, &text, NULL, NULL) < 0 ? strdup("") : text;
 }
 
-/* Not only registered: it also knows what NAT it is behind. */
-static bool is_registered(void *data) {
+static bool audit_says(void *data) {
     px_cleanup_free char *text = audit();
-    return strstr(text, "server: registered") && strstr(text, "our NAT: ");
+    return strstr(text, data) != NULL;
 }
 
-static void start_host(const char *server, const char *more) {
+static void start_host_at(const char *server, const char *more, const char *how) {
     char extra[256], log[128];
     snprintf(extra, sizeof(extra), "\"server\": {\"address\": \"%s\", \"key\": \"%s\"}%s", server,
              key, more);
@@ -57,12 +64,12 @@ static void start_host(const char *server, const char *more) {
     unlink(log);
     nats_enter(NS_HOST);
     fixture_host(extra);
-    assert_true(wait_for(is_registered, NULL, 30 * SECOND));
+    assert_true(wait_for(audit_says, (void *)how, 90 * SECOND));
 }
 
-static bool audit_says(void *data) {
-    px_cleanup_free char *text = audit();
-    return strstr(text, data) != NULL;
+/* Not only registered: it also knows what NAT it is behind. */
+static void start_host(const char *server, const char *more) {
+    start_host_at(server, more, "our NAT: ");
 }
 
 /* A user's session from @ns: to the picture and back out. @want: how it must have come. */
@@ -149,6 +156,41 @@ static void punching_can_be_forbidden(void **state) {
     visit(NS_NEAR, SERVER_V4, false, "relay");
 }
 
+static void a_server_that_restarts_is_found_again(void **state) {
+    start_host(SERVER_V4, "");
+    kill(server_pid, SIGTERM);
+    waitpid(server_pid, NULL, 0);
+    run_server();
+    const struct px_probe_opts o = {
+        .id = ID, .server = SERVER_V4, .server_key = key, .timeout_us = 5 * SECOND};
+    struct px_client *c = NULL;
+    const int64_t until = px_now_us() + 60 * SECOND;
+    nats_enter(NS_CLIENT);
+    while (px_reach(&o, &c, NULL) < 0 && px_now_us() < until)
+        px_sleep_us(SECOND / 4);
+    assert_non_null(c);
+    px_client_close(c);
+}
+
+/* A firewall that lets neither the ID server's nor the relay's own ports through. */
+static void only_websockets_come_through(void **state) {
+    nats_sh(NS_RB, "nft insert rule inet r through udp dport 21116 drop; "
+                   "nft insert rule inet r through tcp dport 21115-21117 drop");
+    start_host_at(SERVER_V4, "", "(WebSocket)");
+    visit(NS_CLIENT, SERVER_V4, false, "relay");
+    const struct px_probe_opts o = {
+        .id = ID, .server = SERVER_V4, .server_key = key, .timeout_us = 20 * SECOND};
+    const struct px_client_login l = {
+        .username = ID, .password = PASSWORD, .tunnel_host = "localhost", .tunnel_port = 1};
+    px_cleanup(px_client_closep) struct px_client *c = NULL;
+    px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+    struct px_error err = {0};
+    px_assert_ok_err(px_reach(&o, &c, &err), &err);
+    assert_int_equal(px_client_login(c, &l, 10 * SECOND, &m, &err), -EACCES);
+    assert_string_equal(err.msg, "IP tunneling does not go through a WebSocket");
+    nats_router(NS_RB, "masquerade", false, false);
+}
+
 static int start(void **state) {
     nats_open();
     fixture_x(false);
@@ -169,6 +211,8 @@ int main(void) {
         cmocka_unit_test(symmetric_nat_is_not_tried),
         cmocka_unit_test(own_address_that_nobody_reaches_is_not_offered),
         cmocka_unit_test(punching_can_be_forbidden),
+        cmocka_unit_test(a_server_that_restarts_is_found_again),
+        cmocka_unit_test(only_websockets_come_through),
     };
     return cmocka_run_group_tests(tests, start, fixture_end);
 }
