@@ -1,8 +1,7 @@
 /* src/host/rendezvous.h - the host at its ID server
  *
  * Keeps the desktop registered: by UDP, by TCP where UDP does not come through, by WebSocket where
- * neither does. What the server
- * asks for its clients goes to requests.h. Loop thread. */
+ * neither does. What the server asks for its clients goes to requests.h. Loop thread. */
 #pragma once
 
 struct px_host;
