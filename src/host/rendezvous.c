@@ -50,7 +50,7 @@ struct px_rendezvous {
     size_t uuid_size;
     bool key_confirmed, tcp_registered, tcp_secured;
     unsigned lost;
-    int64_t answered_us, tried_us, resolved_us, mode_us, denied_us, nat_us, silent_us;
+    int64_t answered_us, tried_us, resolved_us, mode_us, denied_us, nat_us, silent_us, at_once_us;
     uint8_t in[ENVELOPE_MAX];
 };
 
@@ -127,6 +127,17 @@ static void register_udp(struct px_rendezvous *r) {
     send_udp(r, &m);
 }
 
+/* The official server confirms a key it knows without noting where it came from now: until the
+ * next heartbeat it would send clients to where we were before a restart. */
+static void heartbeat_at_once(struct px_rendezvous *r) {
+    const int64_t now = px_now_us(), tried_us = r->tried_us;
+    if (r->mode != MODE_UDP || now - r->at_once_us < LOST_US)
+        return;
+    r->at_once_us = now;
+    register_udp(r);
+    r->tried_us = tried_us; /* nothing is lost when it is not answered */
+}
+
 /* ---- in ---- */
 
 static void take_pk_response(struct px_rendezvous *r, const struct px_rdv_register_pk_response *a) {
@@ -134,6 +145,7 @@ static void take_pk_response(struct px_rendezvous *r, const struct px_rdv_regist
     case PX_PK_OK:
         r->key_confirmed = true;
         set_online(r, true);
+        heartbeat_at_once(r);
         return;
     case PX_PK_UUID_MISMATCH:
         px_error("server: id %s belongs to another machine; give this desktop another id",
@@ -403,7 +415,7 @@ struct px_rendezvous *px_rendezvous_new(struct px_host *h) {
     r->udp.data = r->tick.data = r;
     r->n_open = 2;
     r->answered_us = r->tried_us = -AGAIN_US;
-    r->resolved_us = -RESOLVE_US;
+    r->resolved_us = r->at_once_us = -RESOLVE_US;
     open_udp(r);
     uv_timer_start(&r->tick, on_tick, 0, TICK_MS);
     return r;
