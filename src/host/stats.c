@@ -2,20 +2,8 @@
 #include "host/stats.h"
 #include <inttypes.h>
 
-static const unsigned bounds_us[PX_HISTOGRAM_BOUNDS] = {125,  250,   500,   1000,  2000,   4000,
-                                                        8000, 16000, 32000, 64000, 128000, 256000};
 static const char *const stage_names[PX_N_STAGES] = {"wait",   "grab", "convert",
                                                      "encode", "send", "ack"};
-
-void px_histogram_add(struct px_histogram *h, int64_t us) {
-    const uint64_t v = us > 0 ? (uint64_t)us : 0;
-    int i = 0;
-    while (i < PX_HISTOGRAM_BOUNDS && v > bounds_us[i])
-        i++;
-    h->counts[i]++;
-    h->n++;
-    h->sum_us += v;
-}
 
 void px_stats_stage(struct px_stats *s, enum px_codec codec, enum px_stage stage, int64_t us) {
     px_histogram_add(&s->stages[codec][stage], us);
@@ -44,7 +32,7 @@ static void print_histogram(const struct px_histogram *h, const char *stage, con
     for (int i = 0; i < PX_HISTOGRAM_BOUNDS; i++) {
         sum += h->counts[i];
         px_buf_printf(out, "%s_bucket{stage=\"%s\",codec=\"%s\",le=\"%g\"} %" PRIu64 "\n", name,
-                      stage, codec, bounds_us[i] / 1e6, sum);
+                      stage, codec, px_histogram_bound_us(i) / 1e6, sum);
     }
     px_buf_printf(out, "%s_bucket{stage=\"%s\",codec=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", name,
                   stage, codec, h->n);

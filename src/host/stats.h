@@ -2,6 +2,7 @@
  * Pure; loop thread. */
 #pragma once
 #include "base/buf.h"
+#include "base/histogram.h"
 #include "host/encode/encoder.h"
 #include "host/video.h"
 #include <stdint.h>
@@ -15,19 +16,12 @@ enum px_stage {
     PX_STAGE_ACK,  /* until the client says that it came, where clients do */
 };
 #define PX_N_STAGES 6
-#define PX_HISTOGRAM_BOUNDS 12
-
-struct px_histogram {
-    uint64_t counts[PX_HISTOGRAM_BOUNDS + 1]; /* the last: above all bounds */
-    uint64_t n, sum_us;
-};
 
 struct px_stats {
     struct px_histogram stages[PX_N_CODECS][PX_N_STAGES];
     uint64_t packets[PX_N_CODECS], keys[PX_N_CODECS], bytes[PX_N_CODECS];
 };
 
-void px_histogram_add(struct px_histogram *h, int64_t us); /* less than 0 counts as 0 */
 void px_stats_packet(struct px_stats *s, const struct px_video_packet *p);
 void px_stats_stage(struct px_stats *s, enum px_codec codec, enum px_stage stage, int64_t us);
 /* In Prometheus' text form; codecs that were not used are left out. */

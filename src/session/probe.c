@@ -8,9 +8,11 @@
 
 static int take_frame(struct px_probe *p, const Pxs__VideoFrame *v, struct px_error *err) {
     const Pxs__EncodedVideoFrame *f = px_video_frame_first(v);
+    const int64_t since_us = px_now_us();
     const int r = px_decoder_push(p->decoder, v, err);
     if (r < 0)
         return r;
+    px_histogram_add(&p->result->decode, px_now_us() - since_us);
     if (p->result->n_frames++ == 0)
         p->result->first_frame_us = px_now_us() - p->start_us;
     p->result->n_keys += f->key;

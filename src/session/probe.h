@@ -6,6 +6,7 @@
  * are cleaned. One thread. */
 #pragma once
 #include "base/error.h"
+#include "base/histogram.h"
 #include "proto/addr.h"
 #include <jansson.h>
 #include <stdbool.h>
@@ -57,6 +58,7 @@ struct px_probe_result {
     int width, height;
     int64_t connect_us, login_us, first_frame_us; /* since the start */
     unsigned n_frames, n_keys, n_cursors;
+    struct px_histogram decode; /* of each picture */
     uint64_t n_bytes;
     uint32_t host_delay_ms;
 

@@ -1,5 +1,6 @@
 /* src/session/probe_json.c - what the probe found, for programs */
 #include "session/probe.h"
+#include <stdio.h>
 
 static double ms(int64_t us) {
     return (double)us / 1e3;
@@ -56,12 +57,27 @@ static void add_latency(const struct px_probe_result *r, json_t *root) {
         set(root, "latency_note", json_string(r->latency_note));
 }
 
+/* Pictures decoded, by the time it took: "at most so many ms" to how many, none counted twice. */
+static json_t *decode_json(const struct px_histogram *h) {
+    json_t *o = json_object();
+    char at_most[24];
+    for (int i = 0; i < PX_HISTOGRAM_BOUNDS; i++) {
+        snprintf(at_most, sizeof(at_most), "%g", px_histogram_bound_us(i) / 1e3);
+        if (h->counts[i])
+            set(o, at_most, json_integer((json_int_t)h->counts[i]));
+    }
+    if (h->counts[PX_HISTOGRAM_BOUNDS])
+        set(o, "more", json_integer((json_int_t)h->counts[PX_HISTOGRAM_BOUNDS]));
+    return o;
+}
+
 static void add_picture(const struct px_probe_result *r, json_t *root) {
     json_t *o =
         json_pack("{ss sb si si sf si si si sI si}", "codec", r->codec, "i444", r->i444, "width",
                   r->width, "height", r->height, "first_frame_ms", ms(r->first_frame_us), "frames",
                   (int)r->n_frames, "key_frames", (int)r->n_keys, "cursors", (int)r->n_cursors,
                   "video_bytes", (json_int_t)r->n_bytes, "host_delay_ms", (int)r->host_delay_ms);
+    set(o, "decode_ms", decode_json(&r->decode));
     json_object_update(root, o);
     json_decref(o);
 }
