@@ -26,16 +26,36 @@ struct entry {
 };
 
 struct px_sources {
-    struct px_sources_opts opts; /* words are written whole; a reader may see the old one */
-    size_t n_sets;               /* power of two */
+    _Atomic uint32_t limits[PX_SOURCE_LIMITS];
+    size_t n_sets; /* power of two */
     uint8_t key[crypto_shorthash_KEYBYTES];
     pthread_mutex_t locks[N_LOCKS];
     struct entry *entries; /* n_sets * SET_SIZE; under the lock of their set */
 };
 
+const char *const px_source_limit_names[PX_SOURCE_LIMITS] = {
+    [PX_SOURCE_CONNS] = "connections-per-source",
+    [PX_SOURCE_CONN_RATE] = "connection-rate",
+    [PX_SOURCE_REGISTER_BURST] = "register-burst",
+    [PX_SOURCE_REGISTER_IDS] = "register-ids-per-day",
+    [PX_SOURCE_UDP_PROBES] = "udp-probe-rate",
+};
+
+uint32_t px_sources_limit(const struct px_sources *s, enum px_source_limit limit) {
+    return atomic_load_explicit(&s->limits[limit], memory_order_relaxed);
+}
+
+void px_sources_set_limit(struct px_sources *s, enum px_source_limit limit, uint32_t n) {
+    atomic_store_explicit(&s->limits[limit], n, memory_order_relaxed);
+}
+
 struct px_sources *px_sources_new(const struct px_sources_opts *opts) {
     struct px_sources *s = px_new0(struct px_sources, 1);
-    s->opts = *opts;
+    px_sources_set_limit(s, PX_SOURCE_CONNS, opts->max_conns);
+    px_sources_set_limit(s, PX_SOURCE_CONN_RATE, opts->conns_per_second);
+    px_sources_set_limit(s, PX_SOURCE_REGISTER_BURST, opts->register_burst);
+    px_sources_set_limit(s, PX_SOURCE_REGISTER_IDS, opts->register_ids);
+    px_sources_set_limit(s, PX_SOURCE_UDP_PROBES, opts->udp_probes_per_second);
     size_t want = opts->n_entries ? opts->n_entries : 65536;
     for (s->n_sets = 1; s->n_sets * SET_SIZE < want;)
         s->n_sets *= 2;
@@ -54,14 +74,6 @@ struct px_sources *px_sources_free(struct px_sources *s) {
     free(s->entries);
     free(s);
     return NULL;
-}
-
-void px_sources_set_opts(struct px_sources *s, const struct px_sources_opts *opts) {
-    s->opts = *opts;
-}
-
-struct px_sources_opts px_sources_get_opts(const struct px_sources *s) {
-    return s->opts;
 }
 
 static void key_of(const struct px_addr *a, uint8_t ret[16]) {
@@ -113,8 +125,9 @@ static bool take_conn_token(struct entry *e, uint32_t per_second, int64_t now_us
 bool px_sources_connect(struct px_sources *s, const struct px_addr *from, int64_t now_us) {
     pthread_mutex_t *lock;
     struct entry *e = get(s, from, now_us, &lock);
-    bool ok = e && (!s->opts.max_conns || e->n_conns < s->opts.max_conns) &&
-              (!s->opts.conns_per_second || take_conn_token(e, s->opts.conns_per_second, now_us));
+    const uint32_t max = px_sources_limit(s, PX_SOURCE_CONNS),
+                   rate = px_sources_limit(s, PX_SOURCE_CONN_RATE);
+    bool ok = e && (!max || e->n_conns < max) && (!rate || take_conn_token(e, rate, now_us));
     if (ok)
         e->n_conns++;
     pthread_mutex_unlock(lock);
@@ -139,7 +152,7 @@ static uint32_t count_ids(const struct entry *e) {
     return (uint32_t)lround(-(double)ID_BITS * log(1.0 - (double)set / ID_BITS));
 }
 
-static bool may_register(struct entry *e, const struct px_sources_opts *o, uint64_t id_hash,
+static bool may_register(struct entry *e, uint32_t burst, uint32_t max_ids, uint64_t id_hash,
                          int64_t now_us) {
     const int64_t since_s = (now_us - e->register_at_us) / PX_US_PER_S;
     uint64_t *word = &e->ids[id_hash % ID_BITS / 64];
@@ -150,11 +163,11 @@ static bool may_register(struct entry *e, const struct px_sources_opts *o, uint6
         return true;
     }
     uint32_t n = since_s > 60 ? 0 : e->n_registers;
-    if (o->register_burst && n + 2 > o->register_burst)
+    if (burst && n + 2 > burst)
         return false;
     if (since_s > 86400)
         memset(e->ids, 0, sizeof(e->ids));
-    if (o->register_ids && !(*word & bit) && count_ids(e) > o->register_ids)
+    if (max_ids && !(*word & bit) && count_ids(e) > max_ids)
         return false;
     e->n_registers = n + 1;
     e->register_at_us = now_us;
@@ -166,7 +179,8 @@ bool px_sources_may_register(struct px_sources *s, const struct px_addr *from, u
                              int64_t now_us) {
     pthread_mutex_t *lock;
     struct entry *e = get(s, from, now_us, &lock);
-    bool ok = e && may_register(e, &s->opts, id_hash, now_us);
+    bool ok = e && may_register(e, px_sources_limit(s, PX_SOURCE_REGISTER_BURST),
+                                px_sources_limit(s, PX_SOURCE_REGISTER_IDS), id_hash, now_us);
     pthread_mutex_unlock(lock);
     return ok;
 }
@@ -178,7 +192,7 @@ bool px_sources_may_probe(struct px_sources *s, const struct px_addr *from, int6
         e->probe_at_us = now_us;
         e->n_probes = 0;
     }
-    bool ok = e && e->n_probes < s->opts.udp_probes_per_second;
+    bool ok = e && e->n_probes < px_sources_limit(s, PX_SOURCE_UDP_PROBES);
     if (ok)
         e->n_probes++;
     pthread_mutex_unlock(lock);

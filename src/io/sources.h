@@ -22,8 +22,19 @@ struct px_sources_opts {
 struct px_sources *px_sources_new(const struct px_sources_opts *opts);
 struct px_sources *px_sources_free(struct px_sources *s);
 PX_DEFINE_CLEANUP(struct px_sources *, px_sources_free)
-void px_sources_set_opts(struct px_sources *s, const struct px_sources_opts *opts);
-struct px_sources_opts px_sources_get_opts(const struct px_sources *s);
+
+/* The limits of px_sources_opts, by the names of their options; may change while it runs. */
+enum px_source_limit {
+    PX_SOURCE_CONNS,
+    PX_SOURCE_CONN_RATE,
+    PX_SOURCE_REGISTER_BURST,
+    PX_SOURCE_REGISTER_IDS,
+    PX_SOURCE_UDP_PROBES,
+    PX_SOURCE_LIMITS,
+};
+extern const char *const px_source_limit_names[PX_SOURCE_LIMITS];
+uint32_t px_sources_limit(const struct px_sources *s, enum px_source_limit limit);
+void px_sources_set_limit(struct px_sources *s, enum px_source_limit limit, uint32_t n);
 
 /* Charges one connection. false: over the limit, nothing charged. */
 bool px_sources_connect(struct px_sources *s, const struct px_addr *from, int64_t now_us);

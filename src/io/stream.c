@@ -228,7 +228,7 @@ static size_t take_all(struct px_stream *s, uint8_t *data, size_t size) {
                     : s->ws                         ? take_ws(s, data + used, size - used)
                                                     : take_frame(s, data + used, size - used);
         if (n < 0)
-            px_stream_end(s, n == -EMSGSIZE ? "too-large" : "protocol");
+            px_stream_end(s, n == -EMSGSIZE ? "too-large" : n == -EDQUOT ? "too-many" : "protocol");
         if (n <= 0)
             break;
         used += (size_t)n;

@@ -6,10 +6,12 @@
 #include "base/text.h"
 #include "phoenix-server/admin.h"
 #include "phoenix-server/server.h"
+#include <ctype.h>
 #include <string.h>
 #include <time.h>
 
 #define LIST_DEFAULT 1000
+#define LIMIT_MAX 1000000u
 
 static const char *arg(const struct admin_call *c, size_t i) {
     return json_string_value(json_array_get(c->args, i));
@@ -221,6 +223,35 @@ static int on_sources(struct admin_call *c, struct px_error *err) {
     return 0;
 }
 
+static int set_limit(struct px_sources *sources, const char *name, const char *value,
+                     struct px_error *err) {
+    char *end;
+    errno = 0;
+    const unsigned long long n = value ? strtoull(value, &end, 10) : 0;
+    if (!value || !isdigit((unsigned char)*value) || *end || errno || n > LIMIT_MAX)
+        return px_fail(err, -EINVAL, "%s needs a number up to %u", name, LIMIT_MAX);
+    for (int i = 0; i < PX_SOURCE_LIMITS; i++)
+        if (strcmp(px_source_limit_names[i], name) == 0) {
+            px_sources_set_limit(sources, (enum px_source_limit)i, (uint32_t)n);
+            return 0;
+        }
+    const char *near = px_suggest(name, px_source_limit_names, PX_SOURCE_LIMITS);
+    px_fail(err, -EINVAL, "no limit '%.60s'", name);
+    return near ? px_hint(err, -EINVAL, "did you mean '%s'?", near) : -EINVAL;
+}
+
+static int on_limits(struct admin_call *c, struct px_error *err) {
+    struct px_sources *sources = c->server->sources;
+    int r = arg(c, 0) ? set_limit(sources, arg(c, 0), arg(c, 1), err) : 0;
+    if (r < 0)
+        return r;
+    c->result = json_object();
+    for (int i = 0; i < PX_SOURCE_LIMITS; i++)
+        json_object_set_new(c->result, px_source_limit_names[i],
+                            json_integer(px_sources_limit(sources, (enum px_source_limit)i)));
+    return 0;
+}
+
 static void add_pair(const struct px_relay_pair_info *i, void *data) {
     json_t *o = json_pack("{s:s, s:I, s:I, s:I}", "session", i->token, "bytes_ab",
                           (json_int_t)i->bytes_ab, "bytes_ba", (json_int_t)i->bytes_ba, "age_s",
@@ -303,6 +334,7 @@ static const struct command {
     {"always-use-relay", "[yes|no]", "show or set", 0, on_always_relay},
     {"punches", "", "latest connection requests, newest first", 0, on_punches},
     {"sources", "[ADDRESS]", "what addresses have used up; forget that of one", 0, on_sources},
+    {"limits", "[NAME N]", "what one address may use; set one until the next start", 0, on_limits},
     {"usage", "", "relayed sessions", 0, on_usage},
     {"bandwidth", "[total|single|slow MBIT]", "show or set limits of the relay", 0, on_bandwidth},
     {"listed", "ADDRESS", "whether the relay blocks or slows an address", 1, on_listed},

@@ -15,6 +15,8 @@
 #include <string.h>
 
 #define OFFER_AFTER_US (150 * PX_US_PER_MS)
+#define MESSAGE_US (100 * PX_US_PER_MS)
+#define MESSAGES_AHEAD_US (10 * PX_US_PER_S)
 #define ONLINE_MAX_BYTES (STREAM_MESSAGE_MAX_BYTES / 16)
 
 static struct conn *conn_of(struct px_stream *s) {
@@ -212,9 +214,20 @@ static int on_main_message(struct conn *c, const struct px_rdv_msg *msg) {
     return 0;
 }
 
+/* Clients send three or four requests over a connection; each may make us push to a device. */
+static bool may_speak(struct conn *c) {
+    const int64_t now = px_loop_now_us(c->worker->loop);
+    if (c->messages_until_us < now)
+        c->messages_until_us = now;
+    c->messages_until_us += MESSAGE_US;
+    return c->messages_until_us - now <= MESSAGES_AHEAD_US;
+}
+
 static int on_message(struct px_stream *stream, struct px_bytes raw) {
     struct conn *c = conn_of(stream);
     struct px_rdv_msg msg;
+    if (!may_speak(c))
+        return -EDQUOT;
     if (raw.size == 0) { /* keep-alive */
         if (c->registered)
             px_peers_link_alive(c->worker->server->peers,

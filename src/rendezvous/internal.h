@@ -82,7 +82,8 @@ struct conn {
     struct px_addr from;   /* the client; behind a proxy with a made-up port */
     enum conn_role role;
     bool routed, offered, has_request;
-    char *registered; /* its ID, NULL: no */
+    int64_t messages_until_us; /* what it sent, each a MESSAGE_US, is paid for up to then */
+    char *registered;          /* its ID, NULL: no */
     size_t registered_size;
     struct pending pending[PENDING_MAX];
 };

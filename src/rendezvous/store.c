@@ -56,9 +56,12 @@ static void take_row(sqlite3_stmt *st, struct px_peers *peers, int64_t now_us, i
     const char *local = (const char *)sqlite3_column_text(st, 6);
     if (local && px_addr_parse(local, 0, &row.local, NULL) < 0)
         row.local = (struct px_addr){0};
-    int64_t age_s = now_s - sqlite3_column_int64(st, 5);
-    if (age_s < 0 || sqlite3_column_type(st, 5) == SQLITE_NULL)
-        age_s = INT32_MAX; /* the wall clock went back: better offline than a stale address */
+    /* Without a time, or one to come (the wall clock went back): better offline than a stale
+     * address. */
+    const int64_t seen_s = sqlite3_column_int64(st, 5);
+    int64_t age_s = seen_s <= 0 || seen_s > now_s ? INT32_MAX : now_s - seen_s;
+    if (age_s > INT32_MAX)
+        age_s = INT32_MAX;
     px_peers_load(peers, &row, now_us - age_s * PX_US_PER_S);
 }
 

@@ -1697,6 +1697,182 @@ def running_out_of_descriptors_turns_clients_away_and_ends():
     p.stdout.close()
 
 
+@item(211)
+def members_of_the_lan_get_local_addresses_and_the_local_relay():
+    s = Server('--mask=10.77.128.0/17', '--local-ip=10.77.128.200', '--relay-servers=10.77.1.1:5')
+    lan = ('10.77.128.%d' % n for n in range(1, 99))
+
+    def push(u, ip):
+        with s.t(ip) as a:
+            a.send(punch_request(u.id, s.key))
+            return member(u.recv())
+
+    def relayed(u, ip, named):
+        with s.t(ip) as a:
+            a.send(punch_request(u.id, s.key))
+            x = member(u.recv())[1][1]
+            with s.t(u.addr()[0]) as b:
+                b.send(relay_response(x, b'uu', named, u.id))
+            return member(a.recv())[1][3]
+    with s.udp(next(lan)) as inside, s.udp(new_ip()) as outside:
+        for u in (inside, outside):
+            u.id = new_id()
+            assert u.answer(register_pk(u.id)) == pk_result(0)
+        k, m = push(inside, next(lan))
+        assert k == 12 and m[2] == b'10.77.1.1:5'
+        k, m = push(inside, new_ip())
+        assert k == 9 and m[3] == 2 and m[2] == b'10.77.128.200'
+        k, m = push(outside, next(lan))
+        assert k == 9 and m[3] == 2 and m[2] == b'10.77.1.1:5'
+        k, m = push(outside, new_ip())
+        assert k == 9 and m[3] == 1
+        assert relayed(inside, next(lan), b'rs.example.com') == b'10.77.128.200'
+        assert relayed(inside, new_ip(), b'10.77.128.200') == b'10.77.1.1:5'
+        assert relayed(outside, new_ip(), b'rs.example.com') == b'rs.example.com'
+    s.stop()
+
+
+@item(212)
+def a_health_check_stays_open_with_keep_alives():
+    s = Server('--keepalive-seconds=1', '--idle-seconds=2')
+    with secured(s) as c:
+        k, m = member(c.answer(fb(26, fb(1, b'tok'))))
+        assert k == 16 and 1 not in m and m[2] == 1
+        for _ in range(4):
+            assert c.recv(keepalives=True) == b''
+            c.send(b'')
+    s.stop()
+
+
+@item(213)
+def no_answer_to_a_datagram_is_longer_than_the_datagram():
+    """but the NAT test's: 7 bytes for 3, both below the smallest frame of an Ethernet"""
+    s = Server('--udp-probe-rate=5', '--serial=9', '--rendezvous-servers=' + ','.join(['rs%d.example.com' % n for n in range(9)]))
+    with s.udp(new_ip()) as u:
+        for msg in (register_peer(b'a'), register_peer(b'abcdef'), register_peer(ID9, 1), register_pk(b'a', uuid=b'u'),
+                    register_pk(new_id()), register_pk(new_id(), uuid=b'u'), register_pk(b'bad id?', uuid=b'u'),
+                    register_pk(b'', uuid=b'u'), punch_request(ID9, s.key), punch_sent(b'', ID9), fb(17, fb(1, b'1.4.9')),
+                    request_relay(b'u', s.key, ID9), online([ID9]), fb(25, b''), fb(26, b''), fb(27, b''), fb(14, fu(1, 99))):
+            u.send(msg)
+            got = b''
+            try:
+                while True:
+                    got += u.recv(0.15)
+            except OSError:
+                pass
+            assert len(got) <= len(msg), (msg, got)
+        for _ in range(20):
+            u.send(nat_test())
+        n = 0
+        try:
+            while u.recv(0.3):
+                n += 1
+        except OSError:
+            pass
+        assert 1 <= n <= 10  # five per second
+    s.stop()
+
+
+@item(214)
+def a_drain_has_a_deadline_and_a_second_signal_ends_at_once():
+    for flags, signals, limit in ((['--drain-seconds=1'], 1, 10), (['--drain-seconds=600'], 2, 10)):
+        s = Server(*flags)
+        a, b = pair(s=s)
+        a.raw(b'1')
+        assert b.read(1) == b'1'
+        start = time.time()
+        for _ in range(signals):
+            s.proc.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+        assert s.proc.wait(limit) == 0 and b.closed()
+        a.close()
+        b.close()
+        s.proc.stdout.close()
+        s.log.close()
+
+
+@item(215)
+def each_session_leaves_a_line_on_either_half():
+    s = Server('--log-level=info')
+    with s.udp(new_ip()) as u, s.t(new_ip()) as a:
+        i, uuid = new_id(), b'0f3a8c12-and-more'
+        u.answer(register_pk(i))
+        a.send(punch_request(i, s.key, nat=2))
+        x = member(u.recv())[1][1]
+        with s.t(u.addr()[0]) as b:
+            b.send(relay_response(x, uuid, b'rs.example.com', i))
+        assert member(a.recv())[0] == 19
+        who = '%s:%d' % a.addr()
+    with s.l(new_ip()) as a, s.l(new_ip()) as b:
+        for c in (a, b):
+            c.send(request_relay(uuid, s.key))
+        a.raw(b'12345')
+        assert b.read(5) == b'12345'
+    log = lambda: open(s.dir + '/log').read()
+    eventually(lambda: 'relay: session 0f3a8c12 closed' in log())
+    line = next(l for l in log().splitlines() if 'session: ' in l)
+    for part in (who, "to '%s'" % i.decode(), 'how=relay', 'relay=rs.example.com', 'token=0f3a8c12'):
+        assert part in line, line
+    line = next(l for l in log().splitlines() if 'relay: session' in l)
+    assert 'reason=' in line and 'age_ms=' in line and ('bytes_ab=5 bytes_ba=0' in line or 'bytes_ab=0 bytes_ba=5' in line), line
+    s.stop()
+
+
+@item(216)
+def a_clock_that_jumped_makes_nobody_online():
+    s = Server()
+    ids = [new_id() for _ in range(4)]
+    with s.udp(new_ip()) as u:
+        for i in ids:
+            assert u.answer(register_pk(i)) == pk_result(0)
+        s.stop()
+        db = sqlite3.connect(s.dir + '/peers.sqlite3')
+        for i, seen in zip(ids, (2 ** 62, -2 ** 62, int(time.time()) + 86400, None)):
+            db.execute('update peer set seen = ? where id = ?', (seen, i.decode()))
+        db.commit()
+        db.close()
+        s.start()
+        assert s.online(*ids) == [False] * 4
+        for i in ids:
+            assert u.answer(register_pk(i, uuid=b'other')) == pk_result(2)
+        assert u.answer(register_pk(ids[0])) == pk_result(0)
+        assert s.online(ids[0]) == [True]
+    s.stop()
+
+
+@item(217)
+def what_one_address_may_use_can_be_set_and_a_connection_has_its_share():
+    s = Server()
+    assert s.ctl('limits')['register-burst'] == 32
+    assert s.ctl('limits', 'connections-per-source', '2')['connections-per-source'] == 2
+    p = subprocess.run([PROGRAM, 'ctl', '--data-dir=' + s.dir, 'limits', 'register-bust', '3'], capture_output=True)
+    assert p.returncode == 1 and b"did you mean 'register-burst'" in p.stderr
+    ip = new_ip()
+    with s.t(ip), s.t(ip):
+        try:
+            with s.t(ip) as c:
+                assert c.closed()
+        except ConnectionError:
+            pass
+    s.ctl('limits', 'connections-per-source', '0')
+    with s.t(new_ip()) as c:
+        for _ in range(90):  # one after the other, all are answered
+            assert c.answer(punch_request(b'nobody', s.key)) == b'\x5a\x00'
+        try:
+            for _ in range(2000):
+                c.send(punch_request(b'nobody', s.key))
+        except OSError:
+            pass
+        n = 0
+        try:
+            while c.recv() == b'\x5a\x00':
+                n += 1
+        except (OSError, Closed):
+            pass
+        assert n < 1000, n
+    s.stop()
+
+
 def main():
     global S
     S = Server('--max-waiting=5000', '--connections-per-source=0')
