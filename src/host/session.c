@@ -150,6 +150,17 @@ static void start_login(struct px_session *s) {
         send_probe(s, px_now_us());
 }
 
+/* A client that was not told our key asks its user whether to go on in the clear. The user who says
+ * yes reads this, and the client does not try again. */
+static void refuse_unencrypted(struct px_session *s) {
+    char addr[PX_ADDR_TEXT_MAX];
+    px_info("session %s: refused: the client does not encrypt", px_addr_text(&s->peer, addr));
+    px_audit_refused(s->host, s, "unencrypted");
+    px_login_error(s, "Only encrypted sessions are taken here. Compare the key in your client's "
+                      "network settings with the server's.");
+    px_session_end(s, NULL);
+}
+
 static void take_handshake(struct px_session *s, const uint8_t *body, size_t size) {
     struct px_secure secure;
     struct px_error err = {0};
@@ -162,13 +173,13 @@ static void take_handshake(struct px_session *s, const uint8_t *body, size_t siz
         start_login(s);
         return;
     }
-    if (r >= 0 && !s->host->config->require_encryption) {
+    if (r < 0) {
+        px_info("session %s: refused: %s", px_addr_text(&s->peer, addr), err.msg);
+        px_session_end(s, NULL);
+    } else if (s->host->config->require_encryption)
+        refuse_unencrypted(s);
+    else
         start_login(s);
-        return;
-    }
-    px_info("session %s: refused: %s", px_addr_text(&s->peer, addr),
-            r < 0 ? err.msg : "the client does not encrypt");
-    px_session_end(s, NULL);
 }
 
 /* What the audit log says of it later. */
@@ -372,7 +383,7 @@ void px_session_begin(struct px_session *s) {
         return;
     }
     if (s->way != PX_WAY_DIRECT && s->host->config->require_encryption) {
-        px_session_end(s, NULL);
+        refuse_unencrypted(s);
         return;
     }
     start_login(s);

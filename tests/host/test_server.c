@@ -197,7 +197,12 @@ static void item_14_who_cannot_encrypt_is_sent_away(void **state) {
     size_t size;
     assert_int_equal(px_client_recv_body(c, px_now_us() + 3 * SECOND, &body, &size, NULL), 1);
     px_assert_ok(px_client_send_body(c, "", 0, NULL));
-    assert_true(is_closed(c, 2 * SECOND)); /* encryption is required unless configured otherwise */
+    /* encryption is required unless configured otherwise, and the user is told */
+    px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+    assert_int_equal(px_client_recv(c, px_now_us() + 3 * SECOND, &m, NULL), 1);
+    assert_int_equal(m->item_case, PXS__MESSAGE__ITEM_LOGIN_RESPONSE);
+    assert_non_null(strstr(m->login_response->error, "encrypted"));
+    assert_true(is_closed(c, 2 * SECOND));
 }
 
 static void request_relay(const char *relay_name, uint16_t client_port, bool secure) {
