@@ -6,6 +6,7 @@
 #include "check/verify_parse.h"
 #include "base/alloc.h"
 #include <assert.h>
+#include <jansson.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -33,6 +34,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         px_dns_parse(data, size, (uint16_t)(data[0] << 8 | data[1]), &address, NULL);
     if (px_verify_result(text, &line) == 0)
         assert(!strpbrk(line.device, "\n\x1b"));
+    struct px_stages stages;
+    px_stages_parse(text, &stages);
+    json_decref(px_stages_json(&stages, &stages));
     int x = 0, y = 0;
     struct px_probing_report report;
     if (px_aim_parse(text, &x, &y) == 0)

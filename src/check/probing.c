@@ -106,6 +106,22 @@ int px_probing_run(const struct px_fleet *fleet, const struct px_desktop *d,
                        err);
 }
 
+int px_probing_stages(const struct px_fleet *fleet, const struct px_desktop *d,
+                      struct px_stages *ret, struct px_error *err) {
+    static const char *const argv[] = {"/bin/sh", "-c",
+                                       "exec curl -s --max-time 5 --unix-socket "
+                                       "/run/user/$(id -u)/phoenix-host.metrics "
+                                       "http://host/metrics",
+                                       NULL};
+    px_cleanup(px_buf_fini) struct px_buf out = {0};
+    const struct px_exec_opts opts = {.argv = argv, .timeout_us = 8 * PX_US_PER_S};
+    const int r = px_desktop_collect(fleet, d, &opts, REPORT_MAX_BYTES, &out, NULL, err);
+    if (r != 0)
+        return r < 0 ? r : px_fail(err, -ENOTSUP, "phoenix-host tells nothing of its stages");
+    px_stages_parse(px_buf_str(&out), ret);
+    return 0;
+}
+
 /* ---- the target ---- */
 
 struct ends {

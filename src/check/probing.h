@@ -5,6 +5,7 @@
  * argument. What it reports is read in bounds. One thread. */
 #pragma once
 #include "base/buf.h"
+#include "check/stages.h"
 #include "desktop/fleet.h"
 
 /* Runs phoenix-probe for @d through the host's server, with @args (NULL-terminated) behind what
@@ -14,6 +15,11 @@
 int px_probing_run(const struct px_fleet *fleet, const struct px_desktop *d,
                    const char *const *args, int64_t timeout_us, struct px_buf *ret,
                    struct px_buf *ret_why, struct px_error *err);
+
+/* The stages of pictures so far, as the desktop's phoenix-host counts them; -ENOTSUP and others: it
+ * does not say. */
+int px_probing_stages(const struct px_fleet *fleet, const struct px_desktop *d,
+                      struct px_stages *ret, struct px_error *err);
 
 /* A small window on the desktop's screen that answers clicks (`phoenix-host target`). */
 struct px_aim {

@@ -4,6 +4,8 @@
 #include "check/dns.h"
 #include "check/probing.h"
 #include "check/verify_parse.h"
+#include <jansson.h>
+#include <math.h>
 
 static void a_word_is_cut_and_cleaned(void **state) {
     char word[8];
@@ -134,6 +136,35 @@ static void the_last_result_counts(void **state) {
     assert_int_equal(px_verify_result("", &r), -EBADMSG);
 }
 
+static void stages_are_what_came_between(void **state) {
+    struct px_stages before, after;
+    px_stages_parse(
+        "# HELP x\nphoenix_host_stage_seconds_bucket{stage=\"grab\",codec=\"vp9\",le=\"0.001\"} 2\n"
+        "phoenix_host_stage_seconds_bucket{stage=\"grab\",codec=\"vp9\",le=\"+Inf\"} 2\n"
+        "phoenix_host_stage_seconds_sum{stage=\"grab\",codec=\"vp9\"} 0.001\n",
+        &before);
+    px_stages_parse(
+        "phoenix_host_stage_seconds_bucket{stage=\"grab\",codec=\"vp9\",le=\"0.001\"} 5\n"
+        "phoenix_host_stage_seconds_bucket{stage=\"grab\",codec=\"vp9\",le=\"+Inf\"} 6\n"
+        "phoenix_host_stage_seconds_bucket{stage=\"grab\",codec=\"h264\",le=\"+Inf\"} 1\n"
+        "phoenix_host_stage_seconds_sum{stage=\"grab\",codec=\"vp9\"} 0.011\n"
+        "phoenix_host_stage_seconds_bucket{stage=\"gr",
+        &after);
+    assert_int_equal(after.n, 1);
+    assert_int_equal(after.items[0].upto[3], 5);
+    assert_int_equal(after.items[0].upto[PX_STAGE_BUCKETS - 1], 7);
+    json_t *json = px_stages_json(&before, &after);
+    const json_t *grab = json_object_get(json, "grab");
+    assert_int_equal(json_integer_value(json_object_get(grab, "count")), 5);
+    assert_true(fabs(json_number_value(json_object_get(grab, "mean_ms")) - 2) < 1e-9);
+    const json_t *buckets = json_object_get(grab, "buckets");
+    assert_int_equal(json_array_size(buckets), 2);
+    assert_true(json_number_value(json_array_get(json_array_get(buckets, 0), 0)) == 1);
+    assert_int_equal(json_integer_value(json_array_get(json_array_get(buckets, 0), 1)), 3);
+    assert_true(json_is_null(json_array_get(json_array_get(buckets, 1), 0)));
+    json_decref(json);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_word_is_cut_and_cleaned),
@@ -145,6 +176,7 @@ int main(void) {
         cmocka_unit_test(a_question_is_what_rfc_1035_says),
         cmocka_unit_test(an_answer_gives_its_first_address),
         cmocka_unit_test(the_last_result_counts),
+        cmocka_unit_test(stages_are_what_came_between),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

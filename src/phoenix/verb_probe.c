@@ -38,6 +38,8 @@ static void print_facts(struct px_cli *cli, const json_t *o, const char *group) 
         px_cleanup_free char *name = px_asprintf("%s%s%s", group, *group ? " " : "", key);
         for (char *p = name; (p = strchr(p, '_'));)
             *p = ' ';
+        if (json_is_array(value))
+            continue; /* of a histogram: for programs */
         if (json_is_object(value))
             print_facts(cli, value, name);
         else if (json_is_string(value))
@@ -53,7 +55,7 @@ static void print_facts(struct px_cli *cli, const json_t *o, const char *group) 
 
 /* Its report is a stranger's as far as we are concerned: it has read what a desktop sends. */
 static int show(struct px_cli *cli, const struct px_buf *out, const struct px_buf *why, int status,
-                struct px_error *err) {
+                json_t *stages, struct px_error *err) {
     json_t *o = out->size ? json_loadb(out->data, out->size, JSON_REJECT_DUPLICATES, NULL) : NULL;
     if (!json_is_object(o)) {
         px_cleanup_free char *line = px_strndup(px_buf_str(why), strcspn(px_buf_str(why), "\n"));
@@ -62,6 +64,8 @@ static int show(struct px_cli *cli, const struct px_buf *out, const struct px_bu
         px_fail(err, -EIO, "%s", *words ? words : "phoenix-probe says nothing");
         return status == 2 ? px_cli_bad_input(cli, -EIO) : -EIO;
     }
+    if (stages)
+        json_object_set(o, "stages", stages);
     if (cli->json)
         px_cli_json(cli, json_incref(o));
     else
@@ -75,11 +79,17 @@ static int probe(struct px_cli *cli, const struct px_fleet *fleet, const struct 
     const char *args[PX_PROBING_ARGS_MAX] = {0};
     char *owned[PX_PROBING_ARGS_MAX] = {0};
     px_cleanup(px_buf_fini) struct px_buf out = {0}, why = {0};
+    struct px_stages before, after;
     const size_t n = forward(cli, extra, args, owned);
+    bool told = px_probing_stages(fleet, d, &before, NULL) == 0;
     int r = px_probing_run(fleet, d, args, LIMIT_US, &out, &why, err);
     for (size_t i = 0; i < n; i++)
         free(owned[i]);
-    return r < 0 ? r : show(cli, &out, &why, r, err);
+    told = r >= 0 && told && px_probing_stages(fleet, d, &after, NULL) == 0;
+    json_t *stages = told ? px_stages_json(&before, &after) : NULL;
+    r = r < 0 ? r : show(cli, &out, &why, r, stages, err);
+    json_decref(stages);
+    return r;
 }
 
 static int run(struct px_cli *cli, struct px_error *err) {
@@ -107,7 +117,8 @@ const struct px_verb px_verb_probe = {
     .description =
         "Logs in by ID through the server, decodes the picture, and does what the options say. "
         "phoenix-probe(1) is the program behind it, for desktops of other hosts; its options are "
-        "the same.",
+        "the same. What the host counts of its pictures meanwhile is added: for each stage how "
+        "many, how long on average and, with --json, as a histogram.",
     .options = {{.name = "relay", .doc = "through the relay, even where there is a shorter way"},
                 {.name = "png",
                  .arg = "FILE",
