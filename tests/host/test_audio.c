@@ -4,6 +4,10 @@
 #include "base/proc.h"
 #include "fixture.h"
 #include <math.h>
+#include <pthread.h>
+#include <pulse/simple.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <opus/opus.h>
 #include <sys/stat.h>
 
@@ -77,6 +81,97 @@ static void items_57_and_58_sound(void **state) {
     assert_non_null(again);
 }
 
+struct live {
+    int64_t tone_us, own_us; /* when the tone was written; what the player's own buffer held then */
+};
+
+/* A program that plays as it goes: 10 ms every 10 ms, silence at first, then a tone. */
+static void *play_live(void *data) {
+    static const pa_sample_spec spec = {.format = PA_SAMPLE_S16NE, .rate = 48000, .channels = 2};
+    static int16_t silence[960], tone[960];
+    struct live *l = data;
+    const pa_buffer_attr attr = {.maxlength = 192 * 80,
+                                 .tlength = 192 * 40,
+                                 .prebuf = 0,
+                                 .minreq = 192 * 5,
+                                 .fragsize = UINT32_MAX};
+    for (int i = 0; i < 960; i++)
+        tone[i] = (int16_t)(12000 * sin((double)(i / 2) * 2 * M_PI * 500 / 48000));
+    pa_simple *p =
+        pa_simple_new(NULL, "player", PA_STREAM_PLAYBACK, NULL, "live", &spec, NULL, &attr, NULL);
+    const int64_t start = px_now_us();
+    for (int i = 0; p && i < 300; i++) {
+        const int64_t wait = start + i * 10000 - px_now_us();
+        if (wait > 0)
+            px_sleep_us(wait);
+        if (i == 200) {
+            l->own_us = (int64_t)pa_simple_get_latency(p, NULL);
+            __atomic_store_n(&l->tone_us, px_now_us(), __ATOMIC_SEQ_CST);
+        }
+        pa_simple_write(p, i < 200 ? silence : tone, sizeof(tone), NULL);
+    }
+    if (p)
+        pa_simple_free(p);
+    return NULL;
+}
+
+/* From a program's write to the decoded tone. */
+static void sound_is_not_far_behind(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    pthread_t player;
+    struct live live = {0};
+    int64_t heard_us = 0;
+    OpusDecoder *dec = opus_decoder_create(48000, 2, NULL);
+    assert_int_equal(pthread_create(&player, NULL, play_live, &live), 0);
+    const int64_t until = px_now_us() + 15 * SECOND;
+    while (!heard_us && px_now_us() < until) {
+        px_cleanup(px_message_freep) Pxs__Message *m =
+            await(c, PXS__MESSAGE__ITEM_AUDIO_FRAME, until - px_now_us());
+        int16_t out[5760 * 2];
+        double energy = 0;
+        assert_non_null(m);
+        const ProtobufCBinaryData d = m->audio_frame->data;
+        const int n = opus_decode(dec, d.data, (opus_int32)d.len, out, 5760, 0);
+        for (int k = 0; k < n * 2; k++)
+            energy += (double)out[k] * out[k];
+        if (__atomic_load_n(&live.tone_us, __ATOMIC_SEQ_CST) && energy / (n * 2) > 1000 * 1000)
+            heard_us = px_now_us();
+    }
+    pthread_join(player, NULL);
+    opus_decoder_destroy(dec);
+    assert_true(heard_us > 0);
+    const int64_t behind = heard_us - live.tone_us - live.own_us;
+    print_message("# heard %.1f ms after the sound server played it\n", (double)behind / 1000);
+    assert_true(behind < SECOND); /* how busy this machine is, is not its matter */
+}
+
+static pid_t sound_server;
+static const char *server_argv[8];
+
+static void end_server(void) {
+    kill(sound_server, SIGKILL);
+    waitpid(sound_server, NULL, 0);
+}
+
+/* The listener stays and hears again. */
+static void sound_comes_back_with_its_server(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    play(2);
+    px_message_free(await(c, PXS__MESSAGE__ITEM_AUDIO_FRAME, 10 * SECOND));
+    end_server();
+    drain(c, 3 * SECOND);
+    sound_server = run(server_argv);
+    const int64_t until = px_now_us() + 30 * SECOND;
+    for (;;) { /* until server and host are there */
+        play(1);
+        px_cleanup(px_message_freep) Pxs__Message *m =
+            await(c, PXS__MESSAGE__ITEM_AUDIO_FRAME, SECOND);
+        if (m)
+            return;
+        assert_true(px_now_us() < until);
+    }
+}
+
 static void silence_sends_nothing(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
     drain(c, 8 * SECOND); /* the tone of the test before runs out */
@@ -106,7 +201,8 @@ static int start(void **state) {
                                 "--daemonize=no",   "--exit-idle-time=-1",
                                 "--disallow-exit",  "--load=module-null-sink",
                                 strdup(socket_arg), NULL};
-    run(argv);
+    memcpy(server_argv, argv, sizeof(argv));
+    sound_server = run(server_argv);
     char server[160];
     snprintf(server, sizeof(server), "unix:%s.sock", path);
     setenv("PULSE_SERVER", server, 1);
@@ -117,7 +213,9 @@ static int start(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sound_is_not_far_behind), /* while nothing else plays */
         cmocka_unit_test(items_57_and_58_sound),
+        cmocka_unit_test(sound_comes_back_with_its_server),
         cmocka_unit_test(silence_sends_nothing),
     };
     return cmocka_run_group_tests(tests, start, fixture_end);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #define FRAGMENT_MS 10
+/* What the sound server keeps for us: if we are late, sound is left out and never late for good. */
+#define KEPT_MS 40
 
 struct px_pulse {
     pa_threaded_mainloop *loop;
@@ -33,7 +35,8 @@ static void start_stream(struct px_pulse *p) {
     static const pa_sample_spec spec = {
         .format = PA_SAMPLE_S16NE, .rate = PX_AUDIO_RATE, .channels = PX_AUDIO_CHANNELS};
     const uint32_t fragment = (uint32_t)pa_usec_to_bytes(FRAGMENT_MS * 1000, &spec);
-    const pa_buffer_attr attr = {.maxlength = UINT32_MAX, .fragsize = fragment};
+    const pa_buffer_attr attr = {.maxlength = fragment * (KEPT_MS / FRAGMENT_MS),
+                                 .fragsize = fragment};
     p->stream = pa_stream_new(p->context, "desktop", &spec, NULL);
     if (!p->stream)
         return;
