@@ -6,6 +6,7 @@
 #include "fixture.h"
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <zstd.h>
@@ -704,6 +705,69 @@ static void item_71_terminal_has_the_size_that_was_asked_for(void **state) {
     assert_int_equal(n->terminal_response->closed->exit_code, 5);
 }
 
+/* Several tabs on one connection; what one types does not reach the other. */
+static void terminals_have_shells_of_their_own(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = terminal("", "tabs", false);
+    uint32_t pids[2];
+    for (int i = 0; i < 2; i++) {
+        Pxs__TerminalOpen o = PXS__TERMINAL_OPEN__INIT;
+        Pxs__TerminalAction a = PXS__TERMINAL_ACTION__INIT;
+        o.terminal_id = i + 1;
+        o.rows = 24;
+        o.cols = 80;
+        a.action_case = PXS__TERMINAL_ACTION__ACTION_OPEN;
+        a.open = &o;
+        act(c, &a);
+        px_cleanup(px_message_freep) Pxs__Message *m =
+            terminal_response(c, PXS__TERMINAL_RESPONSE__RESPONSE_OPENED);
+        assert_int_equal(m->terminal_response->opened->terminal_id, i + 1);
+        pids[i] = m->terminal_response->opened->pid;
+    }
+    assert_int_not_equal(pids[0], pids[1]);
+    type_line(c, "echo only-$((40+2))\n"); /* in the first */
+    for (;;) {
+        px_cleanup(px_message_freep) Pxs__Message *m =
+            terminal_response(c, PXS__TERMINAL_RESPONSE__RESPONSE_DATA);
+        const Pxs__TerminalData *d = m->terminal_response->data;
+        if (!memmem(d->data.data, d->data.len, "only-42", 7))
+            continue;
+        assert_int_equal(d->terminal_id, 1);
+        break;
+    }
+}
+
+static bool is_gone(void *data) {
+    return kill(*(pid_t *)data, 0) < 0;
+}
+
+static void shells_end_with_their_client_unless_told_to_stay(void **state) {
+    struct px_client *c = terminal("", "leaver", false);
+    open_terminal(c, 24, 80, false);
+    px_cleanup(px_message_freep) Pxs__Message *m =
+        terminal_response(c, PXS__TERMINAL_RESPONSE__RESPONSE_OPENED);
+    pid_t pid = (pid_t)m->terminal_response->opened->pid;
+    type_line(c, "trap '' HUP; echo rea''dy\n"); /* one that does not want to go */
+    expect_output(c, "ready");
+    px_client_close(c);
+    assert_true(wait_for(is_gone, &pid, 20 * SECOND));
+}
+
+static void characters_are_not_cut_in_two(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = terminal("", "utf8", false);
+    open_terminal(c, 24, 80, false);
+    px_message_free(terminal_response(c, PXS__TERMINAL_RESPONSE__RESPONSE_OPENED));
+    type_line(c, "stty -echo; printf 'a\\342'; sleep 1; printf '\\202\\254z\\n'\n");
+    px_cleanup(px_buf_fini) struct px_buf all = {0};
+    while (!strstr(px_buf_str(&all), "a\xe2\x82\xacz")) {
+        px_cleanup(px_message_freep) Pxs__Message *m =
+            terminal_response(c, PXS__TERMINAL_RESPONSE__RESPONSE_DATA);
+        const Pxs__TerminalData *d = m->terminal_response->data;
+        assert_false(d->compressed);
+        assert_int_not_equal(d->data.data[d->data.len - 1], 0xe2);
+        px_buf_add(&all, d->data.data, d->data.len);
+    }
+}
+
 static void item_72_persistent_shells_are_found_again(void **state) {
     char service[64];
     struct px_client *c = terminal("", "owner", true);
@@ -844,6 +908,9 @@ int main(void) {
         cmocka_unit_test(tunnels_lead_to_this_desktop_only),
         cmocka_unit_test(a_megabyte_both_ways_through_a_tunnel),
         cmocka_unit_test(item_71_terminal_has_the_size_that_was_asked_for),
+        cmocka_unit_test(terminals_have_shells_of_their_own),
+        cmocka_unit_test(shells_end_with_their_client_unless_told_to_stay),
+        cmocka_unit_test(characters_are_not_cut_in_two),
         cmocka_unit_test(item_72_persistent_shells_are_found_again),
         cmocka_unit_test(item_26_permissions_that_are_off_are_told_and_kept),
         cmocka_unit_test(item_22_second_factor),

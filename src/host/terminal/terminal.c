@@ -4,13 +4,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/session.h"
-#include <fcntl.h>
-#include <pty.h>
-#include <pwd.h>
+#include "host/terminal/shell.h"
 #include <signal.h>
 #include <sodium.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <zstd.h>
 
@@ -22,7 +19,6 @@
 #define COMPRESS_FROM_BYTES 512
 #define INPUT_MAX_BYTES (1024 * 1024)
 #define READ_BYTES 16384
-#define SIDE_MAX 1000
 #define PATIENCE_US (3 * PX_US_PER_S) /* from hang-up to kill */
 
 struct service;
@@ -37,6 +33,7 @@ struct terminal {
     bool reading, gone;
     struct px_buf ring;  /* the last output */
     struct px_buf input; /* not taken by the shell yet */
+    struct px_buf cut;   /* the beginning of a character whose rest is still to come */
 };
 
 struct service {
@@ -142,6 +139,7 @@ static void on_poll_closed(uv_handle_t *h) {
     close(t->fd);
     px_buf_fini(&t->ring);
     px_buf_fini(&t->input);
+    px_buf_fini(&t->cut);
     free(t);
 }
 
@@ -198,6 +196,16 @@ static void on_end(struct terminal *t) {
 
 static void watch(struct terminal *t);
 
+/* Clients decode each message by itself: characters must not be cut in two. */
+static void show(struct terminal *t, const char *data, size_t size) {
+    px_buf_add(&t->cut, data, size);
+    const size_t n = px_utf8_whole(t->cut.data, t->cut.size);
+    keep(t, t->cut.data, n);
+    if (t->service->session && n > 0)
+        send_data(t->service->session, t->id, (uint8_t *)t->cut.data, n);
+    px_buf_drop(&t->cut, n);
+}
+
 static void write_input(struct terminal *t) {
     while (t->input.size > 0) {
         const ssize_t n = write(t->fd, t->input.data, t->input.size);
@@ -218,11 +226,8 @@ static void on_poll(uv_poll_t *p, int status, int events) {
             on_end(t); /* EIO: the last holder of the terminal is gone */
             return;
         }
-        if (n > 0) {
-            keep(t, buf, (size_t)n);
-            if (t->service->session)
-                send_data(t->service->session, t->id, (uint8_t *)buf, (size_t)n);
-        }
+        if (n > 0)
+            show(t, buf, (size_t)n);
     }
     watch(t);
 }
@@ -239,69 +244,6 @@ static void watch(struct terminal *t) {
         uv_poll_stop(&t->poll);
 }
 
-static void set_size(int fd, unsigned rows, unsigned cols) {
-    const struct winsize w = {.ws_row = (unsigned short)(rows > SIDE_MAX ? SIDE_MAX : rows),
-                              .ws_col = (unsigned short)(cols > SIDE_MAX ? SIDE_MAX : cols)};
-    ioctl(fd, TIOCSWINSZ, &w);
-}
-
-/* In the child; only what is safe there. */
-static void exec_shell(const char *shell, const char *home, char *argv0, char **env) {
-    char *argv[] = {argv0, NULL};
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    for (int i = 1; i < 32; i++)
-        signal(i, SIG_DFL);
-    if (chdir(home) < 0 && chdir("/") < 0)
-        _exit(126);
-    execve(shell, argv, env);
-    _exit(127);
-}
-
-static char **shell_env(const struct passwd *pw, struct px_buf names[], size_t n) {
-    static const char *const kept[] = {"DISPLAY", "XAUTHORITY",      "LANG",
-                                       "PATH",    "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"};
-    char **env = px_new0(char *, n);
-    size_t used = 0;
-    px_buf_printf(&names[used], "TERM=xterm-256color");
-    px_buf_printf(&names[++used], "HOME=%s", pw->pw_dir);
-    px_buf_printf(&names[++used], "USER=%s", pw->pw_name);
-    px_buf_printf(&names[++used], "LOGNAME=%s", pw->pw_name);
-    px_buf_printf(&names[++used], "SHELL=%s", pw->pw_shell);
-    for (size_t i = 0; i < PX_N_ELEMENTS(kept); i++) {
-        const char *v = getenv(kept[i]);
-        if (v)
-            px_buf_printf(&names[++used], "%s=%s", kept[i], v);
-    }
-    for (size_t i = 0; i <= used; i++)
-        env[i] = names[i].data;
-    return env;
-}
-
-static pid_t start_shell(unsigned rows, unsigned cols, int *fd, struct px_error *err) {
-    const struct passwd *pw = getpwuid(getuid());
-    if (!pw || !*pw->pw_shell)
-        return px_fail(err, -ENOENT, "the desktop's user has no shell");
-    struct px_buf names[16] = {0};
-    px_cleanup_free char **env = shell_env(pw, names, 16);
-    px_cleanup_free char *shell = px_strdup(pw->pw_shell), *home = px_strdup(pw->pw_dir);
-    const char *base = strrchr(shell, '/');
-    px_cleanup_free char *argv0 = px_asprintf("-%s", base ? base + 1 : shell); /* a login shell */
-    const pid_t pid = forkpty(fd, NULL, NULL, NULL);
-    if (pid == 0)
-        exec_shell(shell, home, argv0, env);
-    const int e = errno;
-    for (size_t i = 0; i < 16; i++)
-        px_buf_fini(&names[i]);
-    if (pid < 0)
-        return px_fail_sys(err, -e, "cannot start a shell");
-    fcntl(*fd, F_SETFD, FD_CLOEXEC);
-    fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK);
-    set_size(*fd, rows, cols);
-    return pid;
-}
-
 static struct terminal *find(const struct service *v, int32_t id) {
     struct terminal *t = v->terminals;
     while (t && t->id != id)
@@ -315,8 +257,8 @@ static void reattach(struct terminal *t, const Pxs__TerminalOpen *o) {
     if (n > 0)
         send_data(t->service->session, t->id, (uint8_t *)t->ring.data + t->ring.size - n, n);
     /* Twice, and differently: full-screen programs draw themselves again. */
-    set_size(t->fd, o->rows > 1 ? o->rows - 1 : o->rows, o->cols);
-    set_size(t->fd, o->rows, o->cols);
+    px_shell_set_size(t->fd, o->rows > 1 ? o->rows - 1 : o->rows, o->cols);
+    px_shell_set_size(t->fd, o->rows, o->cols);
     watch(t);
 }
 
@@ -329,7 +271,7 @@ static void open_terminal(struct service *v, const Pxs__TerminalOpen *o) {
     }
     int fd = -1;
     const pid_t pid = v->n_terminals >= TERMINALS_MAX ? px_fail(&err, -EMFILE, "too many terminals")
-                                                      : start_shell(o->rows, o->cols, &fd, &err);
+                                                      : px_shell_start(o->rows, o->cols, &fd, &err);
     if (pid < 0) {
         send_error(v->session, o->terminal_id, err.msg);
         return;
@@ -430,7 +372,7 @@ void px_terminals_message(struct px_terminals *all, struct px_session *s, const 
     case PXS__TERMINAL_ACTION__ACTION_RESIZE:
         t = find(v, a->resize->terminal_id);
         if (t)
-            set_size(t->fd, a->resize->rows, a->resize->cols);
+            px_shell_set_size(t->fd, a->resize->rows, a->resize->cols);
         break;
     case PXS__TERMINAL_ACTION__ACTION_CLOSE:
         t = find(v, a->close->terminal_id);
