@@ -136,6 +136,21 @@ static void toggle_privacy(struct px_session *s, const Pxs__TogglePrivacyMode *t
     px_session_send_misc(s, &misc);
 }
 
+/* Nobody sits here who could read it: the person hears that, once. */
+static void answer_chat(struct px_session *s) {
+    static const char nobody[] =
+        "This desktop has nobody in front of it: messages are not shown here.";
+    Pxs__ChatMessage c = PXS__CHAT_MESSAGE__INIT;
+    Pxs__Misc misc = PXS__MISC__INIT;
+    if (s->chat_answered)
+        return;
+    s->chat_answered = true;
+    c.text = (ProtobufCBinaryData){sizeof(nobody) - 1, (uint8_t *)nobody};
+    misc.item_case = PXS__MISC__ITEM_CHAT_MESSAGE;
+    misc.chat_message = &c;
+    px_session_send_misc(s, &misc);
+}
+
 static void take_misc(struct px_session *s, const Pxs__Misc *m) {
     switch (m->item_case) {
     case PXS__MISC__ITEM_OPTION:
@@ -180,6 +195,9 @@ static void take_misc(struct px_session *s, const Pxs__Misc *m) {
             s->options.fps = m->auto_adjust_fps;
             px_viewer_join(s);
         }
+        break;
+    case PXS__MISC__ITEM_CHAT_MESSAGE:
+        answer_chat(s);
         break;
     default: /* what a Linux desktop has nothing to say to */
         break;

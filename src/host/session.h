@@ -94,7 +94,7 @@ struct px_session {
     uint64_t cursors[PX_KNOWN_CURSORS]; /* shapes that the client holds, oldest overwritten */
     unsigned n_cursors;
     uint64_t cursor_shown;
-    bool audio_on;
+    bool audio_on, chat_answered;
 
     struct px_shot *shot; /* a screenshot under way */
     struct px_files *files;

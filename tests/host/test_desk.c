@@ -764,6 +764,21 @@ static void calls_and_privacy_are_declined_so_that_clients_say_so(void **state) 
     }
 }
 
+static void chat_says_that_nobody_reads_it(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    send_hex(c, "9A010622040A026869"); /* chat_message "hi" */
+    const int64_t until = px_now_us() + 10 * SECOND;
+    for (;;) {
+        px_cleanup(px_message_freep) Pxs__Message *m =
+            await(c, PXS__MESSAGE__ITEM_MISC, until - px_now_us());
+        assert_non_null(m);
+        if (m->misc->item_case != PXS__MISC__ITEM_CHAT_MESSAGE)
+            continue;
+        assert_true(m->misc->chat_message->text.len > 10);
+        return;
+    }
+}
+
 static void screenshot(struct px_client *c, int display, const char *sid) {
     Pxs__ScreenshotRequest r = PXS__SCREENSHOT_REQUEST__INIT;
     Pxs__Message m = PXS__MESSAGE__INIT;
@@ -891,6 +906,7 @@ int main(void) {
         cmocka_unit_test(item_53_leaving_lets_everything_go),
         cmocka_unit_test(item_54_view_only_has_no_effect),
         cmocka_unit_test(calls_and_privacy_are_declined_so_that_clients_say_so),
+        cmocka_unit_test(chat_says_that_nobody_reads_it),
         cmocka_unit_test(screenshots_show_what_is_there_as_png),
         cmocka_unit_test(screenshots_that_cannot_be_are_declined_with_words),
         cmocka_unit_test(message_query_tells_the_display),
