@@ -18,7 +18,7 @@ static const struct {
     {4194304, 4, {0x03, 0x00, 0x00, 0x01}},
 };
 
-static void print_writes_the_shortest_prefix(void **state) {
+static void item_1_print_writes_the_shortest_prefix(void **state) {
     for (size_t i = 0; i < PX_N_ELEMENTS(cases); i++) {
         uint8_t out[PX_FRAME_PREFIX_MAX_BYTES];
         assert_int_equal(px_frame_print(cases[i].bytes, out), cases[i].size);
@@ -42,7 +42,7 @@ static void parse_waits_for_the_whole_prefix(void **state) {
     assert_int_equal(bytes, 77);
 }
 
-static void parse_takes_a_longer_prefix_than_needed(void **state) {
+static void item_2_parse_takes_a_longer_prefix_than_needed(void **state) {
     static const uint8_t raw[] = {0x0f, 0, 0, 0};
     uint32_t bytes = 0;
     assert_int_equal(px_frame_parse(raw, sizeof(raw), &bytes, NULL), PX_PARSE_DONE);
@@ -60,10 +60,10 @@ static void parse_refuses_more_than_the_limit(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(print_writes_the_shortest_prefix),
+        cmocka_unit_test(item_1_print_writes_the_shortest_prefix),
         cmocka_unit_test(parse_reads_what_print_wrote),
         cmocka_unit_test(parse_waits_for_the_whole_prefix),
-        cmocka_unit_test(parse_takes_a_longer_prefix_than_needed),
+        cmocka_unit_test(item_2_parse_takes_a_longer_prefix_than_needed),
         cmocka_unit_test(parse_refuses_more_than_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,7 +48,7 @@ static void signed_identity_is_the_vector(void **state) {
     assert_int_equal(px_sign_open(pk, (struct px_bytes){out, 109}, &inside, NULL), -EKEYREJECTED);
 }
 
-static void accept_opens_the_vector_and_counts_from_one(void **state) {
+static void item_13_accept_opens_the_vector_and_counts_from_one(void **state) {
     const struct px_secure_offer offer = fixed_offer();
     uint8_t client_pk[32], sealed[48], want[21], out[64];
     struct px_secure s;
@@ -115,7 +115,7 @@ static void keys_of_wrong_length_or_signer_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signed_identity_is_the_vector),
-        cmocka_unit_test(accept_opens_the_vector_and_counts_from_one),
+        cmocka_unit_test(item_13_accept_opens_the_vector_and_counts_from_one),
         cmocka_unit_test(short_frames_stay_plain_and_do_not_count),
         cmocka_unit_test(both_halves_understand_each_other),
         cmocka_unit_test(keys_of_wrong_length_or_signer_are_refused),

@@ -335,7 +335,7 @@ static void item_43_custom_fps_is_obeyed(void **state) {
     assert_in_range(count_frames(c, 2 * SECOND, true), 1, 11); /* fewer: a busy machine */
 }
 
-static void still_screen_sends_next_to_nothing(void **state) {
+static void item_33_still_screen_sends_probes_and_next_to_nothing(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
     /* The first picture and its refinements, however late a busy machine makes them. */
     unsigned n = 1;
@@ -890,7 +890,7 @@ int main(void) {
         cmocka_unit_test(full_chroma_comes_when_asked_for),
         cmocka_unit_test(item_42_at_most_two_frames_go_unacknowledged),
         cmocka_unit_test(item_43_custom_fps_is_obeyed),
-        cmocka_unit_test(still_screen_sends_next_to_nothing),
+        cmocka_unit_test(item_33_still_screen_sends_probes_and_next_to_nothing),
         cmocka_unit_test(item_44_a_slow_client_does_not_slow_the_other),
         cmocka_unit_test(late_viewer_gets_a_key_frame_and_the_first_goes_on),
         cmocka_unit_test(items_45_and_46_cursor_shapes),

@@ -239,6 +239,36 @@ static void items_62_and_63_download(void **state) {
     }
 }
 
+/* Directories with everything below them; hidden files only if wanted, links never. */
+static void trees_are_downloaded_without_links(void **state) {
+    mkdir(in_dir("fetch"), 0755);
+    mkdir(in_dir("fetch/sub"), 0755);
+    make_file("fetch/sub/deep", 3);
+    make_file("fetch/.hidden", 4);
+    (void)!symlink("/etc", in_dir("fetch/sub/etc"));
+    (void)!symlink("/etc/passwd", in_dir("fetch/passwd"));
+    for (int hidden = 0; hidden < 2; hidden++) {
+        px_cleanup(px_client_closep) struct px_client *c = files("/");
+        px_cleanup(px_message_freep) Pxs__Message *a = NULL, *b = NULL;
+        Pxs__FileSend s = PXS__FILE_SEND__INIT;
+        Pxs__FileAction act_send = PXS__FILE_ACTION__INIT;
+        response(c, PXS__FILE_RESPONSE__RESPONSE_DIR, &a);
+        s.id = 7;
+        s.path = bytes(in_dir("fetch"));
+        s.include_hidden = hidden;
+        act_send.action_case = PXS__FILE_ACTION__ACTION_SEND;
+        act_send.send = &s;
+        send_action(c, &act_send);
+        const Pxs__FileDirectory *list = response(c, PXS__FILE_RESPONSE__RESPONSE_DIR, &b)->dir;
+        assert_int_equal(list->n_entries, 1 + hidden);
+        bool deep = false;
+        for (size_t i = 0; i < list->n_entries; i++)
+            deep |= list->entries[i]->name.len == 8 &&
+                    memcmp(list->entries[i]->name.data, "sub/deep", 8) == 0;
+        assert_true(deep);
+    }
+}
+
 static void skipping_the_only_file_says_so(void **state) {
     make_file("small", 10);
     px_cleanup(px_client_closep) struct px_client *c = files("/");
@@ -893,6 +923,7 @@ int main(void) {
         cmocka_unit_test(large_clipboards_come_in_pieces),
         cmocka_unit_test(item_61_a_listing_comes_unasked),
         cmocka_unit_test(items_62_and_63_download),
+        cmocka_unit_test(trees_are_downloaded_without_links),
         cmocka_unit_test(skipping_the_only_file_says_so),
         cmocka_unit_test(upload_makes_the_file_with_its_time),
         cmocka_unit_test(item_64_upload_over_a_file_asks_and_skip_leaves_it),
