@@ -28,6 +28,7 @@ def new_id():
 
 class Server:
     ports = itertools.count(30016, 20)
+    started = []
 
     def __init__(self, *flags, key=True, dir=None, env=None):
         with lock:
@@ -45,6 +46,7 @@ class Server:
         self.log = open(self.dir + '/log', 'a')
         self.proc = subprocess.Popen([PROGRAM, *self.flags], stdout=subprocess.PIPE, stderr=self.log,
                                      env={**os.environ, **(self.env or {})})
+        self.started.append(self.proc)
         self.greeting = b''
         while b'Key:' not in self.greeting:
             line = self.proc.stdout.readline()
@@ -1903,6 +1905,10 @@ def main():
         failed += bool(why)
         if why:
             print('# ' + why.replace('\n', '\n# '))
+    for p in Server.started:  # of tests that failed half-way
+        if p.poll() is None:
+            p.kill()
+            p.wait()
     print('# %.0f s' % (time.time() - start))
     log = open(S.dir + '/log').read()
     if log:
