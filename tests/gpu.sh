@@ -78,6 +78,11 @@ refused "MIG on cards without" "no card of this host is in MIG mode" "{name: pxt
 refused "one card twice" "are the same card" "{name: pxt-g1, gpus: [$A, 0000:01:00.0]}"
 refused "one exclusive card for two desktops" "is the exclusive card of 'pxt-g1'" "{name: pxt-g1, gpus: [$A]}" "{name: pxt-g2, gpus: [$A]}"
 
+# What doctor says of them.
+phoenix doctor >"$pxt_dir/doctor" 2>&1 </dev/null
+has "doctor knows a good card" "$(grep GPUs "$pxt_dir/doctor")" "0000:01:00.0: NVIDIA GeForce RTX 5060 Ti, 15.9 GiB, driver 580.95.05, NVENC"
+has "and misses what a boot without a display leaves out" "$(cat "$pxt_dir/doctor")" "/dev/nvidia-uvm is missing"
+
 # One card each, injected.
 fx_two_5060
 lab "{name: pxt-g1, gpus: [$A]}" "{name: pxt-g2, gpus: 1}"

@@ -261,23 +261,37 @@ static void judge_programs(const struct px_host_facts *f, struct px_findings *l)
              f->boot_unit == PX_BOOT_UNIT_OFF ? "enabled" : "installed");
 }
 
-/* Only what is there; whether desktops can use it is the business of `gpu`. */
-static void judge_gpus(const struct px_host_facts *f, struct px_findings *l) {
-    if (f->n_cards == 0)
-        ok(l, "GPUs", "no NVIDIA card: desktops run without");
-    for (size_t i = 0; i < f->n_cards; i++) {
-        const struct px_gpu_card *c = &f->cards[i];
-        if (strcmp(c->driver, "nvidia") == 0)
-            ok(l, "GPUs", "%s: %s, driver %s", c->address, c->model[0] ? c->model : "NVIDIA card",
-               f->nvidia_module[0] ? f->nvidia_module : "of unknown version");
-        else if (strcmp(c->driver, "vfio-pci") == 0)
-            warn(l, "GPUs", NULL, "%s is set aside for virtual machines (vfio-pci)", c->address);
-        else
-            warn(l, "GPUs", "install the NVIDIA driver for this kernel, then reboot",
-                 "%s: driven by %s, not by nvidia", c->address,
-                 c->driver[0] ? c->driver : "nothing");
+static void judge_card(const struct px_gpu_host *host, const struct px_gpu_card *c,
+                       struct px_findings *l) {
+    char memory[PX_SIZE_TEXT_MAX] = "";
+    if (c->trouble[0]) {
+        warn(l, "GPUs", c->fix[0] ? c->fix : NULL, "%s%s%s: %s", c->address, c->name[0] ? " " : "",
+             c->name, c->trouble);
+        return;
     }
-    if (f->nvidia_module[0] && !f->nvidia_uvm_node)
+    if (c->memory_bytes > 0)
+        px_size_human(c->memory_bytes, memory);
+    ok(l, "GPUs", "%s: %s%s%s, driver %s%s%s", c->address, c->name[0] ? c->name : "NVIDIA card",
+       memory[0] ? ", " : "", memory, host->module[0] ? host->module : "of unknown version",
+       c->encoder == 1   ? ", NVENC"
+       : c->encoder == 0 ? ", no NVENC"
+                         : "",
+       c->mig ? ", in MIG mode" : "");
+}
+
+/* What is wrong with the driver as a whole, then each card. */
+static void judge_gpus(const struct px_host_facts *f, struct px_findings *l) {
+    const struct px_gpu_host *host = &f->gpus;
+    if (host->n_cards == 0 && host->state == PX_GPU_NO_CARD)
+        ok(l, "GPUs", "no NVIDIA card: desktops run without");
+    else if (host->state != PX_GPU_READY)
+        warn(l, "GPUs", host->fix[0] ? host->fix : NULL, "%s", host->why);
+    else if (host->nvml_why[0])
+        warn(l, "GPUs", "look for 'NVRM: Xid' in the kernel log (dmesg)",
+             "NVML does not answer: %s", host->nvml_why);
+    for (size_t i = 0; i < host->n_cards; i++)
+        judge_card(host, &host->cards[i], l);
+    if (host->module[0] && !f->nvidia_uvm_node)
         warn(l, "GPUs", "phoenix gpu ready", "/dev/nvidia-uvm is missing: CUDA will not start");
 }
 

@@ -4,6 +4,7 @@
  * facts into findings and looks at nothing else, so that it is tested with hosts we do not have. */
 #pragma once
 #include "check/findings.h"
+#include "gpu/host.h"
 #include "net/net.h"
 #include "spec/host.h"
 #include <stdbool.h>
@@ -18,14 +19,6 @@ struct px_trial {
     int code;       /* 0: it did; else a negative errno */
     char why[256];  /* what went wrong */
     char hint[256]; /* what to do about it; "": nobody knows */
-};
-
-#define PX_GPU_CARDS_MAX 32
-
-struct px_gpu_card {  /* an NVIDIA display controller on the PCI bus */
-    char address[16]; /* 0000:01:00.0 */
-    char model[96];   /* from the driver; "" where it does not drive the card */
-    char driver[32];  /* kernel driver bound to it; "" for none */
 };
 
 struct px_host_facts {
@@ -64,9 +57,7 @@ struct px_host_facts {
 
     bool has_mmdebstrap, has_ip;
 
-    char nvidia_module[64]; /* version of the loaded kernel module; "": none */
-    struct px_gpu_card cards[PX_GPU_CARDS_MAX];
-    size_t n_cards;
+    struct px_gpu_host gpus;
     bool nvidia_uvm_node; /* /dev/nvidia-uvm is there */
 };
 

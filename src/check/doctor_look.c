@@ -149,37 +149,9 @@ static void look_at_overlay(const struct px_host_spec *host, struct px_host_fact
         rmdir(host->state_dir);
 }
 
-/* The driver bound to PCI device @address: the name at the end of a symlink. */
-static void read_driver(const char *address, char *ret, size_t size) {
-    px_cleanup_free char *path = px_asprintf("/sys/bus/pci/devices/%s/driver", address);
-    char target[256] = "";
-    ssize_t n = readlink(path, target, sizeof(target) - 1);
-    const char *slash = n > 0 ? strrchr(target, '/') : NULL;
-    snprintf(ret, size, "%s", slash ? slash + 1 : "");
-}
-
 static void look_at_gpus(struct px_host_facts *f) {
-    px_cleanup_closedir DIR *dir = opendir("/sys/bus/pci/devices");
-    const struct dirent *e;
-    while (dir && (e = readdir(dir)) && f->n_cards < PX_GPU_CARDS_MAX) {
-        px_cleanup_free char *vendor_path =
-            px_asprintf("/sys/bus/pci/devices/%s/vendor", e->d_name);
-        px_cleanup_free char *class_path = px_asprintf("/sys/bus/pci/devices/%s/class", e->d_name);
-        px_cleanup_free char *vendor = text_of(vendor_path), *class = text_of(class_path);
-        /* Display controllers, class 03: VGA and 3D. */
-        if (strtoul(vendor, NULL, 16) != 0x10de || strtoul(class, NULL, 16) >> 16 != 0x03)
-            continue;
-        struct px_gpu_card *card = &f->cards[f->n_cards++];
-        snprintf(card->address, sizeof(card->address), "%.15s", e->d_name);
-        read_driver(e->d_name, card->driver, sizeof(card->driver));
-        px_cleanup_free char *info_path =
-            px_asprintf("/proc/driver/nvidia/gpus/%s/information", e->d_name);
-        px_cleanup_free char *info = text_of(info_path);
-        px_doctor_parse_field(info, "Model", card->model, sizeof(card->model));
-    }
-    px_cleanup_free char *version = text_of("/sys/module/nvidia/version");
-    version[strcspn(version, "\n")] = '\0';
-    snprintf(f->nvidia_module, sizeof(f->nvidia_module), "%s", version);
+    px_cleanup_free struct px_gpu_host *host = px_gpu_look_here();
+    f->gpus = *host;
     f->nvidia_uvm_node = px_exists(AT_FDCWD, "/dev/nvidia-uvm");
 }
 

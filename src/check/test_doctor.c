@@ -160,18 +160,35 @@ static void no_nft(struct px_host_facts *f) {
 static void no_mmdebstrap(struct px_host_facts *f) {
     f->has_mmdebstrap = false;
 }
-static void vfio(struct px_host_facts *f) {
-    f->n_cards = 1;
-    f->cards[0] = (struct px_gpu_card){.address = "0000:01:00.0", .driver = "vfio-pci"};
+static void one_card(struct px_host_facts *f) {
+    f->gpus.n_cards = 1;
+    f->gpus.state = PX_GPU_READY;
+    f->nvidia_uvm_node = true;
+    strcpy(f->gpus.module, "580.95.05");
+    strcpy(f->gpus.libraries, "580.95.05");
+    f->gpus.cards[0] = (struct px_gpu_card){.address = "0000:01:00.0",
+                                            .name = "NVIDIA GeForce RTX 5060 Ti",
+                                            .memory_bytes = 17094934528,
+                                            .encoder = 1};
 }
-static void nouveau(struct px_host_facts *f) {
-    vfio(f);
-    strcpy(f->cards[0].driver, "nouveau");
+static void lost_card(struct px_host_facts *f) {
+    one_card(f);
+    strcpy(f->gpus.cards[0].trouble, "it has fallen off the bus, or needs a reset");
+    strcpy(f->gpus.cards[0].fix, "look for 'NVRM: Xid' in the kernel log (dmesg)");
+}
+static void mismatch(struct px_host_facts *f) {
+    one_card(f);
+    f->gpus.state = PX_GPU_MISMATCH;
+    strcpy(f->gpus.why, "the loaded kernel module is 580.95.05, the installed libraries are new");
+    strcpy(f->gpus.fix, "reboot");
+}
+static void silent_nvml(struct px_host_facts *f) {
+    one_card(f);
+    strcpy(f->gpus.nvml_why, "Unknown Error");
 }
 static void no_uvm(struct px_host_facts *f) {
-    vfio(f);
-    strcpy(f->cards[0].driver, "nvidia");
-    strcpy(f->nvidia_module, "580.95.05");
+    one_card(f);
+    f->nvidia_uvm_node = false;
 }
 static void not_root(struct px_host_facts *f) {
     f->root = false;
@@ -208,8 +225,11 @@ static void each_trouble_is_named_with_its_fix(void **state) {
         {offline, PX_VERDICT_WARN, "internet", "no default route", "ip route add"},
         {no_nft, PX_VERDICT_FAIL, "network", "nf_tables", "modprobe"},
         {no_mmdebstrap, PX_VERDICT_FAIL, "mmdebstrap", "not installed", "apt-get install"},
-        {vfio, PX_VERDICT_WARN, "GPUs", "virtual machines", NULL},
-        {nouveau, PX_VERDICT_WARN, "GPUs", "driven by nouveau", "NVIDIA driver"},
+        {one_card, PX_VERDICT_OK, "GPUs",
+         "0000:01:00.0: NVIDIA GeForce RTX 5060 Ti, 15.9 GiB, driver 580.95.05, NVENC", NULL},
+        {lost_card, PX_VERDICT_WARN, "GPUs", "fallen off the bus", "Xid"},
+        {mismatch, PX_VERDICT_WARN, "GPUs", "libraries are new", "reboot"},
+        {silent_nvml, PX_VERDICT_WARN, "GPUs", "NVML does not answer: Unknown Error", "dmesg"},
         {no_uvm, PX_VERDICT_WARN, "GPUs", "/dev/nvidia-uvm is missing", "phoenix gpu ready"},
         {not_root, PX_VERDICT_WARN, "root trees", "needs root", "sudo phoenix doctor"},
     };

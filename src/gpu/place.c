@@ -170,8 +170,8 @@ static int place_count(struct place *p, size_t n, struct px_error *err) {
                 best = u;
         }
         if (!best) {
-            px_fail(err, -EBUSY, "%zu GPUs are wanted, %zu of %zu can be had: %s", n, got,
-                    p->n_units, why.msg);
+            px_fail(err, -EBUSY, "%zu %s wanted, %zu of %zu can be had: %s", n,
+                    n == 1 ? "GPU is" : "GPUs are", got, p->n_units, why.msg);
             return why.hint[0] ? px_hint(err, -EBUSY, "%s", why.hint) : -EBUSY;
         }
         take(p, best);

@@ -35,6 +35,7 @@ int cuda_open(struct cuda *c, const char **ret_why) {
         {"cuMemcpyDtoD_v2", (void **)&c->on_device},
         {"cuMemcpyPeer", (void **)&c->to_peer},
         {"cuDeviceCanAccessPeer", (void **)&c->can_peer},
+        {"cuCtxEnablePeerAccess", (void **)&c->enable_peer},
         {"cuModuleLoadData", (void **)&c->module_load},
         {"cuModuleUnload", (void **)&c->module_unload},
         {"cuModuleGetFunction", (void **)&c->function},

@@ -44,6 +44,7 @@ struct cuda {
     int (*on_device)(cu_pointer, cu_pointer, size_t);
     int (*to_peer)(cu_pointer, cu_context, cu_pointer, cu_context, size_t);
     int (*can_peer)(int *, cu_device, cu_device);
+    int (*enable_peer)(cu_context, unsigned);
     int (*module_load)(cu_module *, const void *);
     int (*module_unload)(cu_module);
     int (*function)(cu_function *, cu_module, const char *);

@@ -107,15 +107,27 @@ static void note_sums(struct probe *p, const struct side s[2], const char *way) 
                    way);
 }
 
+/* Without this, a copy between cards that could reach each other still goes through the host. */
+static bool open_peers(struct probe *p) {
+    int peer[2] = {0};
+    p->cu.can_peer(&peer[0], p->cards[0].device, p->cards[1].device);
+    p->cu.can_peer(&peer[1], p->cards[1].device, p->cards[0].device);
+    for (int i = 0; i < 2; i++) {
+        p->cu.set_current(p->cards[i].context);
+        if (!peer[i] || p->cu.enable_peer(p->cards[1 - i].context, 0) != CU_OK)
+            return false;
+    }
+    return true;
+}
+
 void probe_pair(struct probe *p) {
     struct side s[2] = {0};
-    int peer = 0, r = CU_OK;
+    int r = CU_OK;
     for (int i = 0; i < 2 && r == CU_OK; i++)
         r = set_up(p, i, &s[i]);
+    const char *way = open_peers(p) ? "card to card" : "through the host's memory (no peer access)";
     if (r == CU_OK)
         r = exchange(p, s);
-    p->cu.can_peer(&peer, p->cards[0].device, p->cards[1].device);
-    const char *way = peer ? "card to card" : "through the host's memory (no peer access)";
     if (probe_cuda(p, r, "copy", "two cards")) {
         note_copy(p, s, way);
         note_sums(p, s, way);
