@@ -6,11 +6,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static bool goes_up(const char *path) {
+    const size_t n = strlen(path);
+    return strstr(path, "/../") || (n >= 3 && strcmp(path + n - 3, "/..") == 0);
+}
+
 static void check(const struct px_cdi_edits *e) {
     for (size_t i = 0; i < e->n_nodes; i++)
-        assert(strncmp(e->nodes[i], "/dev/", 5) == 0 && !strstr(e->nodes[i], "/.."));
+        assert(strncmp(e->nodes[i], "/dev/", 5) == 0 && !goes_up(e->nodes[i]));
     for (size_t i = 0; i < e->n_mounts; i++)
-        assert(e->mounts[i][0] == '/' && !strstr(e->mounts[i], "/../") &&
+        assert(e->mounts[i][0] == '/' && !goes_up(e->mounts[i]) &&
                !strpbrk(e->mounts[i], "\n\x1b"));
 }
 
