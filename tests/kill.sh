@@ -52,13 +52,18 @@ for step in $rm_steps; do
 done
 
 # Two at once: one waits for the other, both are content.
-PHOENIX_TEST_STEP=up.net=STOP phoenix up "$file" >"$pxt_dir/first" 2>&1 </dev/null &
+PHOENIX_TEST_STEP=up.plan=STOP phoenix up "$file" >"$pxt_dir/first" 2>&1 </dev/null &
 first=$!
 ok "the first up has come to its step" wait_for 60 sh -c "grep -q T /proc/$first/stat"
 phoenix up "$file" >"$pxt_dir/second" 2>&1 </dev/null &
 second=$!
 ok "the second says who holds the lock" wait_for 60 grep -qF "locked by another process ($first " "$pxt_dir/second"
+phoenix image rm minimal >"$pxt_dir/third" 2>&1 </dev/null &
+third=$!
+ok "and so does who wants to remove its image" wait_for 60 grep -qF "locked by another process ($first " "$pxt_dir/third"
 kill -CONT $first
 ok "the first finishes" wait $first
 ok "and then the second" wait $second
+wait $third
+is "and the image stays: a desktop has come to use it" "$? $(grep -c 'in use by a desktop' "$pxt_dir/third")" "1 1"
 done_testing

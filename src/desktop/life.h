@@ -23,6 +23,10 @@ struct px_life_opts {
     struct px_events events;
 };
 
+/* Takes STATE/up.lock, which whoever hands out or takes away images holds; the fd holds it. Where
+ * somebody has it, says who (NOTE) and waits. -EINTR: SIGINT or SIGTERM came. */
+int px_up_lock(const struct px_fleet *fleet, const struct px_events *events, struct px_error *err);
+
 /* Plans (plan.h) and carries the plan out. Holds STATE/up.lock meanwhile; where another up runs it
  * says who (NOTE) and waits. Items that are REPLACE without replace are left alone and make it fail
  * at the end, -EPERM. -EINVAL, -ENOENT: as px_plan_make, nothing was changed. -EINTR: SIGINT or

@@ -25,8 +25,7 @@ static void say(const struct px_events *events, const char *name, enum px_event_
 }
 
 /* One `up` at a time: the second sees what the first has made. */
-static int take_up_lock(const struct px_fleet *fleet, const struct px_events *events,
-                        struct px_error *err) {
+int px_up_lock(const struct px_fleet *fleet, const struct px_events *events, struct px_error *err) {
     const int state_fd = px_fleet_state_fd(fleet);
     int fd = px_lock(state_fd, UP_LOCK, 0, err);
     if (fd != -EAGAIN)
@@ -222,7 +221,7 @@ static int carry_out(const struct px_fleet *fleet, const struct px_plan *plan,
 int px_up(const struct px_fleet *fleet, const struct px_desktop_file *file,
           const struct px_plan_opts *plan_opts, const struct px_life_opts *opts,
           struct px_error *err) {
-    px_cleanup_close int lock = take_up_lock(fleet, &opts->events, err);
+    px_cleanup_close int lock = px_up_lock(fleet, &opts->events, err);
     if (lock < 0)
         return lock;
     px_cleanup(px_plan_freep) struct px_plan *plan = NULL;

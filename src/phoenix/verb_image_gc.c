@@ -6,21 +6,29 @@
 #include <jansson.h>
 
 struct in_use { /* digests of the images that desktops run on */
+    int lock;   /* held until they are removed: no `up` takes one in between */
     const char **digests;
     struct px_status *list; /* owns them */
     size_t n;
 };
 
 static void in_use_fini(struct in_use *u) {
+    px_closep(&u->lock);
     free(u->digests);
     px_status_list_free(u->list, u->n);
 }
 
 static int look(struct px_cli *cli, struct in_use *ret, struct px_error *err) {
     px_cleanup(px_fleet_freep) struct px_fleet *fleet = NULL;
+    px_cleanup(px_progress_freep) struct px_progress *progress =
+        px_progress_new(&cli->err, cli->quiet);
+    const struct px_events events = px_cli_events(progress);
     int r = px_cli_fleet(cli, &fleet, err);
     if (r < 0)
         return r;
+    ret->lock = px_up_lock(fleet, &events, err);
+    if (ret->lock < 0)
+        return ret->lock;
     r = px_status_list(fleet, NULL, 0, &(struct px_status_opts){0}, &ret->list, &ret->n, err);
     if (r < 0)
         return r;
@@ -49,7 +57,7 @@ static void print_gone(struct px_cli *cli, const struct px_image_gc *gone) {
 
 static int rm(struct px_cli *cli, struct px_error *err) {
     const struct px_host_spec *host = NULL;
-    px_cleanup(in_use_fini) struct in_use used = {0};
+    px_cleanup(in_use_fini) struct in_use used = {.lock = -1};
     struct px_image_gc all = {0};
     int r = px_cli_host(cli, &host, err);
     if (r < 0 || (r = look(cli, &used, err)) < 0)
@@ -69,7 +77,7 @@ static int rm(struct px_cli *cli, struct px_error *err) {
 
 static int gc(struct px_cli *cli, struct px_error *err) {
     const struct px_host_spec *host = NULL;
-    px_cleanup(in_use_fini) struct in_use used = {0};
+    px_cleanup(in_use_fini) struct in_use used = {.lock = -1};
     struct px_image_gc gone = {0};
     int r = px_cli_host(cli, &host, err);
     if (r < 0 || (r = look(cli, &used, err)) < 0)
