@@ -107,6 +107,10 @@ is "it is another image" "$([ "$(digest up)" != "$up" ] && echo other)" other
 write_up 'echo one >/etc/pxt'
 ok "back to the first" phoenix image build up
 is "it is the first image again" "$(digest up)" "$up"
+ok "what was just built is locked" phoenix image lock up
+ok "and built from that lock" phoenix image build --locked up
+is "with the layers that are there" "$(grep -c '^Unpacking' "$(last_log)") $(digest up)" "0 $up"
+rm -f "$recipes/up/recipe.lock"
 top=$(ls -td "$state"/images/layers/*/tree/opt/pxt | head -n 1)
 is "files are root's, executable where they were" "$(stat -c '%U %a' "$top/tool" "$top/sub/one" | xargs)" \
     "root 755 root 644"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# tests/kill.sh - SIGKILL at each named step of up and rm: the rerun finishes, nothing is left over
+# tests/kill.sh - SIGKILL, SIGINT and SIGTERM at each named step of up, SIGKILL at those of rm: the rerun finishes, nothing is left over
 . "$(dirname "$0")/lib.sh"
 needs_root
 pxt_host kill
@@ -37,10 +37,16 @@ for step in up.allocate up.create start.run; do
     PHOENIX_TEST_STEP=$step=KILL phoenix up "$file" >/dev/null 2>&1 </dev/null
     ok "killed at $step: rm without another up cleans" phoenix rm --yes pxt-k
     is "killed at $step: nothing is left after rm" "$(leftovers)" ""
+done
+# (A shell's background ignores SIGINT, and who is started so goes on ignoring it.) Ctrl-C there, and SIGTERM in the up that is to finish it (where it still comes to that step).
+for step in $up_steps; do
+    phoenix net down --quiet
+    PHOENIX_TEST_STEP=$step=INT env --default-signal=INT phoenix up "$file" >"$pxt_dir/out2" 2>&1 </dev/null
+    is "SIGINT at $step ends it" "$([ $? != 0 ] && echo failed)" failed
     PHOENIX_TEST_STEP=$step=TERM phoenix up "$file" >"$pxt_dir/out2" 2>&1 </dev/null
-    is "SIGTERM at $step ends it" "$([ $? != 0 ] && echo failed)" failed
-    ok "SIGTERM at $step: the next up finishes" phoenix up "$file"
-    ok "SIGTERM at $step: rm cleans" phoenix rm --yes pxt-k
+    ok "both at $step: the next up finishes" phoenix up "$file"
+    ok "both at $step: rm cleans" phoenix rm --yes pxt-k
+    is "both at $step: nothing is left" "$(leftovers)" ""
 done
 for step in $rm_steps; do
     ok "up before rm is killed at $step" phoenix up "$file"

@@ -215,6 +215,7 @@ static void judge_net(const struct px_host_facts *f, struct px_findings *l) {
             warn(l, "network", "sudo phoenix doctor", "not looked at: that needs root");
         return;
     }
+    ok(l, "nftables", "the kernel answers");
     if (n->bridge_exists && !n->bridge_ours)
         bad(l, "bridge", "set network.bridge in the host file to another name",
             "'%s' exists and is not ours%s%s", f->bridge, n->owner[0] ? ": " : "", n->owner);
@@ -246,6 +247,9 @@ static void judge_programs(const struct px_host_facts *f, struct px_findings *l)
         bad(l, "mmdebstrap", "apt-get install mmdebstrap", "not installed: images cannot be built");
     else
         ok(l, "mmdebstrap", "installed");
+    if (!f->has_mkfs)
+        warn(l, "mkfs.ext4", "apt-get install e2fsprogs",
+             "not installed: `disk` cannot be limited by a file with a file system in it");
     if (!f->systemd)
         warn(l, "boot", "run 'phoenix start --boot' from your init's scripts",
              "systemd does not run this host: desktops are not started at boot");

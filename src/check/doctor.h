@@ -55,7 +55,7 @@ struct px_host_facts {
     char bridge[IFNAMSIZ];
     struct px_trial dns; /* resolv.conf for desktops */
 
-    bool has_mmdebstrap, has_ip;
+    bool has_mmdebstrap, has_mkfs; /* mkfs.ext4 and e2fsck, for disks with a limit */
 
     struct px_gpu_host gpus;
     bool nvidia_uvm_node; /* /dev/nvidia-uvm is there */

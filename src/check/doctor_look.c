@@ -171,5 +171,5 @@ void px_doctor_look(const struct px_host_spec *host, struct px_host_facts *ret) 
     look_at_net(host, ret);
     look_at_gpus(ret);
     ret->has_mmdebstrap = has_program("mmdebstrap");
-    ret->has_ip = has_program("ip");
+    ret->has_mkfs = has_program("mkfs.ext4") && has_program("e2fsck");
 }

@@ -41,6 +41,7 @@ static struct px_host_facts good_host(void) {
         .net = {.uplink = "eth0"},
         .bridge = "phoenix0",
         .has_mmdebstrap = true,
+        .has_mkfs = true,
     };
 }
 
@@ -160,6 +161,9 @@ static void no_nft(struct px_host_facts *f) {
 static void no_mmdebstrap(struct px_host_facts *f) {
     f->has_mmdebstrap = false;
 }
+static void no_mkfs(struct px_host_facts *f) {
+    f->has_mkfs = false;
+}
 static void one_card(struct px_host_facts *f) {
     f->gpus.n_cards = 1;
     f->gpus.state = PX_GPU_READY;
@@ -224,6 +228,7 @@ static void each_trouble_is_named_with_its_fix(void **state) {
         {docker, PX_VERDICT_WARN, "firewall", "Docker", "DOCKER-USER"},
         {offline, PX_VERDICT_WARN, "internet", "no default route", "ip route add"},
         {no_nft, PX_VERDICT_FAIL, "network", "nf_tables", "modprobe"},
+        {no_mkfs, PX_VERDICT_WARN, "mkfs.ext4", "cannot be limited", "e2fsprogs"},
         {no_mmdebstrap, PX_VERDICT_FAIL, "mmdebstrap", "not installed", "apt-get install"},
         {one_card, PX_VERDICT_OK, "GPUs",
          "0000:01:00.0: NVIDIA GeForce RTX 5060 Ti, 15.9 GiB, driver 580.95.05, NVENC", NULL},

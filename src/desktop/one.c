@@ -9,9 +9,13 @@
 #include "desktop/ledger.h"
 #include "desktop/ready.h"
 #include "desktop/seed.h"
+#include "image/warm.h"
 #include <string.h>
 
 #define STOP_TIMEOUT_MS 30000
+#define UNWATCHED_START_MS                                                                         \
+    20000 /* by then a start that nobody waits for has read what it reads                          \
+           */
 
 static void say(const struct px_events *events, const char *name, enum px_event_kind kind,
                 const char *text) {
@@ -68,6 +72,7 @@ static int run(const struct px_fleet *fleet, struct px_desktop *d, struct px_err
         (r = px_files_write(fleet, d, err)) < 0 || (r = px_net_port_add(host, &d->port, err)) < 0 ||
         (r = px_step("start.net", err)) < 0)
         return r;
+    px_warm_read(host->state_dir, d->image);
     r = backend->start(&d->c, err);
     if (r < 0 || (r = px_step("start.run", err)) < 0)
         return r;
@@ -106,6 +111,9 @@ int px_one_start(const struct px_fleet *fleet, const char *name, const struct px
     r = px_ready_wait(fleet, d, opts->wait, opts->timeout_us, events, err);
     if (r < 0)
         return r;
+    if (!runs)
+        px_warm_note(px_fleet_host(fleet)->state_dir, px_fleet_host(fleet)->run_dir, d->image,
+                     opts->wait == PX_WAIT_DESKTOP ? 0 : UNWATCHED_START_MS);
     say(events, name, PX_EVENT_DONE, runs ? "already running" : "running");
     return 0;
 }

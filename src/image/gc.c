@@ -134,6 +134,19 @@ static int drop_keys(struct gc *gc, struct px_error *err) {
     return r;
 }
 
+/* Of images that are gone; see warm.h. */
+static int drop_lists(struct gc *gc, struct px_error *err) {
+    px_cleanup(px_store_names_fini) struct px_store_names all = {0};
+    int r = px_store_list(gc->store.dir, "warm", &all, err);
+    for (size_t i = 0; i < all.n && r == 0; i++) {
+        px_cleanup_free char *manifest =
+            px_asprintf("%s/manifests/%s.json", gc->store.dir, all.items[i]);
+        if (!px_exists(AT_FDCWD, manifest))
+            r = remove_in(gc, "warm", all.items[i], err);
+    }
+    return r;
+}
+
 static int drop_logs(struct gc *gc, struct px_error *err) {
     px_cleanup(px_store_names_fini) struct px_store_names all = {0};
     int r = px_store_list(gc->store.dir, "logs", &all, err);
@@ -172,6 +185,8 @@ int px_image_gc(const char *state_dir, const char *const *in_use, size_t n_in_us
         r = drop_layers(&gc, err);
     if (r == 0)
         r = drop_keys(&gc, err);
+    if (r == 0)
+        r = drop_lists(&gc, err);
     if (r == 0)
         r = drop_logs(&gc, err);
     if (r == 0 && pool)
@@ -225,6 +240,8 @@ int px_image_rm(const char *state_dir, const char *ref, const char *const *in_us
         r = drop_layers(&gc, err);
     if (r == 0)
         r = drop_keys(&gc, err);
+    if (r == 0)
+        r = drop_lists(&gc, err);
     if (ret)
         *ret = gc.got;
     return r;

@@ -69,6 +69,8 @@ static char *name_of(const char *images, const struct px_store_names *names, con
 
 static int not_found(const char *ref, const struct px_store_names *names, struct px_error *err) {
     px_fail(err, -ENOENT, "there is no image '%s'", ref);
+    if (strchr(ref, ':')) /* a digest: nobody can build one by it */
+        return px_hint(err, -ENOENT, "`phoenix image ls` lists them");
     const char *near = px_suggest(ref, (const char *const *)names->items, names->n);
     if (near)
         return px_hint(err, -ENOENT, "did you mean '%s'? Or build it: phoenix image build %s", near,

@@ -5,6 +5,7 @@
  *     STATE/images/cache/<input key>                 text file naming the layer that these inputs
  * made STATE/images/manifests/sha256-<hex>.json       an image: layers, packages, user, recipe
  *     STATE/images/names/NAME                        the digest that NAME stands for now
+ *     STATE/images/warm/                             what starts read (warm.h)
  *     STATE/images/logs/, tmp/                       build logs; builds in progress, removed when
  * stale
  *

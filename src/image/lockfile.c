@@ -193,10 +193,18 @@ int px_lockfile_load(const char *dir, struct px_lockfile **ret, struct px_error 
 }
 
 static int by_deb(const void *a, const void *b) {
-    const struct px_locked_deb *x = *(struct px_locked_deb *const *)a,
-                               *y = *(struct px_locked_deb *const *)b;
+    const struct px_locked_deb *x = a, *y = b;
     int r = strcmp(x->name, y->name);
     return r ? r : strcmp(x->architecture, y->architecture);
+}
+
+static int by_deb_of(const void *a, const void *b) {
+    return by_deb(*(struct px_locked_deb *const *)a, *(struct px_locked_deb *const *)b);
+}
+
+void px_lockfile_sort(struct px_lockfile *lock) {
+    if (lock->n_debs > 0)
+        qsort(lock->debs, lock->n_debs, sizeof(*lock->debs), by_deb);
 }
 
 static void print_debs(struct px_buf *b, const struct px_lockfile *lock) {
@@ -204,7 +212,7 @@ static void print_debs(struct px_buf *b, const struct px_lockfile *lock) {
         px_new0(const struct px_locked_deb *, lock->n_debs + 1);
     for (size_t i = 0; i < lock->n_debs; i++)
         sorted[i] = &lock->debs[i];
-    qsort(sorted, lock->n_debs, sizeof(*sorted), by_deb);
+    qsort(sorted, lock->n_debs, sizeof(*sorted), by_deb_of);
     for (size_t i = 0; i < lock->n_debs; i++)
         px_buf_printf(b,
                       "%s\n    {\"name\": \"%s\", \"version\": \"%s\", \"architecture\": \"%s\", "

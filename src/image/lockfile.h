@@ -49,6 +49,8 @@ int px_lockfile_parse(const char *name, const char *text, size_t size, struct px
 /* Reads @dir/recipe.lock. -ENOENT: there is none. */
 int px_lockfile_load(const char *dir, struct px_lockfile **ret, struct px_error *err);
 /* The file's text, canonical: one package per line, sorted; the caller's. */
+/* Debian's packages by name, as they are printed. */
+void px_lockfile_sort(struct px_lockfile *lock);
 char *px_lockfile_print(const struct px_lockfile *lock);
 /* sha256 of that text: what the lock above names as "below". */
 void px_lockfile_digest(const struct px_lockfile *lock, char ret[PX_DIGEST_TEXT_MAX]);

@@ -153,6 +153,7 @@ static void take_debs(struct px_lockfile *lock, const struct px_debs *debs) {
     lock->debs = px_new0(struct px_locked_deb, debs->n);
     for (size_t i = 0; i < debs->n; i++)
         px_locked_deb_copy(&debs->items[i].id, &lock->debs[lock->n_debs++]);
+    px_lockfile_sort(lock); /* as one that is read: a layer's key must not tell them apart */
 }
 
 /* Lock of @part from what Debian serves now; pip's part is left for the pip layer. */

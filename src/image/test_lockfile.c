@@ -48,6 +48,8 @@ static void packages_are_printed_sorted(void **state) {
     lock->debs[1] = first;
     px_cleanup_free char *text = px_lockfile_print(lock);
     assert_string_equal(text, whole);
+    px_lockfile_sort(lock);
+    assert_string_equal(lock->debs[0].name, "adduser");
 }
 
 /* @whole with @from replaced by @to must be refused with a message that has @says. */

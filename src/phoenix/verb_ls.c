@@ -62,7 +62,8 @@ static int run(struct px_cli *cli, struct px_error *err) {
         for (size_t i = 0; i < n; i++)
             px_cli_printf(cli, "%s\n", list[i].name);
     else if (n == 0)
-        px_cli_note(cli, "no desktops yet: 'phoenix up FILE' makes them");
+        px_cli_note(cli, cli->args.n_words > 0 ? "no desktop matches"
+                                               : "no desktops yet: 'phoenix up FILE' makes them");
     else
         print(cli, list, n, disk);
     px_status_list_free(list, n);

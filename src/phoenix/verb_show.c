@@ -74,6 +74,10 @@ static int run(struct px_cli *cli, struct px_error *err) {
                        &(struct px_status_opts){.disk = true}, &list, &n, err);
     if (r < 0)
         return r;
+    if (n == 0 && !cli->json) {
+        px_status_list_free(list, n);
+        return px_fail(err, -ENOENT, "no desktop matches '%s'", cli->args.words[0]);
+    }
     if (cli->json)
         px_cli_json(cli, px_cli_status_json(list, n));
     for (size_t i = 0; i < n && !cli->json; i++) {
