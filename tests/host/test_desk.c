@@ -96,7 +96,7 @@ static void items_20_and_31_empty_password_waits_while_probes_go_on(void **state
     px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
     px_assert_ok(px_client_send_login(c, &l, NULL));
     px_cleanup(px_message_freep) Pxs__Message *m =
-        await(c, PXS__MESSAGE__ITEM_LOGIN_RESPONSE, 10 * SECOND);
+        await(c, PXS__MESSAGE__ITEM_LOGIN_RESPONSE, 3 * SECOND);
     assert_null(m);
     assert_in_range(c->n_probes, 2, 5);
     c->no_echo = true;
