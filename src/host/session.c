@@ -143,7 +143,23 @@ void px_session_tick(struct px_session *s, int64_t now) {
 
 /* ---- dispatch ---- */
 
+/* However the client came: over the relay its address is what the server said of it. */
+static bool allowed(const struct px_session *s) {
+    const struct px_host_config *c = s->host->config;
+    for (size_t i = 0; i < c->n_allow; i++)
+        if (px_addr_in_block(&s->peer, &c->allow[i]))
+            return true;
+    return c->n_allow == 0;
+}
+
+/* Every way to a login comes through here. */
 static void start_login(struct px_session *s) {
+    if (!allowed(s)) {
+        px_audit_refused(s->host, s, "address");
+        px_login_error(s, "Your ip is blocked by the peer");
+        px_session_end(s, NULL);
+        return;
+    }
     s->state = PX_SESSION_LOGIN;
     px_login_start(s);
     if (!s->ended)
@@ -349,14 +365,6 @@ static bool too_many(const struct px_session *fresh) {
             same > PX_STRANGERS_PER_ADDRESS);
 }
 
-static bool allowed(const struct px_session *s) {
-    const struct px_host_config *c = s->host->config;
-    for (size_t i = 0; i < c->n_allow; i++)
-        if (px_addr_in_block(&s->peer, &c->allow[i]))
-            return true;
-    return c->n_allow == 0;
-}
-
 void px_session_begin(struct px_session *s) {
     struct px_error err = {0};
     char addr[PX_ADDR_TEXT_MAX];
@@ -375,11 +383,6 @@ void px_session_begin(struct px_session *s) {
         px_cleanup(px_buf_fini) struct px_buf body = {0};
         px_handshake_new(s->host->config->identity, s->host->config->id, &s->handshake, &body);
         px_conn_send(s->conn, body.data, body.size);
-        return;
-    }
-    if (!allowed(s)) {
-        px_login_error(s, "Your ip is blocked by the peer");
-        px_session_end(s, NULL);
         return;
     }
     if (s->way != PX_WAY_DIRECT && s->host->config->require_encryption) {

@@ -205,6 +205,39 @@ static void item_14_who_cannot_encrypt_is_sent_away(void **state) {
     assert_true(is_closed(c, 2 * SECOND));
 }
 
+/* The host, anew, for clients of @block only; registered. */
+static void restart_for(const char *block) {
+    struct px_rdv_msg m = {0};
+    uint8_t buf[2048];
+    char extra[160];
+    fixture_stop_host();
+    while (receive(&m, buf, 0))
+        ;
+    snprintf(extra, sizeof(extra),
+             "\"server\": {\"address\": \"127.0.0.1:%u\"}, \"allow_addresses\": [\"%s\"]", port,
+             block);
+    fixture_host(extra);
+    assert_true(receive(&m, buf, 10 * SECOND));
+    assert_int_equal(m.kind, PX_RDV_REGISTER_PK);
+    answer_pk();
+    asks_for_its_nat();
+}
+
+/* The relay's own address says nothing: the server tells whom it sends. */
+static void addresses_that_are_not_allowed_stay_out_over_the_relay_too(void **state) {
+    struct px_error err = {0};
+    restart_for("10.99.0.0/16");
+    px_cleanup(px_client_closep) struct px_client *c = over_relay(2100);
+    px_assert_ok_err(px_client_handshake(c, host_pk, ID, 5 * SECOND, &err), &err);
+    assert_int_equal(px_client_wait_hash(c, 5 * SECOND, &err), -EACCES);
+    assert_string_equal(err.msg, "Your ip is blocked by the peer");
+    assert_true(is_closed(c, 2 * SECOND));
+    restart_for("203.0.113.0/24");
+    px_cleanup(px_client_closep) struct px_client *d = over_relay(2101);
+    px_assert_ok_err(px_client_handshake(d, host_pk, ID, 5 * SECOND, &err), &err);
+    px_assert_ok_err(px_client_wait_hash(d, 5 * SECOND, &err), &err);
+}
+
 static void request_relay(const char *relay_name, uint16_t client_port, bool secure) {
     uint8_t addr[PX_ADDR_MANGLED_MAX_BYTES];
     struct px_rdv_msg m = {.kind = PX_RDV_REQUEST_RELAY};
@@ -296,6 +329,7 @@ int main(void) {
         cmocka_unit_test(item_74_answer_to_request_relay_names_nothing),
         cmocka_unit_test(relays_that_nobody_named_are_not_visited),
         cmocka_unit_test(requests_from_others_than_the_server_are_ignored),
+        cmocka_unit_test(addresses_that_are_not_allowed_stay_out_over_the_relay_too),
         cmocka_unit_test(silent_udp_means_tcp),
     };
     return cmocka_run_group_tests(tests, start, fixture_end);
