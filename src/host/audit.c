@@ -81,6 +81,6 @@ void px_audit_refused(struct px_host *h, const struct px_session *s, const char 
     }
     if (a->n_refusals++ < PX_AUDIT_REFUSALS)
         px_host_audit(h, "login of %s refused: reason=%s from=%s way=%s",
-                      px_peer_text(s->my_id, id), reason, px_addr_text(&s->peer, addr),
-                      px_way_name(s->way));
+                      px_peer_text(*s->my_id ? s->my_id : "a client without ID", id), reason,
+                      px_addr_text(&s->peer, addr), px_way_name(s->way));
 }

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "rendezvous/internal.h"
+#include <stdio.h>
 #include <time.h>
 
 #define ID_PK_MAX_BYTES (PX_PEER_ID_MAX_BYTES + PX_PEER_PK_BYTES + 8)
@@ -76,15 +77,22 @@ static struct px_bytes signed_pk(struct px_idserver *s, struct px_bytes id, stru
     return (struct px_bytes){out, px_sign(s->key.sk, (struct px_bytes){raw, (size_t)n}, out)};
 }
 
+void loggable(struct px_bytes word, char *ret, size_t cap) {
+    const bool good = px_peer_id_valid(word);
+    snprintf(ret, cap, "%.*s", (int)(good ? word.size : 0), word.data);
+}
+
+/* What B chose, or else what A asked for: B's answer to that names nothing. */
 static void audit(struct conn *c, const struct pending *p, const char *how, struct px_bytes relay,
                   struct px_bytes uuid) {
-    char from[PX_ADDR_TEXT_MAX], to[PX_ADDR_TEXT_MAX];
+    char from[PX_ADDR_TEXT_MAX], to[PX_ADDR_TEXT_MAX], name[64], token[9];
+    loggable(relay, name, sizeof(name));
+    loggable(uuid, token, sizeof(token));
     if (!px_loglimit_pass(&c->worker->log, "session", px_loop_now_us(c->worker->loop)))
         return;
-    px_info("session: %s to '%s': how=%s peer=%s relay=%.*s token=%.*s",
-            px_addr_text(&c->from, from), p->id, how, px_addr_text(&p->peer, to),
-            (int)(px_peer_id_valid(relay) ? relay.size : 0), relay.data,
-            (int)(px_peer_id_valid(uuid) && uuid.size >= 8 ? 8 : 0), uuid.data);
+    px_info("session: %s to '%s': how=%s peer=%s relay=%s token=%s", px_addr_text(&c->from, from),
+            p->id, how, px_addr_text(&p->peer, to), *name ? name : p->chosen_relay,
+            *token ? token : p->token);
 }
 
 static void send_punched(struct conn *c, const struct pending *p, const struct answer *a,

@@ -68,7 +68,8 @@ struct pending {
     uint64_t id_hash;
     struct px_addr peer; /* where it is registered */
     bool used, wants_udp, relay;
-    char id[64]; /* for the log, cut */
+    char id[64];                     /* for the log, cut, as the next two */
+    char chosen_relay[64], token[9]; /* by the client's own request for a relay; or empty */
 };
 
 enum conn_role { CONN_MAIN, CONN_NAT, CONN_WS };
@@ -115,6 +116,8 @@ bool conn_route(struct conn *c);
 void punch_request(struct conn *c, const struct px_rdv_punch_hole_request *msg);
 void relay_request(struct conn *c, const struct px_rdv_msg *msg);
 /* answer.c */
+/* A peer's word for the log: cut to @cap - 1 bytes, empty where it could break a line. */
+void loggable(struct px_bytes word, char *ret, size_t cap);
 /* @addr as it travels in messages. Returns its size. */
 size_t blurred(const struct px_addr *addr, uint8_t ret[PX_ADDR_MANGLED_MAX_BYTES]);
 /* An address inside a message: nothing or the 18 bytes of IPv6. */

@@ -29,13 +29,15 @@ static struct pending *pending_for(struct conn *c, uint64_t id_hash) {
     return place;
 }
 
-static void note_pending(struct conn *c, struct px_bytes id, const struct px_peer_info *peer,
-                         bool wants_udp, bool relay) {
+static struct pending *note_pending(struct conn *c, struct px_bytes id,
+                                    const struct px_peer_info *peer, bool wants_udp, bool relay) {
     struct pending *p = pending_for(c, px_peers_hash(c->worker->server->peers, id));
     p->peer = peer->where.addr;
     p->wants_udp = wants_udp;
     p->relay = relay;
+    p->chosen_relay[0] = p->token[0] = '\0';
     snprintf(p->id, sizeof(p->id), "%.*s", (int)(id.size < 63 ? id.size : 63), id.data);
+    return p;
 }
 
 struct push {
@@ -183,7 +185,9 @@ void relay_request(struct conn *c, const struct px_rdv_msg *msg) {
     }
     if (!conn_route(c))
         return px_stream_end(&c->stream, "no-route");
-    note_pending(c, req->id, &peer, false, true);
+    struct pending *p = note_pending(c, req->id, &peer, false, true);
+    loggable(req->relay_server, p->chosen_relay, sizeof(p->chosen_relay));
+    loggable(req->uuid, p->token, sizeof(p->token));
     const struct px_bytes addr = {mangled, blurred(&c->from, mangled)};
     struct px_wire_out body = {0}, o = {.data = raw, .cap = sizeof(raw)};
     px_wire_put_fields(&body, msg->body, 1u << 3); /* measures */

@@ -1805,6 +1805,12 @@ def each_session_leaves_a_line_on_either_half():
             b.send(relay_response(x, uuid, b'rs.example.com', i))
         assert member(a.recv())[0] == 19
         who = '%s:%d' % a.addr()
+        # Then A asks for a relay of its own, which B's answer does not name.
+        a.send(request_relay(b'77777777-and-more', s.key, i, relay=b'rs.example.com'))
+        x = member(u.recv())[1][3]
+        with s.t(u.addr()[0]) as b:
+            b.send(relay_response(x, b'', b'', None))
+        assert member(a.recv())[0] == 19
     with s.l(new_ip()) as a, s.l(new_ip()) as b:
         for c in (a, b):
             c.send(request_relay(uuid, s.key))
@@ -1815,6 +1821,7 @@ def each_session_leaves_a_line_on_either_half():
     line = next(l for l in log().splitlines() if 'session: ' in l)
     for part in (who, "to '%s'" % i.decode(), 'how=relay', 'relay=rs.example.com', 'token=0f3a8c12'):
         assert part in line, line
+    assert 'how=relay' in log() and 'relay=rs.example.com token=77777777' in log(), log()
     line = next(l for l in log().splitlines() if 'relay: session' in l)
     assert 'reason=' in line and 'age_ms=' in line and ('bytes_ab=5 bytes_ba=0' in line or 'bytes_ab=0 bytes_ba=5' in line), line
     s.stop()
