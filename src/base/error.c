@@ -6,7 +6,7 @@
 #include <string.h>
 
 __attribute__((format(printf, 3, 0))) static void begin(struct px_error *err, int code,
-                                                         const char *fmt, va_list ap) {
+                                                        const char *fmt, va_list ap) {
     err->code = code;
     err->hint[0] = '\0';
     vsnprintf(err->msg, sizeof(err->msg), fmt, ap);

@@ -60,8 +60,8 @@ struct px_host_config {
     char *one_time_file;  /* NULL: none */
     char *state_dir;      /* for credentials.h */
     bool banner;
-    char *audit_log;      /* NULL: only the log */
-    char *encoder;        /* "": best */
+    char *audit_log; /* NULL: only the log */
+    char *encoder;   /* "": best */
     /* A tunnel to @tls_name (NULL: none) leads to 127.0.0.1:@tls_port, TLS ending here. */
     char *tls_name, *tls_cert, *tls_key;
     int tls_port;

@@ -55,7 +55,7 @@ struct px_host {
     struct px_xclip *clip;
     struct px_audio *audio;
     struct px_terminals *terminals;
-    struct px_tls_server *tls; /* for tunnels; NULL: none */
+    struct px_tls_server *tls;           /* for tunnels; NULL: none */
     int original_width, original_height; /* before a client changed it; 0: unchanged */
     struct px_session *last_mover;       /* whose mouse moved the pointer last */
     int64_t last_move_us;

@@ -3,13 +3,12 @@
 
 static const struct px_verb *const all[] = {
     /* in the order in which one needs them */
-    &px_verb_doctor,   &px_verb_image,      &px_verb_plan,
-    &px_verb_up,       &px_verb_ls,         &px_verb_show,
-    &px_verb_start,    &px_verb_stop,       &px_verb_restart,
-    &px_verb_rm,       &px_verb_shell,      &px_verb_exec,
-    &px_verb_logs,     &px_verb_screenshot, &px_verb_connect,
-    &px_verb_probe,    &px_verb_verify,   &px_verb_gpu,      &px_verb_net,      &px_verb_schema,     &px_verb_help,
-    &px_verb_complete, &px_verb_man,        NULL,
+    &px_verb_doctor,  &px_verb_image,      &px_verb_plan,    &px_verb_up,
+    &px_verb_ls,      &px_verb_show,       &px_verb_start,   &px_verb_stop,
+    &px_verb_restart, &px_verb_rm,         &px_verb_shell,   &px_verb_exec,
+    &px_verb_logs,    &px_verb_screenshot, &px_verb_connect, &px_verb_probe,
+    &px_verb_verify,  &px_verb_gpu,        &px_verb_net,     &px_verb_schema,
+    &px_verb_help,    &px_verb_complete,   &px_verb_man,     NULL,
 };
 
 const struct px_verb px_program = {

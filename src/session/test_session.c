@@ -72,7 +72,7 @@ static void a_large_frame_before_the_login_ends_it(void **state) {
     const uint8_t *body;
     size_t size;
     struct px_error err = {0};
-    assert_int_equal(write(host, "\x03\x00\x00\x01", 4), 4);            /* 4 MiB */
+    assert_int_equal(write(host, "\x03\x00\x00\x01", 4), 4); /* 4 MiB */
     const int r = px_client_recv_body(c, INT64_MAX, &body, &size, &err);
     assert_int_equal(r, -EMSGSIZE);
     px_assert_contains(err.msg, "before the login");
