@@ -65,7 +65,7 @@ outside=$!
 ok "an outside of our own" wait_for 20 grep ready "$pxt_dir/outside"
 ok "names and the outside are looked at" verify --only dns,internet pxt-v
 has "the name server answers inside" "$(found pxt-v dns)" "ok $pxt_gateway answers in"
-has "and the outside is reached" "$(found pxt-v internet)" "ok deb.debian.org in"
+has "and the outside is reached" "$(found pxt-v internet)" "ok www.debian.org in"
 sed -i 's/^desktops:.*/desktops: [{name: pxt-v, network: {internet: false}}, {name: pxt-w}]/' "$file"
 ok "without internet" phoenix up "$file"
 verify --only dns pxt-v

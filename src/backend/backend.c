@@ -23,3 +23,20 @@ int px_backend_get(const char *name, const struct px_backend_ops **ret, struct p
     px_fail(err, -ENOENT, "no backend runs here: %s", why.msg);
     return why.hint[0] ? px_hint(err, -ENOENT, "%s", why.hint) : -ENOENT;
 }
+
+const char *px_container_state_word(enum px_container_state state) {
+    switch (state) {
+    case PX_CONTAINER_ABSENT:
+    case PX_CONTAINER_STOPPED:
+        return "stopped";
+    case PX_CONTAINER_STARTING:
+        return "starting";
+    case PX_CONTAINER_RUNNING:
+        return "running";
+    case PX_CONTAINER_STOPPING:
+        return "stopping";
+    case PX_CONTAINER_FROZEN:
+        return "frozen";
+    }
+    return "in a state unknown";
+}

@@ -78,6 +78,9 @@ enum px_container_state {
     PX_CONTAINER_FROZEN
 };
 
+/* For people and JSON; what is absent is "stopped", since its files are there. Static. */
+const char *px_container_state_word(enum px_container_state state);
+
 struct px_container_info {
     enum px_container_state state;
     pid_t init_pid;        /* on the host; 0: not running */

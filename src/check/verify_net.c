@@ -16,7 +16,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
-#define OUTSIDE_NAME "deb.debian.org" /* what apt inside needs anyway */
+#define OUTSIDE_NAME "www.debian.org" /* any that stands for the world */
 #define OUTSIDE_PORT 80
 #define ANSWER_US (2 * PX_US_PER_S)
 #define CONNECT_US (5 * PX_US_PER_S)

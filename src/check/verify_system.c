@@ -10,23 +10,6 @@
 
 #define STATUS_MAX_BYTES (64 * 1024)
 
-static const char *state_word(enum px_container_state state) {
-    switch (state) {
-    case PX_CONTAINER_ABSENT:
-    case PX_CONTAINER_STOPPED:
-        return "stopped";
-    case PX_CONTAINER_STARTING:
-        return "starting";
-    case PX_CONTAINER_RUNNING:
-        return "running";
-    case PX_CONTAINER_STOPPING:
-        return "stopping";
-    case PX_CONTAINER_FROZEN:
-        return "frozen";
-    }
-    return "in a state unknown";
-}
-
 static int64_t boottime_us(void) {
     struct timespec ts;
     clock_gettime(CLOCK_BOOTTIME, &ts);
@@ -51,9 +34,10 @@ void px_verify_running(const void *data, struct px_findings *ret) {
     px_cleanup_free char *fix = px_asprintf("phoenix start %s", desk->d->rec->spec.name);
     if (desk->d->rec->phase == PX_PHASE_READY && !desk->d->rec->want_running &&
         !desk->stopped_fails)
-        px_found_skip(ret, "running", "it is %s, as it should be", state_word(i->state));
+        px_found_skip(ret, "running", "it is %s, as it should be",
+                      px_container_state_word(i->state));
     else
-        px_found_fail(ret, "running", fix, "it is %s", state_word(i->state));
+        px_found_fail(ret, "running", fix, "it is %s", px_container_state_word(i->state));
 }
 
 void px_verify_systemd(const void *data, struct px_findings *ret) {

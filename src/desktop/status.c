@@ -9,20 +9,7 @@
 static const char *state_word(const struct px_record *rec, enum px_container_state state) {
     if (rec->phase != PX_PHASE_READY)
         return rec->phase == PX_PHASE_NEW ? "half made" : "half removed";
-    switch (state) {
-    case PX_CONTAINER_ABSENT:
-    case PX_CONTAINER_STOPPED:
-        return "stopped";
-    case PX_CONTAINER_STARTING:
-        return "starting";
-    case PX_CONTAINER_RUNNING:
-        return "running";
-    case PX_CONTAINER_STOPPING:
-        return "stopping";
-    case PX_CONTAINER_FROZEN:
-        return "frozen";
-    }
-    return "unknown";
+    return px_container_state_word(state);
 }
 
 static char *gpu_text(const struct px_gpu_request *gpus) {
