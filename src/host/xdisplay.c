@@ -1,5 +1,6 @@
 /* src/host/xdisplay.c - the loop's connection to the X server */
 #include "host/xdisplay.h"
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xcb/randr.h>
@@ -60,11 +61,21 @@ static void start_extensions(struct px_xdisplay *d) {
     }
 }
 
+/* libxcb looks for the cookie by libXau, whose XauFileName() keeps the path in a static buffer that
+ * it frees and makes anew: of two threads at once each may free what the other has. */
+xcb_connection_t *px_x_connect(const char *display, int *ret_screen) {
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&one_at_a_time);
+    xcb_connection_t *x = xcb_connect(*display ? display : NULL, ret_screen);
+    pthread_mutex_unlock(&one_at_a_time);
+    return x;
+}
+
 int px_xdisplay_open(struct px_xdisplay *d, uv_loop_t *loop, const char *display,
                      const struct px_xdisplay_ops *ops, void *data, struct px_error *err) {
     int n = 0;
     *d = (struct px_xdisplay){.ops = ops, .data = data};
-    d->x = xcb_connect(*display ? display : NULL, &n);
+    d->x = px_x_connect(display, &n);
     if (xcb_connection_has_error(d->x)) {
         xcb_disconnect(d->x);
         d->x = NULL;

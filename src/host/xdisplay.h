@@ -28,6 +28,9 @@ struct px_xdisplay {
     void (*on_closed)(void *data);
 };
 
+/* xcb_connect() for any thread; @display "": $DISPLAY. Never NULL: see xcb_connection_has_error().
+ */
+xcb_connection_t *px_x_connect(const char *display, int *ret_screen);
 /* -ECONNREFUSED: no server. */
 int px_xdisplay_open(struct px_xdisplay *d, uv_loop_t *loop, const char *display,
                      const struct px_xdisplay_ops *ops, void *data, struct px_error *err);

@@ -1,6 +1,8 @@
 /* tests/host/test_size.c - the session checklist: other sizes, and an X server that goes away */
 #include "base/clock.h"
 #include "fixture.h"
+#include "host/xdisplay.h"
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -131,6 +133,38 @@ static void sessions_outlive_the_x_server(void **state) {
     assert_true(wait_for(pointer_follows, c, 5 * SECOND)); /* the host looks twice a second */
 }
 
+#define AT_ONCE 4
+
+static void *connect_now(void *barrier) {
+    pthread_barrier_wait(barrier);
+    int screen = 0;
+    xcb_disconnect(px_x_connect("", &screen));
+    return NULL;
+}
+
+/* As the host's loop and its video thread do. libXau's buffer is made by a process's first
+ * connection, so each round is a process of its own. */
+static void threads_connect_at_once(void **state) {
+    unsetenv("XAUTHORITY"); /* then libXau makes the path itself */
+    for (int round = 0; round < 100; round++) {
+        const pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            pthread_t threads[AT_ONCE];
+            pthread_barrier_t barrier;
+            pthread_barrier_init(&barrier, NULL, AT_ONCE);
+            for (int i = 0; i < AT_ONCE; i++)
+                pthread_create(&threads[i], NULL, connect_now, &barrier);
+            for (int i = 0; i < AT_ONCE; i++)
+                pthread_join(threads[i], NULL);
+            _exit(0);
+        }
+        int status = -1;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+    }
+}
+
 static int start(void **state) {
     fixture_x(true);
     fixture_host("");
@@ -139,6 +173,7 @@ static int start(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_connect_at_once),
         cmocka_unit_test(item_41_size_is_told_before_its_first_frame),
         cmocka_unit_test(absurd_sizes_are_clamped_or_left),
         cmocka_unit_test(size_comes_back_when_the_last_client_leaves),

@@ -2,6 +2,7 @@
 #include "host/capture/screen.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "host/xdisplay.h"
 #include <string.h>
 #include <sys/mman.h>
 #include <xcb/damage.h>
@@ -118,7 +119,7 @@ static int start_damage(struct px_screen *s, struct px_error *err) {
 int px_screen_open(const char *display, struct px_screen **ret, struct px_error *err) {
     px_cleanup(px_screen_closep) struct px_screen *s = px_new0(struct px_screen, 1);
     int n = 0;
-    s->x = xcb_connect(*display ? display : NULL, &n);
+    s->x = px_x_connect(display, &n);
     if (xcb_connection_has_error(s->x))
         return px_fail(err, -ECONNREFUSED, "no X server at '%s'", display);
     xcb_screen_iterator_t it = xcb_setup_roots_iterator(xcb_get_setup(s->x));

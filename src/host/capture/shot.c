@@ -1,6 +1,7 @@
 /* src/host/capture/shot.c - a picture of the screen as PNG */
 #include "host/capture/shot.h"
 #include "base/cleanup.h"
+#include "host/xdisplay.h"
 #include <png.h>
 #include <stdlib.h>
 #include <xcb/xcb.h>
@@ -47,7 +48,7 @@ static int to_png(uint8_t *pixels, struct px_rect a, struct px_buf *out, struct 
 int px_shot_png(const char *display, struct px_rect area, struct px_buf *out,
                 struct px_error *err) {
     int n = 0;
-    px_cleanup(disconnect) xcb_connection_t *x = xcb_connect(*display ? display : NULL, &n);
+    px_cleanup(disconnect) xcb_connection_t *x = px_x_connect(display, &n);
     if (xcb_connection_has_error(x))
         return px_fail(err, -ECONNREFUSED, "no X server at '%s'", display);
     xcb_screen_iterator_t it = xcb_setup_roots_iterator(xcb_get_setup(x));
