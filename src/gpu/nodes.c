@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/proc.h"
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -31,15 +32,18 @@ int px_gpu_make_node(const char *path, unsigned major, unsigned minor, unsigned 
                      struct px_error *err) {
     struct stat st;
     const dev_t want = makedev(major, minor);
-    if (lstat(path, &st) == 0) {
-        if (S_ISCHR(st.st_mode) && st.st_rdev == want)
-            return 0;
-        /* A regular file, or a node with the numbers of another boot: nothing that is of use. */
-        if (unlink(path) < 0)
-            return px_fail_sys(err, -errno, "cannot replace '%s'", path);
+    if (lstat(path, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == want)
+        return 0;
+    /* A regular file, or a node with the numbers of another boot, is of no use and is replaced. By
+     * rename: desktops that start at once all make nodes, and none may see one without its mode. */
+    px_cleanup_free char *fresh = px_asprintf("%s.%d", path, (int)getpid());
+    unlink(fresh);
+    if (mknod(fresh, S_IFCHR | 0600, want) < 0 || chmod(fresh, mode) < 0 ||
+        rename(fresh, path) < 0) {
+        const int e = errno;
+        unlink(fresh);
+        return px_fail_sys(err, -e, "cannot make '%s'", path);
     }
-    if (mknod(path, S_IFCHR | 0600, want) < 0 || chmod(path, mode) < 0)
-        return px_fail_sys(err, -errno, "cannot make '%s'", path);
     return 1;
 }
 
