@@ -163,10 +163,21 @@ pxt_clean() {
     done <"$PX_TEST_ROOM/hosts"
 }
 
+# What a test has mounted in its room, the last first: rm would go into it, or stop there.
+pxt_unmount() {
+    local at
+    cut -d ' ' -f 5 /proc/self/mountinfo | grep -F "$PX_TEST_ROOM/" | tac | while read -r at; do
+        umount -l "$at"
+    done
+}
+
 pxt_end() {
     local status=$?
     pxt_clean
-    [ -z "${pxt_own_room:-}" ] || rm -rf "$PX_TEST_ROOM"
+    if [ -n "${pxt_own_room:-}" ]; then
+        pxt_unmount
+        rm -rf --one-file-system "$PX_TEST_ROOM"
+    fi
     if [ $pxt_done = 0 ]; then
         echo "Bail out! $0 ended early"
         [ $status != 0 ] || status=1
