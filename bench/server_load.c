@@ -32,6 +32,7 @@
 
 #define PER_SOURCE 30 /* registrations that the official server lets one address make */
 #define BATCH 32
+#define SETTLE_US (2 * PX_US_PER_S)
 #define AT_ONCE 4 /* addresses that send a batch before the first answer is read */
 
 struct target {
@@ -316,6 +317,8 @@ static void punch(const struct target *t) {
     const int64_t ready = px_now_us();
     for (size_t i = 0; i < t->n; i++)
         idle[i] = tcp_from(t, 10 + i, &t->addr);
+    if (t->n)
+        px_sleep_us(SETTLE_US); /* until the server has taken and greeted them all */
     size = encode(&(struct px_rdv_msg){.kind = PX_RDV_PUNCH_HOLE_REQUEST,
                                        .punch_hole_request = {.id = px_bytes_of("100000001"),
                                                               .licence_key = px_bytes_of(t->key),

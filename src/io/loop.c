@@ -17,6 +17,7 @@ struct deferred {
 
 struct px_loop {
     int epoll_fd;
+    pthread_mutex_t awake; /* held while callbacks run, by whichever thread runs them */
     struct px_watch wake;
     _Atomic bool stop;
     _Atomic uint64_t turns;
@@ -44,6 +45,7 @@ int px_loop_new(struct px_loop **ret, struct px_error *err) {
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->wake =
         (struct px_watch){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .on_events = on_wake};
+    pthread_mutex_init(&loop->awake, NULL);
     pthread_mutex_init(&loop->mail_lock, NULL);
     loop->mail_end = &loop->mail;
     loop->now_us = px_now_us();
@@ -92,6 +94,7 @@ struct px_loop *px_loop_free(struct px_loop *loop) {
     px_closep(&loop->wake.fd);
     px_closep(&loop->epoll_fd);
     pthread_mutex_destroy(&loop->mail_lock);
+    pthread_mutex_destroy(&loop->awake);
     free(loop->heap);
     free(loop->deferred);
     free(loop);
@@ -120,12 +123,30 @@ void px_loop_post(struct px_loop *loop, struct px_mail *mail) {
         wake_up(loop);
 }
 
+static int64_t first_due_us(const struct px_loop *loop) {
+    return loop->n_timers > 0 ? loop->heap[1]->at_us : INT64_MAX;
+}
+
+void px_loop_hand(struct px_loop *loop, struct px_mail *mail) {
+    if (pthread_mutex_trylock(&loop->awake) != 0)
+        return px_loop_post(loop, mail);
+    const int64_t due_us = first_due_us(loop);
+    loop->now_us = px_now_us();
+    mail->deliver(mail);
+    /* What was put off is the loop's own thread's: it may have an event of this watch in hand. */
+    const bool more = loop->n_deferred > 0 || loop->again || first_due_us(loop) < due_us;
+    pthread_mutex_unlock(&loop->awake);
+    if (more)
+        wake_up(loop);
+}
+
 int px_loop_watch(struct px_loop *loop, struct px_watch *w, uint32_t events, struct px_error *err) {
     struct epoll_event ev = {.events = events, .data.ptr = w};
     w->next_again = NULL;
     w->link_again = NULL;
     if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, w->fd, &ev) < 0)
         return px_fail_sys(err, -errno, "cannot watch a descriptor");
+    w->watched = true;
     return 0;
 }
 
@@ -141,6 +162,7 @@ static void unlink_again(struct px_watch *w) {
 
 void px_loop_unwatch(struct px_loop *loop, struct px_watch *w) {
     unlink_again(w);
+    w->watched = false;
     if (w->fd < 0)
         return;
     epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
@@ -224,7 +246,7 @@ static int wait_ms(const struct px_loop *loop) {
         return 0;
     if (loop->n_timers == 0)
         return LONGEST_WAIT_MS;
-    int64_t us = loop->heap[1]->at_us - px_now_us();
+    int64_t us = first_due_us(loop) - px_now_us();
     int64_t ms = us <= 0 ? 0 : (us + 999) / 1000;
     return ms < LONGEST_WAIT_MS ? (int)ms : LONGEST_WAIT_MS;
 }
@@ -237,8 +259,11 @@ static void run_timers(struct px_loop *loop) {
     }
 }
 
+/* Awake. While it waits others may run callbacks, by px_loop_hand(). */
 static void turn(struct px_loop *loop, int timeout_ms) {
+    pthread_mutex_unlock(&loop->awake);
     int n = epoll_wait(loop->epoll_fd, loop->events, EVENTS_PER_TURN, timeout_ms);
+    pthread_mutex_lock(&loop->awake);
     atomic_fetch_add_explicit(&loop->turns, 1, memory_order_relaxed);
     loop->now_us = px_now_us();
     loop->n_events = n < 0 ? 0 : n;
@@ -248,7 +273,7 @@ static void turn(struct px_loop *loop, int timeout_ms) {
     loop->again = NULL;
     for (int i = 0; i < loop->n_events; i++) {
         struct px_watch *w = loop->events[i].data.ptr;
-        if (w)
+        if (w && w->watched)
             w->on_events(w, loop->events[i].events);
     }
     loop->n_events = 0;
@@ -263,10 +288,14 @@ static void turn(struct px_loop *loop, int timeout_ms) {
 }
 
 void px_loop_turn(struct px_loop *loop) {
+    pthread_mutex_lock(&loop->awake);
     turn(loop, 0);
+    pthread_mutex_unlock(&loop->awake);
 }
 
 void px_loop_run(struct px_loop *loop) {
+    pthread_mutex_lock(&loop->awake);
     while (!atomic_load_explicit(&loop->stop, memory_order_relaxed))
         turn(loop, wait_ms(loop));
+    pthread_mutex_unlock(&loop->awake);
 }

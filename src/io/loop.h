@@ -4,9 +4,9 @@
  * both directions, so that back-pressure costs no epoll_ctl at all (libuv is level-triggered and
  * would need two for every full buffer), and a watch is 40 bytes inside its owner.
  *
- * Everything belongs to the loop's thread, except px_loop_post() and px_loop_stop(). A callback
- * never blocks. Memory that a pending event may still point to is released by px_loop_defer().
- * Source: epoll(7). */
+ * Everything belongs to the loop's thread, except px_loop_post(), px_loop_hand() and
+ * px_loop_stop(). A callback never blocks. Memory that a pending event may still point to is
+ * released by px_loop_defer(). Source: epoll(7). */
 #pragma once
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -18,7 +18,8 @@
 struct px_loop;
 
 struct px_watch {
-    int fd; /* owned by whoever embeds the watch; -1: not watched */
+    int fd;       /* owned by whoever embeds the watch; -1: not watched */
+    bool watched; /* the loop's */
     void (*on_events)(struct px_watch *w, uint32_t events);
     struct px_watch *next_again, **link_again; /* the loop's */
 };
@@ -60,6 +61,10 @@ void px_loop_disarm(struct px_loop *loop, struct px_timer *t);
 void px_loop_defer(struct px_loop *loop, void (*fn)(void *data), void *data);
 /* Any thread. The loop takes @mail. */
 void px_loop_post(struct px_loop *loop, struct px_mail *mail);
+/* Any thread but the loop's own. As px_loop_post(), but while the loop sleeps it is delivered at
+ * once, by the caller's thread: waking the other one takes longer than most mail does. It may
+ * overtake mail that was posted. deliver() must not move a watch to another loop. */
+void px_loop_hand(struct px_loop *loop, struct px_mail *mail);
 
 /* Delivers waiting mail and runs deferred calls, on a loop that does not run (any more). */
 void px_loop_flush(struct px_loop *loop);

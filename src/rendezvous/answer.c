@@ -3,13 +3,14 @@
  *     A <--PunchHoleResponse | RelayResponse-- us <--PunchHoleSent | LocalAddr | RelayResponse-- B
  *
  * B answers on a connection of its own, which another thread may hold; its answer names A's
- * address. The answer travels by mail to the thread of A's connection and counts only if it is
+ * address. The answer is handed to the loop of A's connection and counts only if it is
  * about the peer that A asked for and comes from where that peer is registered: otherwise anybody
  * could answer. */
 #include "base/alloc.h"
 #include "base/log.h"
 #include "rendezvous/internal.h"
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #define ID_PK_MAX_BYTES (PX_PEER_ID_MAX_BYTES + PX_PEER_PK_BYTES + 8)
@@ -64,17 +65,29 @@ static struct pending *find_pending(struct conn *c, const struct answer *a,
     return NULL;
 }
 
-/* B's identity under our signature, for A to check; empty when we cannot sign or B wants none. */
-static struct px_bytes signed_pk(struct px_idserver *s, struct px_bytes id, struct px_bytes version,
-                                 uint8_t out[ID_PK_MAX_BYTES + PX_SIGN_BYTES]) {
+struct vouch *vouch_new(const struct px_idserver *s, struct px_bytes id, const uint8_t *pk) {
     uint8_t raw[ID_PK_MAX_BYTES];
+    const int n =
+        px_rdv_id_pk_encode(id, (struct px_bytes){pk, PX_PEER_PK_BYTES}, raw, sizeof(raw));
+    if (!s->key.can_sign || n < 0)
+        return NULL;
+    struct vouch *v = px_calloc(1, sizeof(*v) + (size_t)n + PX_SIGN_BYTES);
+    memcpy(v->pk, pk, sizeof(v->pk));
+    v->size = px_sign(s->key.sk, (struct px_bytes){raw, (size_t)n}, v->data);
+    return v;
+}
+
+/* B's identity as we vouch for it; lent by @p. Empty when we cannot sign or B wants none. */
+static struct px_bytes signed_pk(struct px_idserver *s, struct pending *p, struct px_bytes id,
+                                 struct px_bytes version) {
     struct px_peer_info peer;
-    if (!s->key.can_sign || !version.size || px_peers_find(s->peers, id, 0, &peer) < 0)
+    if (!version.size || px_peers_find(s->peers, id, 0, &peer) < 0)
         return (struct px_bytes){0};
-    int n = px_rdv_id_pk_encode(id, (struct px_bytes){peer.pk, sizeof(peer.pk)}, raw, sizeof(raw));
-    if (n < 0)
-        return (struct px_bytes){0};
-    return (struct px_bytes){out, px_sign(s->key.sk, (struct px_bytes){raw, (size_t)n}, out)};
+    if (!p->vouch || memcmp(p->vouch->pk, peer.pk, sizeof(peer.pk)) != 0) {
+        free(p->vouch); /* the peer has a new key since */
+        p->vouch = vouch_new(s, id, peer.pk);
+    }
+    return p->vouch ? (struct px_bytes){p->vouch->data, p->vouch->size} : (struct px_bytes){0};
 }
 
 void loggable(struct px_bytes word, char *ret, size_t cap) {
@@ -95,13 +108,13 @@ static void audit(struct conn *c, const struct pending *p, const char *how, stru
             *token ? token : p->token);
 }
 
-static void send_punched(struct conn *c, const struct pending *p, const struct answer *a,
+static void send_punched(struct conn *c, struct pending *p, const struct answer *a,
                          const struct px_rdv_punch_hole_sent *msg) {
-    uint8_t addr[PX_ADDR_MANGLED_MAX_BYTES], pk[ID_PK_MAX_BYTES + PX_SIGN_BYTES];
+    uint8_t addr[PX_ADDR_MANGLED_MAX_BYTES];
     const struct px_rdv_punch_hole_response r = {
         .has = PX_RDV_HAS_NAT_TYPE,
         .socket_addr = {addr, blurred(&a->source, addr)},
-        .pk = signed_pk(c->worker->server, msg->id, msg->version, pk),
+        .pk = signed_pk(c->worker->server, p, msg->id, msg->version),
         .relay_server = msg->relay_server,
         .nat_type = msg->nat_type,
         .is_udp = a->udp,
@@ -111,14 +124,12 @@ static void send_punched(struct conn *c, const struct pending *p, const struct a
     audit(c, p, a->udp ? "udp" : "punch", msg->relay_server, (struct px_bytes){0});
 }
 
-static void send_local(struct conn *c, const struct pending *p,
-                       const struct px_rdv_local_addr *msg) {
-    uint8_t pk[ID_PK_MAX_BYTES + PX_SIGN_BYTES];
+static void send_local(struct conn *c, struct pending *p, const struct px_rdv_local_addr *msg) {
     const struct px_rdv_punch_hole_response r = {
         .has = PX_RDV_HAS_IS_LOCAL,
         .is_local = true,
         .socket_addr = msg->local_addr,
-        .pk = signed_pk(c->worker->server, msg->id, msg->version, pk),
+        .pk = signed_pk(c->worker->server, p, msg->id, msg->version),
         .relay_server = msg->relay_server,
         .socket_addr_v6 = v6_or_nothing(msg->socket_addr_v6)};
     conn_send(c,
@@ -142,14 +153,14 @@ static struct px_bytes relay_for(struct conn *c, struct px_bytes named,
 
 /* Passed on as it came, but for the address, the ID (which the signed key replaces) and the relay.
  */
-static void send_relayed(struct conn *c, const struct pending *p, const struct px_rdv_msg *msg) {
+static void send_relayed(struct conn *c, struct pending *p, const struct px_rdv_msg *msg) {
     const struct px_rdv_relay_response *m = &msg->relay_response;
-    uint8_t raw[STREAM_MESSAGE_MAX_BYTES + 1024], pk_raw[ID_PK_MAX_BYTES + PX_SIGN_BYTES];
+    uint8_t raw[STREAM_MESSAGE_MAX_BYTES + 1024];
     char name[PX_RELAY_NAME_MAX];
     const struct px_bytes relay = relay_for(c, m->relay_server, name);
     const bool has_id = m->has & PX_RDV_HAS_ID;
     const struct px_bytes pk =
-        has_id ? signed_pk(c->worker->server, m->id, m->version, pk_raw) : (struct px_bytes){0};
+        has_id ? signed_pk(c->worker->server, p, m->id, m->version) : (struct px_bytes){0};
     /* A pk that came with the message is nobody's word. */
     const uint32_t without = 1u << 1 | 1u << 3 | 1u << 4 | 1u << 5;
     struct px_wire_out body = {0}, o = {.data = raw, .cap = sizeof(raw)};
@@ -186,7 +197,7 @@ static void send_answer(struct conn *c, struct pending *p, const struct answer *
         px_grants_give(s->grants, &c->from, p->id_hash, relay_hash(s, relay),
                        px_loop_now_us(c->worker->loop));
     count(c->worker, PX_ID_ANSWERS);
-    p->used = false;
+    pending_clear(p);
 }
 
 static void deliver_answer(struct px_mail *mail) {
@@ -227,5 +238,8 @@ void answer(struct px_id_worker *w, const struct px_rdv_msg *msg, const struct p
     a->source = *source;
     a->udp = udp;
     a->size = o.size;
-    px_loop_post(a->worker->loop, &a->mail);
+    if (w->loop == a->worker->loop)
+        deliver_answer(&a->mail);
+    else
+        px_loop_hand(a->worker->loop, &a->mail);
 }

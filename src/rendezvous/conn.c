@@ -64,6 +64,8 @@ static void on_closed(struct px_stream *stream) {
     px_loop_disarm(w->loop, &c->timer);
     if (c->routed)
         px_routes_remove(w->server->routes, &c->from);
+    for (size_t i = 0; i < PENDING_MAX; i++)
+        pending_clear(&c->pending[i]);
     px_handles_remove(&w->handles, c->handle);
     px_sources_disconnect(w->server->opts.sources, &c->source);
     atomic_fetch_sub(&w->server->n_conns, 1);

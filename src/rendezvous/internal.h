@@ -63,6 +63,13 @@ static inline void count(struct px_id_worker *w, enum px_id_stat stat) {
                           memory_order_relaxed);
 }
 
+/* A peer's identity under our signature, for A to check. */
+struct vouch {
+    uint8_t pk[PX_PEER_PK_BYTES]; /* the key that was signed */
+    size_t size;
+    uint8_t data[];
+};
+
 /* A request that waits for the answer of a peer. */
 struct pending {
     uint64_t id_hash;
@@ -70,6 +77,7 @@ struct pending {
     bool used, wants_udp, relay;
     char id[64];                     /* for the log, cut, as the next two */
     char chosen_relay[64], token[9]; /* by the client's own request for a relay; or empty */
+    struct vouch *vouch;             /* made while the peer thinks; NULL: not yet */
 };
 
 enum conn_role { CONN_MAIN, CONN_NAT, CONN_WS };
@@ -113,6 +121,7 @@ void conn_send(struct conn *c, const struct px_rdv_msg *msg);
 bool conn_route(struct conn *c);
 
 /* punch.c */
+void pending_clear(struct pending *p);
 void punch_request(struct conn *c, const struct px_rdv_punch_hole_request *msg);
 void relay_request(struct conn *c, const struct px_rdv_msg *msg);
 /* answer.c */
@@ -122,6 +131,8 @@ void loggable(struct px_bytes word, char *ret, size_t cap);
 size_t blurred(const struct px_addr *addr, uint8_t ret[PX_ADDR_MANGLED_MAX_BYTES]);
 /* An address inside a message: nothing or the 18 bytes of IPv6. */
 struct px_bytes v6_or_nothing(struct px_bytes b);
+/* Signs @pk of peer @id; NULL: this server cannot. Freed by the caller. */
+struct vouch *vouch_new(const struct px_idserver *s, struct px_bytes id, const uint8_t *pk);
 /* What a grant remembers of a relay's name, 0: none. */
 uint64_t relay_hash(const struct px_idserver *s, struct px_bytes name);
 /* An answer of B, by a stream or (@udp) a datagram from @source. */

@@ -18,6 +18,11 @@ static void fail_punch(struct conn *c, enum px_punch_failure failure) {
                                       .punch_hole_response = {.failure = (int32_t)failure}});
 }
 
+void pending_clear(struct pending *p) {
+    free(p->vouch);
+    *p = (struct pending){0};
+}
+
 static struct pending *pending_for(struct conn *c, uint64_t id_hash) {
     struct pending *place = &c->pending[PENDING_MAX - 1];
     for (struct pending *p = c->pending + PENDING_MAX; p-- > c->pending;)
@@ -25,7 +30,9 @@ static struct pending *pending_for(struct conn *c, uint64_t id_hash) {
             return p;
         else if (!p->used)
             place = p;
-    *place = (struct pending){.id_hash = id_hash, .used = true};
+    pending_clear(place);
+    place->id_hash = id_hash;
+    place->used = true;
     return place;
 }
 
@@ -67,7 +74,10 @@ static void push_to(struct px_id_worker *w, const struct px_peer_where *to, stru
     p->handle = to->link;
     p->size = msg.size;
     memcpy(p->data, msg.data, msg.size);
-    px_loop_post(other->loop, &p->mail);
+    if (w->loop == other->loop)
+        deliver_push(&p->mail);
+    else
+        px_loop_hand(other->loop, &p->mail);
 }
 
 static void push_msg(struct px_id_worker *w, const struct px_peer_where *to,
@@ -146,9 +156,14 @@ void punch_request(struct conn *c, const struct px_rdv_punch_hole_request *msg) 
     if (!conn_route(c))
         return px_stream_end(&c->stream, "no-route");
     const struct plan plan = plan_for(c, &peer);
-    note_pending(c, msg->id, &peer, !plan.forced && msg->udp_port > 0, false);
+    struct pending *p = note_pending(c, msg->id, &peer, !plan.forced && msg->udp_port > 0, false);
     remember_punch(c, msg->id, &peer);
     push_punch(c, msg, &peer, &plan);
+    /* The signature is a good part of the whole request's time: B need not wait for it, nor A. */
+    if (!p->vouch || memcmp(p->vouch->pk, peer.pk, sizeof(peer.pk)) != 0) {
+        free(p->vouch);
+        p->vouch = vouch_new(s, msg->id, peer.pk);
+    }
 }
 
 /* A stranger must not make B connect to a host of his choice. */

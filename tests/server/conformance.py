@@ -1857,10 +1857,12 @@ def what_one_address_may_use_can_be_set_and_a_connection_has_its_share():
     p = subprocess.run([PROGRAM, 'ctl', '--data-dir=' + s.dir, 'limits', 'register-bust', '3'], capture_output=True)
     assert p.returncode == 1 and b"did you mean 'register-burst'" in p.stderr
     ip = new_ip()
-    with s.t(ip), s.t(ip):
+    with s.t(ip) as first, s.t(ip) as second:
+        for c in first, second:  # each may be another thread's: both are counted once they have answered
+            assert c.answer(punch_request(b'nobody', s.key)) == b'\x5a\x00'
         try:
-            with s.t(ip) as c:
-                assert c.closed()
+            with s.t(ip) as third:
+                assert third.closed()
         except ConnectionError:
             pass
     s.ctl('limits', 'connections-per-source', '0')
