@@ -292,6 +292,25 @@ ok "destroy" t l destroy
 t m destroy
 is "nothing is left" "$(leftovers l; leftovers m; ls -A "$pxt_dir/pxt-l")" ""
 
+# --- more layers than one mount option holds: one by one, since Linux 6.7
+many=()
+for i in $(seq 100); do
+    mkdir -p "$pxt_dir/many/$i"
+    many+=(--layer "$pxt_dir/many/$i")
+done
+n() { "$tool" "${common[@]}" "${many[@]}" --dir "$pxt_dir/pxt-n" --name pxt-n --first 1940000000 "$@"; }
+mkdir -p "$pxt_dir/pxt-n"
+echo lowest >"$pxt_dir/many/1/which"
+echo highest >"$pxt_dir/many/100/which"
+if printf '6.7\n%s\n' "$(uname -r)" | sort -CV; then
+    ok "with a hundred layers more: create" n create
+    ok "start" n start
+    is "the last one is on top" "$(n exec cat /which)" highest
+    ok "destroy" n destroy
+else
+    skip "a hundred layers" "host: this kernel's overlay takes some sixty"
+fi
+
 # --- a limit by btrfs quotas, where the state directory has them
 btrfs_dir=$pxt_dir/btrfs
 mkdir -p "$btrfs_dir"
@@ -317,5 +336,5 @@ else
 fi
 mountpoint -q "$btrfs_dir" && umount "$btrfs_dir"
 rm -f "$pxt_dir/btrfs.img"
-ok "no cgroup of ours is left" test -z "$(find /sys/fs/cgroup -maxdepth 3 -type d -path '*/phoenix/pxt-[alkm]*')"
+ok "no cgroup of ours is left" test -z "$(find /sys/fs/cgroup -maxdepth 3 -type d -path '*/phoenix/pxt-[alkmn]*')"
 done_testing

@@ -146,25 +146,23 @@ static int fs_set(int fs_fd, const char *key, const char *value) {
                : 0;
 }
 
-/* Each layer by its own "lowerdir+" (Linux 6.5); before, all of them in one string, whose 255 bytes
- * hold some sixty of our short names. The top layer comes first. */
+/* All layers in one string, which every kernel takes; its 255 bytes hold some sixty of our short
+ * names. More of them go one by one ("lowerdir+", Linux 6.7). Not the other way round: before 6.5
+ * an option that the kernel does not know is refused only when all is set. The top layer comes
+ * first. */
 static int set_layers(const struct tree *t, int fs_fd) {
-    char all[256] = "";
+    char all[256] = "", name[24];
     size_t used = 0;
-    for (size_t i = t->c->n_layers; i-- > 0;) {
-        char name[24];
+    for (size_t i = t->c->n_layers; used < sizeof(all) && i-- > 0;)
+        used += (size_t)snprintf(all + used, sizeof(all) - used, "%sl%zu", used ? ":" : "", i);
+    if (used < sizeof(all))
+        return fs_set(fs_fd, "lowerdir", all);
+    int r = 0;
+    for (size_t i = t->c->n_layers; r == 0 && i-- > 0;) {
         snprintf(name, sizeof(name), "l%zu", i);
-        int r = used ? -EINVAL : fs_set(fs_fd, "lowerdir+", name);
-        if (r < 0 && r != -EINVAL)
-            return r;
-        if (r == 0)
-            continue;
-        int n = snprintf(all + used, sizeof(all) - used, "%s%s", used ? ":" : "", name);
-        if (n < 0 || used + (size_t)n >= sizeof(all))
-            return -E2BIG;
-        used += (size_t)n;
+        r = fs_set(fs_fd, "lowerdir+", name);
     }
-    return used ? fs_set(fs_fd, "lowerdir", all) : 0;
+    return r;
 }
 
 static int configure_overlay(const struct tree *t, int fs_fd) {
