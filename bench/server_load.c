@@ -6,7 +6,8 @@
  * peers      registers N new devices: memory per device
  * punch      a connection request to a device and back, with N idle connections beside
  * relay      N pairs, bytes in one direction as fast as they go
- * echo       N pairs, one small frame to and fro at a time on each: what the relay adds
+ * echo       N pairs, one small frame to and fro at a time on each, in turn with as many that are
+ *            connected directly: what the relay adds
  *
  * PID is the server's: its CPU time and memory are read from /proc. PORT is P for the first three,
  * R for the others. Prints one line of name=value. Sources are 10.77.0.0/16, which has to be local
@@ -16,18 +17,16 @@
 #include "base/clock.h"
 #include "proto/addr.h"
 #include "proto/frame.h"
-#include "proto/rendezvous.h"
+#include "server_load.h"
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/random.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PER_SOURCE 30 /* registrations that the official server lets one address make */
@@ -35,20 +34,12 @@
 #define SETTLE_US (2 * PX_US_PER_S)
 #define AT_ONCE 4 /* addresses that send a batch before the first answer is read */
 
-struct target {
-    struct sockaddr_in addr;
-    const char *key;
-    int pid, seconds;
-    size_t n;
-};
-
-static _Noreturn void die(const char *what) {
+_Noreturn void die(const char *what) {
     fprintf(stderr, "server-load: %s: %s\n", what, strerror(errno));
     exit(1);
 }
 
-/* CPU seconds of the server so far. */
-static double cpu_s(int pid) {
+double cpu_s(int pid) {
     char path[64], text[1024];
     unsigned long user = 0, sys = 0;
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);
@@ -76,7 +67,7 @@ static long rss_kb(int pid) {
     return kb;
 }
 
-static struct sockaddr_in source(size_t i) {
+struct sockaddr_in source(size_t i) {
     struct sockaddr_in a = {.sin_family = AF_INET};
     a.sin_addr.s_addr = htonl(0x0a4d0000u + 256 + (uint32_t)(i % 65000));
     return a;
@@ -94,7 +85,7 @@ static int udp_from(const struct target *t, size_t i) {
     return fd;
 }
 
-static int tcp_from(const struct target *t, size_t i, const struct sockaddr_in *to) {
+int tcp_from(const struct target *t, size_t i, const struct sockaddr_in *to) {
     struct sockaddr_in from = source(i);
     const struct timeval patience = {.tv_sec = 5};
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -107,7 +98,7 @@ static int tcp_from(const struct target *t, size_t i, const struct sockaddr_in *
     return fd;
 }
 
-static size_t encode(const struct px_rdv_msg *msg, uint8_t out[512]) {
+size_t encode(const struct px_rdv_msg *msg, uint8_t out[512]) {
     return (size_t)px_rdv_encode(msg, out, 512, NULL);
 }
 
@@ -245,7 +236,7 @@ static void peers(const struct target *t) {
     close(fd);
 }
 
-static void send_frame(int fd, const uint8_t *msg, size_t size) {
+void send_frame(int fd, const uint8_t *msg, size_t size) {
     uint8_t raw[600];
     size_t n = px_frame_print((uint32_t)size, raw);
     memcpy(raw + n, msg, size);
@@ -276,10 +267,20 @@ static int by_value(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-static void print_times(const char *what, int64_t *us, size_t n) {
-    qsort(us, n, sizeof(*us), by_value);
-    printf("%s_p50_us=%lld %s_p99_us=%lld n=%zu", what, (long long)us[n / 2], what,
-           (long long)us[n * 99 / 100], n);
+int64_t now_ns(void) {
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+double us_at(const int64_t *ns, size_t n, size_t percent) {
+    return n ? (double)ns[n * percent / 100] / 1e3 : 0;
+}
+
+void print_times(const char *what, int64_t *ns, size_t n) {
+    qsort(ns, n, sizeof(*ns), by_value);
+    printf("%s_p50_us=%.1f %s_p95_us=%.1f %s_p99_us=%.1f", what, us_at(ns, n, 50), what,
+           us_at(ns, n, 95), what, us_at(ns, n, 99));
 }
 
 /* The answer of the device to a push. */
@@ -308,7 +309,7 @@ static void answer_push(const struct target *t, int udp, size_t device) {
 static void punch(const struct target *t) {
     enum { ROUNDS = 2000 };
     uint8_t msg[512], out[4096];
-    int64_t *us = px_new0(int64_t, ROUNDS);
+    int64_t *ns = px_new0(int64_t, ROUNDS);
     int *idle = px_new0(int, t->n + 1), udp = udp_from(t, 0);
     size_t size = register_pk(1, msg);
     ask(udp, msg, size, out, sizeof(out));
@@ -333,111 +334,19 @@ static void punch(const struct target *t) {
         if (n % 500 == 499)
             ask(udp, beat_msg, beat_size, out, sizeof(out));
         int fd = tcp_from(t, 5, &t->addr);
-        const int64_t start = px_now_us();
+        const int64_t start = now_ns();
         send_frame(fd, msg, size);
         answer_push(t, udp, 1);
         read_frame(fd, out);
-        us[n] = px_now_us() - start;
+        ns[n] = now_ns() - start;
         close(fd);
     }
-    print_times("punch", us, n);
-    printf(" idle=%zu\n", t->n);
+    print_times("punch", ns, n);
+    printf(" n=%zu idle=%zu\n", n, t->n);
     for (size_t i = 0; i < t->n; i++)
         close(idle[i]);
     free(idle);
-    free(us);
-}
-
-static void pair(const struct target *t, size_t i, int ret[2]) {
-    uint8_t msg[512];
-    char uuid[40];
-    uint64_t r[2];
-    if (getrandom(r, sizeof(r), 0) != sizeof(r))
-        die("getrandom");
-    snprintf(uuid, sizeof(uuid), "%016llx-%016llx", (unsigned long long)r[0],
-             (unsigned long long)r[1]);
-    size_t size =
-        encode(&(struct px_rdv_msg){.kind = PX_RDV_REQUEST_RELAY,
-                                    .request_relay = {.uuid = px_bytes_of(uuid),
-                                                      .licence_key = px_bytes_of(t->key)}},
-               msg);
-    for (int k = 0; k < 2; k++) {
-        ret[k] = tcp_from(t, i * 2 + (size_t)k, &t->addr);
-        send_frame(ret[k], msg, size);
-        if (k == 0)
-            px_sleep_us(200); /* the official relay may miss two that come at once */
-    }
-    char c = 'x'; /* until it comes through they are not paired */
-    if (send(ret[0], &c, 1, MSG_NOSIGNAL) != 1 || recv(ret[1], &c, 1, 0) != 1)
-        die("pairing");
-}
-
-static void relay(const struct target *t) {
-    static uint8_t data[256 * 1024];
-    struct epoll_event ev, events[64];
-    int ep = epoll_create1(EPOLL_CLOEXEC), (*pairs)[2] = px_calloc(t->n, sizeof(int[2]));
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < t->n; i++) {
-        pair(t, i, pairs[i]);
-        for (int k = 0; k < 2; k++) {
-            fcntl(pairs[i][k], F_SETFL, O_NONBLOCK);
-            ev = (struct epoll_event){.events = k ? EPOLLIN : EPOLLOUT,
-                                      .data.u64 = (uint64_t)pairs[i][k] << 1 | (uint64_t)k};
-            epoll_ctl(ep, EPOLL_CTL_ADD, pairs[i][k], &ev);
-        }
-    }
-    const double cpu = cpu_s(t->pid);
-    const int64_t start = px_now_us(), end = start + t->seconds * PX_US_PER_S;
-    while (px_now_us() < end) {
-        int n = epoll_wait(ep, events, 64, 100);
-        for (int i = 0; i < n; i++) {
-            const int fd = (int)(events[i].data.u64 >> 1);
-            ssize_t k = events[i].data.u64 & 1
-                            ? recv(fd, data, sizeof(data), MSG_TRUNC) /* thrown away uncopied */
-                            : send(fd, data, sizeof(data), MSG_NOSIGNAL);
-            if (k == 0 || (k < 0 && errno != EAGAIN))
-                die("relay");
-            if (events[i].data.u64 & 1 && k > 0)
-                bytes += (uint64_t)k;
-        }
-    }
-    const double wall = (double)(px_now_us() - start) / 1e6, used = cpu_s(t->pid) - cpu;
-    printf("pairs=%zu MB_per_s=%.0f cpu_s_per_GB=%.3f server_cpu=%.2f\n", t->n,
-           (double)bytes / wall / 1e6, used / ((double)bytes / 1e9), used / wall);
-    for (size_t i = 0; i < t->n; i++)
-        for (int k = 0; k < 2; k++)
-            close(pairs[i][k]);
-    close(ep);
-    free(pairs);
-}
-
-static void echo(const struct target *t) {
-    enum { MAX = 2000000 };
-    char frame[101] = {0};
-    int64_t *us = px_new0(int64_t, MAX);
-    int(*pairs)[2] = px_calloc(t->n, sizeof(int[2]));
-    size_t n = 0;
-    frame[0] = (char)(100 << 2 & 0xff); /* content does not matter to the relay */
-    for (size_t i = 0; i < t->n; i++)
-        pair(t, i, pairs[i]);
-    const double cpu = cpu_s(t->pid);
-    const int64_t end = px_now_us() + t->seconds * PX_US_PER_S;
-    for (size_t i = 0; n < MAX && px_now_us() < end; i = (i + 1) % t->n) {
-        const int64_t start = px_now_us();
-        for (int k = 0; k < 2; k++) {
-            if (send(pairs[i][k], frame, sizeof(frame), MSG_NOSIGNAL) != sizeof(frame) ||
-                recv(pairs[i][1 - k], frame, sizeof(frame), MSG_WAITALL) != sizeof(frame))
-                die("echo");
-        }
-        us[n++] = px_now_us() - start;
-    }
-    print_times("round", us, n);
-    printf(" pairs=%zu cpu_us_per_frame=%.2f\n", t->n, (cpu_s(t->pid) - cpu) * 1e6 / (double)n / 2);
-    for (size_t i = 0; i < t->n; i++)
-        for (int k = 0; k < 2; k++)
-            close(pairs[i][k]);
-    free(pairs);
-    free(us);
+    free(ns);
 }
 
 int main(int argc, char **argv) {
