@@ -12,6 +12,15 @@
 #define PIPES_KEPT 16
 #define READ_BYTES (64u * 1024)
 
+/* What all pairs together may pass in a period, and each direction's share of it; see rate.c. */
+struct total {
+    int64_t start_us, length_us; /* of the period; start 0: there was none */
+    int64_t given, left, share;  /* bytes: at its start, now, of each direction */
+    uint32_t number;             /* of the period */
+    uint32_t n_asked, n_hungry;  /* directions: all; ones that used up their share */
+    bool late;                   /* what others left has been shared out, too */
+};
+
 struct px_relay {
     struct px_relay_opts opts;
     char *key;
@@ -24,7 +33,7 @@ struct px_relay {
     struct waiting *waiting[4096]; /* chains by hash of the token */
     struct px_addr_block *lists[PX_RELAY_LISTS];
     size_t n_lists[PX_RELAY_LISTS];
-    int64_t total_tokens, total_at_us; /* bucket of all pairs, bytes */
+    struct total total;
 };
 
 struct px_relay_worker {
@@ -84,10 +93,16 @@ void pairs_cut_blocked(struct px_relay_worker *w);
 void pairs_each(struct px_relay_worker *w,
                 void (*fn)(const struct px_relay_pair_info *info, void *data), void *data);
 
-/* rate.c: how many of @want bytes may pass now; 0: none */
-struct bucket {
+/* rate.c: how many of @want bytes of a direction may pass now; 0: none */
+struct bucket { /* of a pair */
     int64_t tokens, at_us;
 };
-size_t rate_take(struct px_relay *r, struct bucket *own, uint64_t own_bps, size_t want,
-                 int64_t now_us);
-void rate_give_back(struct px_relay *r, struct bucket *own, size_t bytes);
+struct share { /* of a direction */
+    uint32_t period;
+    bool hungry;
+    int64_t used;
+};
+size_t rate_take(struct px_relay *r, struct bucket *own, uint64_t own_bps, struct share *share,
+                 size_t want, int64_t now_us);
+/* What was taken last and not used. */
+void rate_give_back(struct px_relay *r, struct bucket *own, struct share *share, size_t bytes);

@@ -24,6 +24,7 @@ struct direction {
     bool bulk, eof, closing;
     enum pump state;
     _Atomic uint64_t bytes;
+    struct share share;
     struct px_convert convert;
     struct px_buf pong; /* to be sent to `to`: it pinged us */
     bool has_pong;

@@ -176,13 +176,13 @@ enum pump pump(struct pair *p, struct direction *d) {
         if (budget == 0)
             return PUMP_TURN;
         const size_t want =
-            rate_take(p->worker->relay, &p->bucket, own_bps(p), budget, px_now_us());
+            rate_take(p->worker->relay, &p->bucket, own_bps(p), &d->share, budget, px_now_us());
         if (want == 0)
             return PUMP_TOKENS;
         ssize_t n = p->framed ? convert_some(p, d, want)
                     : d->bulk ? splice_some(p, d, want)
                               : copy_some(p, d, want);
-        rate_give_back(p->worker->relay, &p->bucket, want - (n > 0 ? (size_t)n : 0));
+        rate_give_back(p->worker->relay, &p->bucket, &d->share, want - (n > 0 ? (size_t)n : 0));
         if (n < 0 && errno == EAGAIN)
             return PUMP_READ;
         if (n < 0 && errno == EPROTO)

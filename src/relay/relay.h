@@ -5,8 +5,9 @@
  *
  * TCP to TCP is moved by splice(2) when it is much and by read and write when it is little; with a
  * WebSocket on either side messages are converted. What one side does not take is not read from the
- * other: per direction at most 128 KiB are held (fragmented WebSocket messages: 16 MiB). One
- * px_relay holds what the threads share; functions that take it are for any thread. */
+ * other: per direction at most 512 KiB are held in a pipe, or 128 KiB here (fragmented WebSocket
+ * messages: 16 MiB). One px_relay holds what the threads share; functions that take it are for any
+ * thread. */
 #pragma once
 #include "base/cleanup.h"
 #include "io/loop.h"
