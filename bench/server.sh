@@ -28,12 +28,13 @@ finish() {
 trap finish EXIT
 
 start_ours() { # flags...
+    rm -f "$dir/ours.out"
     $first "$build/src/phoenix-server/phoenix-server" --data-dir="$dir/ours" --bind=10.77.0.1 --port=31116 \
         --log-level=error --connection-rate=0 --connections-per-source=0 --max-connections=60000 "$@" \
         >"$dir/ours.out" 2>"$dir/ours.err" &
     ours=$!
     pids="$pids $ours"
-    until grep -q Key "$dir/ours.out"; do sleep 0.1; done
+    until grep -qs Key "$dir/ours.out"; do sleep 0.1; done
     key=$(sed -n 's/^Key: *//p' "$dir/ours.out")
 }
 

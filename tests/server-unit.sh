@@ -95,6 +95,11 @@ ok "import by root" box phoenix-server --import=/root/old
 ok "start" box systemctl start phoenix-server
 is "with the old key" "$(box phoenix-server ctl key | awk '$1 == "key" {print $2}')" "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 ok "and the old devices" client imported -
+box sh -c "systemctl stop phoenix-server; rm -rf /var/lib/phoenix-server /var/lib/private/phoenix-server"
+ok "import by root before the service ever ran" box phoenix-server --import=/root/old
+ok "it starts" box systemctl start phoenix-server
+is "with that key" "$(box phoenix-server ctl key | awk '$1 == "key" {print $2}')" "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+ok "and those devices" client imported -
 
 box sh -c 'echo "key = relay-only" >>/etc/phoenix/server.conf'
 ok "the relay alone starts" box systemctl start phoenix-relay
