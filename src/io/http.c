@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define HEAD_MAX_BYTES 8192
 #define LIMIT_US (10 * PX_US_PER_S)
 
 struct http_conn {
@@ -41,19 +40,20 @@ static void conn_close(struct http_conn *c) {
     px_loop_defer(c->http->loop, conn_free, c);
 }
 
-/* "GET /path HTTP/1.1": the middle word; empty when the line is none. */
-static struct px_bytes path_of(const struct px_buf *in) {
-    const char *line = px_buf_str(in), *end = strpbrk(line, "\r\n"), *a = strchr(line, ' ');
-    const char *b = a ? strchr(a + 1, ' ') : NULL;
-    if (!end || !b || b > end || strncmp(b + 1, "HTTP/1.", 7) != 0)
-        return (struct px_bytes){0};
-    return (struct px_bytes){(const uint8_t *)a + 1, (size_t)(b - a - 1)};
+/* "GET /path HTTP/1.1": the middle word. */
+int px_http_request_parse(const uint8_t *data, size_t size, struct px_bytes *ret_path) {
+    const size_t seen = size < PX_HTTP_HEAD_MAX_BYTES ? size : PX_HTTP_HEAD_MAX_BYTES;
+    if (!memmem(data, seen, "\r\n\r\n", 4))
+        return size < PX_HTTP_HEAD_MAX_BYTES ? PX_PARSE_MORE : -EMSGSIZE;
+    const uint8_t *end = memchr(data, '\r', seen), *a = memchr(data, ' ', (size_t)(end - data));
+    const uint8_t *b = a ? memchr(a + 1, ' ', (size_t)(end - a - 1)) : NULL;
+    if (!b || b == a + 1 || end - b < 8 || memcmp(b + 1, "HTTP/1.", 7) != 0)
+        return -EPROTO;
+    *ret_path = (struct px_bytes){a + 1, (size_t)(b - a - 1)};
+    return PX_PARSE_DONE;
 }
 
-static void respond(struct http_conn *c) {
-    px_cleanup(px_buf_fini) struct px_buf body = {0};
-    const struct px_bytes path = path_of(&c->in);
-    const int status = path.size ? c->http->answer(c->http, path, &body) : 400;
+static void respond(struct http_conn *c, int status, const struct px_buf *body) {
     px_buf_printf(&c->out,
                   "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n"
                   "Content-Length: %zu\r\nConnection: close\r\n\r\n",
@@ -61,9 +61,21 @@ static void respond(struct http_conn *c) {
                   status == 200   ? "OK"
                   : status == 404 ? "Not Found"
                                   : "Bad Request",
-                  c->http->type, body.size);
-    px_buf_add(&c->out, px_buf_str(&body), body.size);
+                  c->http->type, body->size);
+    px_buf_add(&c->out, px_buf_str(body), body->size);
     c->answered = true;
+}
+
+/* false: it is not worth an answer. */
+static bool look(struct http_conn *c) {
+    px_cleanup(px_buf_fini) struct px_buf body = {0};
+    struct px_bytes path;
+    const int r = px_http_request_parse((const uint8_t *)c->in.data, c->in.size, &path);
+    if (r == PX_PARSE_DONE)
+        respond(c, c->http->answer(c->http, path, &body), &body);
+    else if (r == -EPROTO)
+        respond(c, 400, &body);
+    return r != -EMSGSIZE;
 }
 
 static void write_out(struct http_conn *c) {
@@ -85,7 +97,7 @@ static void on_events(struct px_watch *w, uint32_t events) {
     struct http_conn *c = px_container_of(w, struct http_conn, watch);
     char *scratch = (char *)px_loop_scratch(c->http->loop);
     for (int i = 0; i < 8; i++) {
-        ssize_t n = recv(w->fd, scratch, HEAD_MAX_BYTES, MSG_DONTWAIT);
+        ssize_t n = recv(w->fd, scratch, PX_HTTP_HEAD_MAX_BYTES, MSG_DONTWAIT);
         if (n < 0 && errno == EAGAIN)
             return write_out(c);
         if (n <= 0)
@@ -93,9 +105,7 @@ static void on_events(struct px_watch *w, uint32_t events) {
         if (c->answered)
             continue;
         px_buf_add(&c->in, scratch, (size_t)n);
-        if (strstr(px_buf_str(&c->in), "\r\n\r\n"))
-            respond(c);
-        else if (c->in.size > HEAD_MAX_BYTES)
+        if (!look(c))
             return conn_close(c);
     }
     px_loop_again(c->http->loop, w); /* a long body: others come first */

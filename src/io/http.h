@@ -7,6 +7,14 @@
 #include "io/sock.h"
 #include "io/sources.h"
 
+#define PX_HTTP_HEAD_MAX_BYTES 8192
+
+/* The head of a request, up to its empty line. PX_PARSE_DONE: *ret_path is what it asks for, lent
+ * by
+ * @data. PX_PARSE_MORE: the rest has to come. -EPROTO: complete, but not HTTP/1. -EMSGSIZE: too
+ * long. Pure. */
+int px_http_request_parse(const uint8_t *data, size_t size, struct px_bytes *ret_path);
+
 struct px_http {
     struct px_listener listener;
     struct px_loop *loop; /* lent */
