@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Conformance of phoenix-server on the wire: the checklist of our protocol specification, section 14.
-Each test is named after its item. Runs in a network namespace of its own (tests/server.sh makes it),
+Each test is named after its item; 31 is for servers that take no registrations over TCP. From 200 on they
+are not the checklist's. Runs in a network namespace of its own (tests/server.sh makes it),
 where 10.77.0.0/16 is local, so that every test has addresses of its own. TAP on stdout."""
 import concurrent.futures, itertools, os, random, select, shutil, signal, socket, sqlite3, subprocess, sys
 import tempfile, threading, time, traceback, json, base64
