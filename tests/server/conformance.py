@@ -351,7 +351,7 @@ def the_binding_survives_a_restart():
         i = new_id()
         assert u.answer(register_pk(i)) == pk_result(0)
         for sig in (signal.SIGTERM, signal.SIGKILL):
-            time.sleep(0.5)  # a batch is written after a tenth of a second
+            eventually(lambda: s.ctl('status')['id']['store_queued'] == 0, 30)
             s.stop(sig)
             s.start()
             assert u.answer(register_pk(i, uuid=b'other')) == pk_result(2)
@@ -459,9 +459,10 @@ def after_thirty_seconds_a_device_is_offline():
         start = time.time()
         u.send(register_peer(u.id))
         assert u.recv() == bytes.fromhex('3a00')
-        time.sleep(29 - (time.time() - start))
-        assert S.online(u.id) == [True]
-        time.sleep(30.2 - (time.time() - start))
+        time.sleep(max(0, 29 - (time.time() - start)))
+        states = S.online(u.id)
+        assert states == [True] or time.time() - start > 30  # a slow machine asked too late
+        time.sleep(max(0, 30.2 - (time.time() - start)))
         assert S.online(u.id) == [False]
         with S.t(new_ip()) as a:
             assert a.answer(punch_request(u.id, S.key)) == bytes.fromhex('5a021802')
@@ -1692,9 +1693,14 @@ def running_out_of_descriptors_turns_clients_away_and_ends():
         assert u.answer(register_pk(i)) == pk_result(0)
     for c in conns:
         c.close()
-    time.sleep(0.3)
-    with s.t() as c:
-        assert c.answer(punch_request(b'nobody', s.key)) == b'\x5a\x00'
+
+    def served():
+        try:
+            with s.t() as c:
+                return c.answer(punch_request(b'nobody', s.key)) == b'\x5a\x00'
+        except (OSError, Closed):
+            return False
+    eventually(served, 20)
     p.terminate()
     assert p.wait(10) == 0
     p.stdout.close()
