@@ -122,8 +122,9 @@ static void add_mounts(const struct px_gpus *g) {
     add_mount(d, own(d, px_asprintf("%s/" PX_GPUS_DIR "/driver", d->dir)),
               own(d, px_strdup(PX_DRIVER_DIR)));
     for (size_t i = 0; i < g->driver->n_files; i++)
-        add_mount(d, own(d, px_strdup(g->driver->files[i].source)),
-                  own(d, px_asprintf(PX_DRIVER_DIR "/%s", g->driver->files[i].name)));
+        if (g->driver->files[i].source)
+            add_mount(d, own(d, px_strdup(g->driver->files[i].source)),
+                      own(d, px_asprintf(PX_DRIVER_DIR "/%s", g->driver->files[i].name)));
     add_mount(d, own(d, px_asprintf("%s/" PX_GPUS_DIR "/proc", d->dir)),
               own(d, px_strdup(PX_GPU_PROC_DIR)));
 }
@@ -184,7 +185,8 @@ static int write_driver(int dir_fd, const struct px_driver *driver, struct px_er
     int r = px_mkdir_p(dir_fd, "driver/lib", 0755, err);
     for (size_t i = 0; i < driver->n_files && r >= 0; i++) {
         px_cleanup_free char *path = px_asprintf("driver/%s", driver->files[i].name);
-        r = put(dir_fd, path, "", 0, err);
+        const char *text = driver->files[i].text ? driver->files[i].text : "";
+        r = put(dir_fd, path, text, strlen(text), err);
     }
     for (size_t i = 0; i < driver->n_links && r >= 0; i++) {
         px_cleanup_free char *path = px_asprintf("driver/%s", driver->links[i].name);

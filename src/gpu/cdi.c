@@ -59,6 +59,8 @@ static json_t *mounts_of(const struct px_driver *driver) {
     json_t *mounts = json_array();
     for (size_t i = 0; i < driver->n_files; i++) {
         const char *path = driver->files[i].source;
+        if (!path)
+            continue; /* a text of ours: nothing to mount */
         json_array_append_new(mounts,
                               json_pack("{ss ss s[ssss]}", "hostPath", path, "containerPath", path,
                                         "options", "ro", "nosuid", "nodev", "bind"));

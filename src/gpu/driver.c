@@ -139,7 +139,7 @@ static void add_file(struct px_driver *d, char *source, char *name) {
         return;
     }
     px_grow(d->files, &d->cap_files, d->n_files + 1);
-    d->files[d->n_files++] = (struct px_driver_file){source, name};
+    d->files[d->n_files++] = (struct px_driver_file){.source = source, .name = name};
 }
 
 static void add_link(struct px_driver *d, const char *name, const char *target) {
@@ -233,6 +233,36 @@ static void take_vendor_dir(int root_fd, const char *prefix, size_t which, struc
     }
 }
 
+static bool has_outer_in(const struct px_driver *d, const char *dir) {
+    const size_t n = strlen(dir);
+    for (size_t i = 0; i < d->n_outer; i++)
+        if (strncmp(d->outer[i].path, dir, n) == 0 && d->outer[i].path[n] == '/')
+            return true;
+    return false;
+}
+
+/* What the host's packages leave out is said for them. */
+static void add_texts(struct px_driver *d) {
+    static const struct {
+        const char *library, *inside, *base, *name, *text;
+    } texts[] = {
+        {"libnvidia-opencl.so", "/etc/OpenCL/vendors", "nvidia.icd", "share/vendors/nvidia.icd",
+         "libnvidia-opencl.so.1\n"},
+        {"libEGL_nvidia.so", "/etc/glvnd/egl_vendor.d", "10_nvidia.json",
+         "share/egl_vendor.d/10_nvidia.json",
+         "{\"file_format_version\": \"1.0.0\", \"ICD\": {\"library_path\": "
+         "\"libEGL_nvidia.so.0\"}}\n"},
+    };
+    for (size_t i = 0; i < PX_N_ELEMENTS(texts); i++) {
+        px_cleanup_free char *library = px_asprintf("lib/%s.%s", texts[i].library, d->version);
+        if (!have_file(d, library) || has_outer_in(d, texts[i].inside))
+            continue;
+        add_outer(d, texts[i].inside, texts[i].base, texts[i].name);
+        add_file(d, NULL, px_strdup(texts[i].name));
+        d->files[d->n_files - 1].text = texts[i].text;
+    }
+}
+
 static void take_firmware(int root_fd, struct px_driver *d) {
     static const char *const places[] = {"/usr/lib/firmware/nvidia", "/lib/firmware/nvidia",
                                          "/usr/local/nvidia/firmware/nvidia"};
@@ -279,6 +309,7 @@ static void fill(int root_fd, struct px_driver *d) {
     for (size_t p = 0; p < PX_N_ELEMENTS(vendor_prefixes); p++)
         for (size_t i = 0; i < PX_N_ELEMENTS(vendor); i++)
             take_vendor_dir(root_fd, vendor_prefixes[p], i, d);
+    add_texts(d);
     take_firmware(root_fd, d);
     sort_all(d);
 }

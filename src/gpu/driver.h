@@ -10,7 +10,9 @@
  *     bin/nvidia-smi                  bound
  *     share/egl_vendor.d/10_nvidia.json            bound; /etc/glvnd/egl_vendor.d/10_nvidia.json
  *                                                  inside is a symlink to it
- */
+ *
+ * A host that has a library without the text by which loaders find it (OpenCL's and EGL's, on
+ * machines where the driver is a mounted directory) gets that text from us. */
 #pragma once
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -19,8 +21,9 @@
 #define PX_DRIVER_DIR "/usr/lib/phoenix/nvidia"
 
 struct px_driver_file {
-    char *source; /* on the host, absolute, symlinks resolved */
-    char *name;   /* below PX_DRIVER_DIR: "lib/libcuda.so.580.95.05" */
+    char *source;     /* on the host, absolute, symlinks resolved; NULL: not from there */
+    char *name;       /* below PX_DRIVER_DIR: "lib/libcuda.so.580.95.05" */
+    const char *text; /* what it says where @source is NULL; static */
 };
 struct px_driver_link {
     char *name;   /* below PX_DRIVER_DIR: "lib/libcuda.so.1" */

@@ -108,6 +108,46 @@ static void a_mounted_driver_is_found_and_wrappers_are_not_taken(void **state) {
     px_assert_contains(ml, "/usr/local/nvidia/lib64/libnvidia-ml.so." V);
 }
 
+static const struct px_driver_file *file_of(const struct px_driver *d, const char *name) {
+    for (size_t i = 0; i < d->n_files; i++)
+        if (strcmp(d->files[i].name, name) == 0)
+            return &d->files[i];
+    return NULL;
+}
+
+static const char *outer_of(const struct px_driver *d, const char *path) {
+    for (size_t i = 0; i < d->n_outer; i++)
+        if (strcmp(d->outer[i].path, path) == 0)
+            return d->outer[i].target;
+    return "";
+}
+
+static void loaders_are_told_what_the_host_does_not_tell(void **state) {
+    px_cleanup(tree_free) struct tree t = tree_new();
+    px_cleanup(px_driver_freep) struct px_driver *bare = NULL, *told = NULL, *without = NULL;
+    put_libraries(&t, "/usr/local/nvidia/lib64");
+    px_assert_ok(px_driver_find(t.path, V, &without, NULL)); /* no library that needs a word */
+    assert_null(file_of(without, "share/vendors/nvidia.icd"));
+    assert_null(file_of(without, "share/egl_vendor.d/10_nvidia.json"));
+    tree_put(&t, "/usr/local/nvidia/lib64/libnvidia-opencl.so." V, "");
+    tree_put(&t, "/usr/local/nvidia/lib64/libEGL_nvidia.so." V, "");
+    px_assert_ok(px_driver_find(t.path, V, &bare, NULL));
+    const struct px_driver_file *icd = file_of(bare, "share/vendors/nvidia.icd");
+    const struct px_driver_file *egl = file_of(bare, "share/egl_vendor.d/10_nvidia.json");
+    assert_non_null(icd);
+    assert_null(icd->source);
+    assert_string_equal(icd->text, "libnvidia-opencl.so.1\n");
+    assert_string_equal(outer_of(bare, "/etc/OpenCL/vendors/nvidia.icd"),
+                        PX_DRIVER_DIR "/share/vendors/nvidia.icd");
+    assert_non_null(egl);
+    px_assert_contains(egl->text, "\"library_path\": \"libEGL_nvidia.so.0\"");
+    tree_put(&t, "/etc/OpenCL/vendors/nvidia.icd", "libnvidia-opencl.so.1\n");
+    px_assert_ok(px_driver_find(t.path, V, &told, NULL)); /* the host's own word goes first */
+    icd = file_of(told, "share/vendors/nvidia.icd");
+    px_assert_contains(icd->source, "/etc/OpenCL/vendors/nvidia.icd");
+    assert_null(icd->text);
+}
+
 static void the_linkers_cache_shows_any_other_place(void **state) {
     px_cleanup(tree_free) struct tree t = tree_new();
     px_cleanup(px_ldcache_fini) struct px_ldcache cache = {0};
@@ -184,6 +224,7 @@ int main(void) {
         cmocka_unit_test(the_runfile_puts_it_beside_the_rest),
         cmocka_unit_test(debian_goes_through_alternatives),
         cmocka_unit_test(a_mounted_driver_is_found_and_wrappers_are_not_taken),
+        cmocka_unit_test(loaders_are_told_what_the_host_does_not_tell),
         cmocka_unit_test(the_linkers_cache_shows_any_other_place),
         cmocka_unit_test(libraries_of_another_version_are_no_driver),
         cmocka_unit_test(a_cache_is_written_as_it_was_read),
