@@ -359,12 +359,24 @@ lacks "and without the old" "$(inside pxt-g1 ls $dir/lib)" libcuda.so.580.95.05
 
 # Traps, set by root inside where the host's root will write, mount or run something.
 outside=$pxt_dir/outside
-mkdir -p "$outside/nvidia/lib" "$outside/etc" && chmod -R 777 "$outside" && echo keep >"$outside/keep"
-as_it_was() { find "$outside" -printf '%p %y %m %s %l\n' | sort; ls -lan /usr/local/bin /etc/OpenCL/vendors /etc/ld.so.conf.d; sha256sum /etc/ld.so.cache; }
+# Without what the host would make there: a directory for the driver, files for the linker.
+mkdir -p "$outside/etc" && chmod -R 777 "$outside" && echo keep >"$outside/keep"
+as_it_was() { find "$outside" -printf '%p %y %m %U %s %l\n' | sort; ls -lan /usr/local/bin /etc/OpenCL/vendors /etc/ld.so.conf.d; sha256sum /etc/ld.so.cache; }
 before=$(as_it_was)
-trapped() { # NAME TRAP: the trap is set, the desktop started again, and nothing outside has changed
-    ok "trap: $1" inside pxt-g1 sh -c "$2"
+cuda=$(sha256sum /usr/lib/x86_64-linux-gnu/libcuda.so.1 | cut -c1-64)
+# trapped NAME SAYS TRAP [told]: the trap is set, the desktop started again, which says SAYS, and nothing outside has
+# changed. told: the desktop's own programs have left their ids in /ran, and nobody else has.
+trapped() {
+    ok "trap: $1" inside pxt-g1 sh -c "$3"
     phoenix restart pxt-g1 >"$pxt_dir/restart" 2>&1 </dev/null
+    has "  says what becomes of it" "$(cat "$pxt_dir/restart")" "$2"
+    [ "$2" != ": running" ] || is "  has the driver inside" "$(inside pxt-g1 sha256sum $dir/lib/libcuda.so.1 | cut -c1-64)" "$cuda"
+    if [ "${4:-}" = told ]; then
+        phoenix exec pxt-g1 --user root -- cat /ran >"$pxt_dir/ran" 2>&1 </dev/null
+        has "  it would have told" "$(cat "$pxt_dir/ran")" " 65536"
+        lacks "  nothing of it ran with the host's ids" "$(cat "$pxt_dir/ran")" 4294967295
+        lacks "  nor before the desktop was one" "$(cat "$pxt_dir/ran")" "no proc"
+    fi
     is "  leaves the host alone" "$(as_it_was)" "$before"
     lacks "  leaves no mount" "$(cat /proc/self/mountinfo)" "$outside"
     phoenix rm --yes pxt-g1 >/dev/null 2>&1 </dev/null
@@ -372,19 +384,32 @@ trapped() { # NAME TRAP: the trap is set, the desktop started again, and nothing
 }
 # CVE-2024-0132, CVE-2025-23359: the place of a mount is a link out of the container.
 for to in "$outside" "../../../../../../../..$outside" "/proc/1/root$outside" "/proc/self/cwd$outside"; do
-    trapped "the driver's directory is a link to $to" "mv /usr/lib/phoenix /usr/lib/p2 && ln -s $to /usr/lib/phoenix"
+    trapped "the driver's directory is a link to $to" "cannot open directory '/usr/lib/phoenix' below the root" \
+        "mv /usr/lib/phoenix /usr/lib/p2 && ln -s $to /usr/lib/phoenix"
 done
-trapped "the linker's files are links" "rm -rf /etc/ld.so.conf.d /etc/ld.so.cache && ln -s $outside/etc /etc/ld.so.conf.d && ln -s $outside/etc/cache /etc/ld.so.cache"
-trapped "the places of links are links" "rm -rf /usr/local/bin /etc/OpenCL /etc/vulkan && ln -s $outside /usr/local/bin && ln -s $outside /etc/OpenCL && ln -s $outside/etc /etc/vulkan"
-trapped "the linker's cache is a pipe" "rm -f /etc/ld.so.cache && mkfifo /etc/ld.so.cache"
-# CVE-2025-23266: code of the image is run by the host.
+trapped "it is a link to what is there inside, too" ": running" \
+    "mkdir -p $outside && mv /usr/lib/phoenix /usr/lib/p2 && ln -s $outside /usr/lib/phoenix"
+trapped "the linker's files are links" "cannot open directory '/etc/ld.so.conf.d' below the root" \
+    "rm -rf /etc/ld.so.conf.d /etc/ld.so.cache && ln -s $outside/etc /etc/ld.so.conf.d && ln -s $outside/etc/cache /etc/ld.so.cache"
+trapped "the linker's cache alone is a link" ": running" "ln -sfn $outside/etc/cache /etc/ld.so.cache"
+trapped "the places of links are links" ": running" \
+    "rm -rf /usr/local/bin /etc/OpenCL /etc/vulkan && ln -s $outside /usr/local/bin && ln -s $outside /etc/OpenCL && ln -s $outside/etc /etc/vulkan"
+trapped "the linker's cache is a pipe" ": running" "rm -f /etc/ld.so.cache && mkfifo /etc/ld.so.cache"
+# CVE-2025-23266: code of the image is run by the host. What runs tells which ids it has, the host's or the desktop's;
+# before the desktop has a /proc, only the host can run anything in its root.
 echo "#include <stdio.h>
-#include <stdlib.h>
-__attribute__((constructor)) static void f(void) { FILE *o = fopen(\"$outside/ran\", \"w\"); if (o) fclose(o); }" |
-    cc -shared -fPIC -x c - -o "$pxt_dir/trap.so"
+__attribute__((constructor)) static void f(void) {
+    char map[256] = \"no proc\";
+    FILE *o = fopen(\"$outside/ran\", \"w\"), *in = fopen(\"/proc/self/uid_map\", \"r\"), *out = fopen(\"/ran\", \"a\");
+    if (in && fgets(map, sizeof(map), in)) {}
+    if (out) fputs(map, out);
+    if (o) fclose(o);
+    if (in) fclose(in);
+    if (out) fclose(out);
+}" | cc -shared -fPIC -x c - -o "$pxt_dir/trap.so"
 phoenix exec pxt-g1 --user root -- sh -c 'cat >/usr/lib/trap.so' <"$pxt_dir/trap.so"
-trapped "programs and libraries of the image that would tell" "for p in /sbin/ldconfig /usr/bin/nvidia-ctk /usr/bin/nvidia-cdi-hook; do
-    printf '#!/bin/sh\ntouch $outside/ran\n' >\$p; chmod 755 \$p; done; echo /usr/lib/trap.so >/etc/ld.so.preload"
+trapped "programs and libraries of the image that would tell" ": running" "for p in /sbin/ldconfig /usr/bin/nvidia-ctk /usr/bin/nvidia-cdi-hook; do
+    printf '#!/bin/sh\ntouch $outside/ran\n' >\$p; chmod 755 \$p; done; : >/ran; chmod 666 /ran; echo /usr/lib/trap.so >/etc/ld.so.preload" told
 # CVE-2026-24260: the place changes between the look and the use. Only attach meets a running owner.
 lab "{name: pxt-g1, gpus: [$A]}"
 ok "a desktop to race with" phoenix up "$file"
