@@ -111,6 +111,7 @@ static void check_h200(const struct px_gpu_card *c, const char *uuid, const char
     assert_true(c->mig_capable);
     assert_false(c->mig);
     assert_int_equal(c->n_migs, 0);
+    assert_int_equal(c->numa_node, -1); /* sysfs of a virtual machine does not say */
     assert_string_equal(c->render, ""); /* nvidia-drm is not loaded */
     assert_string_equal(c->trouble, "");
 }
@@ -186,6 +187,7 @@ static void one_h200(void **state) {
     check_h200(&host.cards[0], A, "0000:00:06.0", 0);
     check_use(&nvml.cards[0]);
     check_nodes(&m, A, "/dev/nvidia0");
+    assert_int_equal(px_nvml_persist(PX_NVML_REPLAY), 0); /* it is on already */
 }
 
 static void two_h200_with_nvlink(void **state) {
