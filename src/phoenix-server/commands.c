@@ -76,7 +76,7 @@ static json_t *peer_json(struct px_bytes id, const struct px_peer_info *p) {
     if (p->has_addr)
         json_object_set_new(o, "address", addr_json(&p->where.addr));
     json_object_set_new(o, "via", json_string(p->where.link ? "stream" : "udp"));
-    if (age_us >= 0 && age_us < INT64_C(100) * 365 * 86400 * PX_US_PER_S)
+    if (age_us >= 0 && age_us < INT32_MAX * PX_US_PER_S) /* else never, or nobody knows when */
         json_object_set_new(o, "seen_s", json_integer((json_int_t)(age_us / PX_US_PER_S)));
     return o;
 }

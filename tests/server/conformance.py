@@ -1402,6 +1402,7 @@ def the_official_servers_files_are_taken_over():
     assert p.returncode == 0 and b'1 devices' in p.stdout, p
     s = Server(key=False, dir=new)
     assert s.key.decode() == TEST_PK
+    assert 'seen_s' not in s.ctl('find', '123456789')  # the official server does not write it down
     with s.udp('10.77.99.2') as u:
         assert u.answer(register_pk(ID9, uuid=b'other')) == pk_result(2)
         assert u.answer(register_pk(ID9, uuid=b'old-machine', pk=b'z' * 32)) == pk_result(2)  # key and address
