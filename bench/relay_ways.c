@@ -298,6 +298,7 @@ static void measure(const struct way *way, int seconds) {
 int main(int argc, char **argv) {
     const int seconds = argc > 1 ? atoi(argv[1]) : 3;
     struct rlimit l;
+    bool any = false;
     if (seconds < 1) {
         fprintf(stderr, "relay-ways: [SECONDS [WAY...]]\n");
         return 2;
@@ -312,6 +313,9 @@ int main(int argc, char **argv) {
             wanted |= strcmp(argv[k], ways[i].name) == 0;
         if (wanted)
             measure(&ways[i], seconds);
+        any |= wanted;
     }
-    return 0;
+    if (!any)
+        fprintf(stderr, "relay-ways: no such way\n");
+    return any ? 0 : 2;
 }
