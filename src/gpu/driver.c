@@ -391,6 +391,7 @@ int px_driver_from(const char *root, const char *version, const char *const *pat
             take_path(paths[i], real, d);
     }
     take_links(root_fd, paths, n, d);
+    add_texts(d);
     px_cleanup_free char *cuda = px_asprintf("lib/libcuda.so.%s", version);
     if (!have_file(d, cuda)) {
         px_fail(err, -ENOENT, "it does not list libcuda.so.%s, the driver that is loaded", version);

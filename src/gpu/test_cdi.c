@@ -162,6 +162,32 @@ static void our_own_file_is_read_again(void **state) {
     assert_int_equal(cdi->common.n_mounts, d->n_files);
 }
 
+/* A text that we add is not the host's to mount; who reads the file adds it again. */
+static void a_text_of_ours_is_not_in_the_file_and_comes_back(void **state) {
+    px_cleanup(tree_free) struct tree t = new_tree();
+    px_cleanup(px_driver_freep) struct px_driver *d = NULL, *again = NULL;
+    px_cleanup(px_cdi_freep) struct px_cdi *cdi = NULL;
+    json_t *spec = NULL;
+    two_cards();
+    tree_put(&t, LIB "/libnvidia-opencl.so." V, "");
+    px_assert_ok(px_driver_find(t.path, V, &d, NULL));
+    px_assert_ok(px_gpu_cdi(&host, d, &spec, NULL));
+    px_cleanup_free char *text = json_dumps(spec, JSON_INDENT(2));
+    json_decref(spec);
+    assert_null(strstr(text, "nvidia.icd"));
+    px_assert_ok(px_cdi_parse("phoenix.json", text, strlen(text), &cdi, NULL));
+    assert_int_equal(cdi->common.n_mounts, d->n_files - 1);
+    const char *paths[32];
+    size_t n = 0;
+    for (size_t i = 0; i < d->n_files; i++) /* as below the root, which the tests' tree is */
+        if (d->files[i].source)
+            paths[n++] = d->files[i].source + strlen(t.path);
+    px_assert_ok(px_driver_from(t.path, V, paths, n, &again, NULL));
+    assert_int_equal(again->n_files, d->n_files);
+    for (size_t i = 0; i < d->n_files; i++)
+        assert_string_equal(again->files[i].name, d->files[i].name);
+}
+
 static void what_is_no_cdi_file_is_refused(void **state) {
     static const struct {
         const char *text, *msg;
@@ -202,6 +228,7 @@ int main(void) {
         cmocka_unit_test(the_driver_is_what_the_file_lists),
         cmocka_unit_test(an_old_file_is_told),
         cmocka_unit_test(our_own_file_is_read_again),
+        cmocka_unit_test(a_text_of_ours_is_not_in_the_file_and_comes_back),
         cmocka_unit_test(what_is_no_cdi_file_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
