@@ -2,33 +2,8 @@
 #include "gpu/driver.h"
 #include "base/alloc.h"
 #include "base/file.h"
-#include "gpu/ldcache.h"
-#include <limits.h>
+#include "gpu/driver_dirs.h"
 #include <string.h>
-#include <sys/stat.h>
-
-#define DIRS_MAX 24
-
-/* Where libraries are looked for: those of the linker's cache first. */
-struct dirs {
-    char *paths[DIRS_MAX];
-    size_t n;
-};
-
-static const char *const lib_dirs[] = {
-    "/usr/lib/x86_64-linux-gnu/nvidia/current", /* Debian */
-    "/usr/lib/x86_64-linux-gnu",                /* the runfile, Ubuntu, Proxmox */
-    "/usr/lib/aarch64-linux-gnu/nvidia/current",
-    "/usr/lib/aarch64-linux-gnu",
-    "/usr/lib64",              /* Fedora, SUSE */
-    "/usr/local/nvidia/lib64", /* container hosts, cloud images */
-    "/usr/local/nvidia/lib",
-    "/usr/lib64/nvidia",
-    "/usr/lib/nvidia",
-    "/opt/nvidia/lib64",
-    "/run/opengl-driver/lib", /* NixOS */
-    "/usr/lib",               /* Arch */
-};
 
 static const char *const lib_prefixes[] = {
     "libcuda.so",          "libcudadebugger.so", "libnv",
@@ -59,54 +34,6 @@ static const struct {
 };
 static const char *const vendor_prefixes[] = {"/usr/share", "/etc", "/usr/local/nvidia/share",
                                               "/usr/share/nvidia/current"};
-
-static void dirs_fini(struct dirs *d) {
-    for (size_t i = 0; i < d->n; i++)
-        free(d->paths[i]);
-}
-
-static void add_dir(struct dirs *d, const char *path, size_t size) {
-    for (size_t i = 0; i < d->n; i++)
-        if (strlen(d->paths[i]) == size && strncmp(d->paths[i], path, size) == 0)
-            return;
-    if (d->n < DIRS_MAX)
-        d->paths[d->n++] = px_strndup(path, size);
-}
-
-static void find_dirs(int root_fd, struct dirs *ret) {
-    static const char *const known[] = {"libcuda.so.1", "libnvidia-ml.so.1"};
-    px_cleanup_free char *data = NULL;
-    size_t size = 0;
-    px_cleanup(px_ldcache_fini) struct px_ldcache cache = {0};
-    px_cleanup_close int fd = px_open_in_root(root_fd, "/etc/ld.so.cache", O_RDONLY, 0, NULL);
-    if (fd >= 0 && px_fd_read_all(fd, PX_LDCACHE_MAX_BYTES, &data, &size, NULL) == 0 &&
-        px_ldcache_parse(data, size, &cache, NULL) == 0)
-        for (size_t i = 0; i < PX_N_ELEMENTS(known); i++) {
-            const char *path = px_ldcache_find(&cache, known[i]);
-            const char *slash = path ? strrchr(path, '/') : NULL;
-            if (slash)
-                add_dir(ret, path, (size_t)(slash - path));
-        }
-    for (size_t i = 0; i < PX_N_ELEMENTS(lib_dirs); i++)
-        add_dir(ret, lib_dirs[i], strlen(lib_dirs[i]));
-}
-
-/* The regular file that @path below the root finally is, as a path of this host; NULL: none. */
-static char *resolve(int root_fd, const char *path) {
-    px_cleanup_close int fd = px_open_in_root(root_fd, path, O_PATH, 0, NULL);
-    struct stat st;
-    char real[PATH_MAX];
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return NULL;
-    px_cleanup_free char *self = px_asprintf("/proc/self/fd/%d", fd);
-    ssize_t n = readlink(self, real, sizeof(real) - 1);
-    return n > 0 ? px_strndup(real, (size_t)n) : NULL;
-}
-
-static const char *base_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
 
 static bool has_prefix(const char *name, const char *const *list, size_t n) {
     for (size_t i = 0; i < n; i++)
@@ -167,14 +94,14 @@ static void take_libraries(int root_fd, const char *dir_path, bool links, struct
             !strstr(e->d_name, ".so"))
             continue;
         px_cleanup_free char *path = px_asprintf("%s/%s", dir_path, e->d_name);
-        px_cleanup_free char *real = resolve(root_fd, path);
-        if (!real || !is_ours(base_of(real), d->version))
+        px_cleanup_free char *real = px_driver_resolve(root_fd, path);
+        if (!real || !is_ours(px_driver_base(real), d->version))
             continue;
-        px_cleanup_free char *name = px_asprintf("lib/%s", base_of(real));
+        px_cleanup_free char *name = px_asprintf("lib/%s", px_driver_base(real));
         if (!links)
             add_file(d, px_take_ptr(real), px_take_ptr(name));
         else if (have_file(d, name))
-            add_link(d, e->d_name, base_of(real));
+            add_link(d, e->d_name, px_driver_base(real));
     }
 }
 
@@ -196,7 +123,7 @@ static void take_programs(int root_fd, struct px_driver *d) {
     for (size_t i = 0; i < PX_N_ELEMENTS(programs); i++)
         for (size_t k = 0; k < PX_N_ELEMENTS(bin_dirs); k++) {
             px_cleanup_free char *path = px_asprintf("%s/%s", bin_dirs[k], programs[i]);
-            px_cleanup_free char *real = resolve(root_fd, path);
+            px_cleanup_free char *real = px_driver_resolve(root_fd, path);
             if (!real || !is_elf(real))
                 continue;
             px_cleanup_free char *name = px_asprintf("bin/%s", programs[i]);
@@ -223,11 +150,11 @@ static void take_vendor_dir(int root_fd, const char *prefix, size_t which, struc
             continue;
         px_cleanup_free char *inside = px_asprintf("%s/%s", vendor[which].inside, e->d_name);
         px_cleanup_free char *path = px_asprintf("%s/%s", dir_path, e->d_name);
-        char *real = has_outer(d, inside) ? NULL : resolve(root_fd, path);
+        char *real = has_outer(d, inside) ? NULL : px_driver_resolve(root_fd, path);
         if (!real)
             continue;
         px_cleanup_free char *name =
-            px_asprintf("share/%s/%s", base_of(vendor[which].dir), e->d_name);
+            px_asprintf("share/%s/%s", px_driver_base(vendor[which].dir), e->d_name);
         add_outer(d, vendor[which].inside, e->d_name, name);
         add_file(d, real, px_take_ptr(name));
     }
@@ -272,7 +199,7 @@ static void take_firmware(int root_fd, struct px_driver *d) {
         const struct dirent *e;
         while (dir && (e = readdir(dir))) {
             px_cleanup_free char *path = px_asprintf("%s/%s", dir_path, e->d_name);
-            char *real = resolve(root_fd, path);
+            char *real = px_driver_resolve(root_fd, path);
             if (real)
                 add_file(d, real, px_asprintf("firmware/%s", e->d_name));
         }
@@ -297,8 +224,8 @@ static void sort_all(struct px_driver *d) {
 }
 
 static void fill(int root_fd, struct px_driver *d) {
-    px_cleanup(dirs_fini) struct dirs dirs = {0};
-    find_dirs(root_fd, &dirs);
+    px_cleanup(px_driver_dirs_fini) struct px_driver_dirs dirs = {0};
+    px_driver_dirs_find(root_fd, &dirs);
     for (size_t i = 0; i < dirs.n; i++)
         take_libraries(root_fd, dirs.paths[i], false, d);
     for (size_t i = 0; i < dirs.n; i++)
@@ -335,9 +262,9 @@ int px_driver_find(const char *root, const char *version, struct px_driver **ret
 
 /* What @path's place says it is; false: nothing of the driver's. */
 static bool take_path(const char *path, const char *real, struct px_driver *d) {
-    const char *base = base_of(path);
-    if (strstr(base, ".so") && is_ours(base_of(real), d->version)) {
-        add_file(d, px_strdup(real), px_asprintf("lib/%s", base_of(real)));
+    const char *base = px_driver_base(path);
+    if (strstr(base, ".so") && is_ours(px_driver_base(real), d->version)) {
+        add_file(d, px_strdup(real), px_asprintf("lib/%s", px_driver_base(real)));
         return true;
     }
     for (size_t i = 0; i < PX_N_ELEMENTS(programs); i++)
@@ -352,7 +279,8 @@ static bool take_path(const char *path, const char *real, struct px_driver *d) {
         px_cleanup_free char *inside = px_asprintf("%s/%s", vendor[i].inside, base);
         if (!strstr(path, dir) || has_outer(d, inside))
             continue;
-        px_cleanup_free char *name = px_asprintf("share/%s/%s", base_of(vendor[i].dir), base);
+        px_cleanup_free char *name =
+            px_asprintf("share/%s/%s", px_driver_base(vendor[i].dir), base);
         add_outer(d, vendor[i].inside, base, name);
         add_file(d, px_strdup(real), px_take_ptr(name));
         return true;
@@ -365,10 +293,10 @@ static bool take_path(const char *path, const char *real, struct px_driver *d) {
 
 /* The directories of @paths that hold libraries: where the links to them are. */
 static void take_links(int root_fd, const char *const *paths, size_t n, struct px_driver *d) {
-    px_cleanup(dirs_fini) struct dirs dirs = {0};
+    px_cleanup(px_driver_dirs_fini) struct px_driver_dirs dirs = {0};
     for (size_t i = 0; i < n; i++)
-        if (strstr(base_of(paths[i]), ".so"))
-            add_dir(&dirs, paths[i], (size_t)(base_of(paths[i]) - paths[i] - 1));
+        if (strstr(px_driver_base(paths[i]), ".so"))
+            px_driver_dirs_add(&dirs, paths[i], (size_t)(px_driver_base(paths[i]) - paths[i] - 1));
     for (size_t i = 0; i < dirs.n; i++)
         take_libraries(root_fd, dirs.paths[i], true, d);
 }
@@ -381,7 +309,7 @@ int px_driver_from(const char *root, const char *version, const char *const *pat
     px_cleanup(px_driver_freep) struct px_driver *d = px_new0(struct px_driver, 1);
     snprintf(d->version, sizeof(d->version), "%s", version);
     for (size_t i = 0; i < n; i++) {
-        px_cleanup_free char *real = resolve(root_fd, paths[i]);
+        px_cleanup_free char *real = px_driver_resolve(root_fd, paths[i]);
         px_cleanup_close int there = px_open_in_root(root_fd, paths[i], O_PATH, 0, NULL);
         if (there < 0) {
             px_fail(err, -ENOENT, "'%s' is not on this host", paths[i]);
@@ -425,45 +353,5 @@ struct px_driver *px_driver_free(struct px_driver *d) {
     free(d->links);
     free(d->outer);
     free(d);
-    return NULL;
-}
-
-void px_driver_version(int root_fd, const char *module, char *ret, size_t size) {
-    static const char *const sonames[] = {"libcuda.so.1", "libnvidia-ml.so.1"};
-    px_cleanup(dirs_fini) struct dirs dirs = {0};
-    find_dirs(root_fd, &dirs);
-    snprintf(ret, size, "%s", "");
-    for (size_t i = 0; i < dirs.n && module[0]; i++) {
-        px_cleanup_free char *path = px_asprintf("%s/libcuda.so.%s", dirs.paths[i], module);
-        px_cleanup_free char *real = resolve(root_fd, path);
-        if (real) {
-            snprintf(ret, size, "%s", module);
-            return;
-        }
-    }
-    for (size_t i = 0; i < dirs.n; i++)
-        for (size_t k = 0; k < PX_N_ELEMENTS(sonames); k++) {
-            px_cleanup_free char *path = px_asprintf("%s/%s", dirs.paths[i], sonames[k]);
-            px_cleanup_free char *real = resolve(root_fd, path);
-            const char *so = real ? strstr(base_of(real), ".so.") : NULL;
-            if (so && strchr(so + 4, '.')) {
-                snprintf(ret, size, "%.31s", so + 4);
-                return;
-            }
-        }
-}
-
-char *px_driver_library(const char *root, const char *version, const char *soname) {
-    px_cleanup_close int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    px_cleanup(dirs_fini) struct dirs dirs = {0};
-    find_dirs(root_fd, &dirs);
-    const char *so = strstr(soname, ".so");
-    for (size_t i = 0; so && i < dirs.n; i++) {
-        px_cleanup_free char *path =
-            px_asprintf("%s/%.*s.so.%s", dirs.paths[i], (int)(so - soname), soname, version);
-        char *real = resolve(root_fd, path);
-        if (real)
-            return real;
-    }
     return NULL;
 }
