@@ -161,12 +161,14 @@ exec_pid=$!
 wait_for 20 inside pxt-g1 pidof sleep
 sleeper=$(grep -l "pxt-g1" /proc/[0-9]*/cgroup 2>/dev/null | while read -r f; do
     d=${f%/cgroup}; [ "$(cat "$d/comm")" = sleep ] && echo "${d#/proc/}"; done | head -n 1)
-sed -i "/^gpu $A/a proc $sleeper 268435456" /usr/share/px-test/nvml
+sed -i "/^gpu $A/a proc $sleeper 268435456 40 25 5" /usr/share/px-test/nvml
 ok "gpu top" phoenix gpu top
 has "shows load, memory and encoder" "$out" "42%"
 has "and power and heat" "$out" "88 W"
 has "and whose the process is" "$out" "pxt-g1"
 is "for programs as well" "$(phoenix gpu top --json | json "d['cards'][0]['processes'][0]['desktop'], d['cards'][0]['encoder_percent'], d['cards'][1]['processes']")" "pxt-g1 30 []"
+has "and what it takes of the card" "$(phoenix gpu top </dev/null | grep pxt-g1 | tr -s ' ')" "40% 256.0 MiB 25% 5% sleep"
+is "as JSON, too" "$(phoenix gpu top --json </dev/null | json "[d['cards'][0]['processes'][0][k + '_percent'] for k in ('gpu', 'encoder', 'decoder')]")" "[40, 25, 5]"
 phoenix gpu top --watch 1 >"$pxt_dir/watch" 2>&1 </dev/null &
 watch=$!
 ok "gpu top --watch goes on" wait_for 30 sh -c "[ \"\$(grep -c 'NAME' '$pxt_dir/watch')\" -ge 2 ]"

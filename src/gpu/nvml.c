@@ -5,6 +5,10 @@
 #include <ctype.h>
 #include <dlfcn.h>
 #include <string.h>
+#include <time.h>
+
+#define SAMPLE_US 1000000 /* what a process did is looked at over so long */
+#define SAMPLES_MAX 65536
 
 /* Our own declarations of NVML's ABI. */
 typedef void *nvml_device;
@@ -12,6 +16,8 @@ enum {
     NVML_OK = 0,
     NVML_NOT_SUPPORTED = 3,
     NVML_NO_PERMISSION = 4,
+    NVML_NOT_FOUND = 6,
+    NVML_INSUFFICIENT_SIZE = 7,
     NVML_DRIVER_NOT_LOADED = 9,
     NVML_GPU_IS_LOST = 15,
     NVML_RESET_REQUIRED = 16,
@@ -32,6 +38,11 @@ struct nvml_process { /* version 3 */
     unsigned pid;
     unsigned long long used;
     unsigned gi, ci;
+};
+struct nvml_process_use { /* one per process that did something, percent */
+    unsigned pid;
+    unsigned long long time_us;
+    unsigned gpu, memory, encoder, decoder;
 };
 
 struct api {
@@ -63,6 +74,7 @@ struct api {
     int (*power)(nvml_device, unsigned *);
     int (*processes)(nvml_device, unsigned *, struct nvml_process *);
     int (*graphics)(nvml_device, unsigned *, struct nvml_process *);
+    int (*process_use)(nvml_device, struct nvml_process_use *, unsigned *, unsigned long long);
     int (*ancestor)(nvml_device, nvml_device, int *);
     int (*p2p)(nvml_device, nvml_device, int, int *);
     int (*persistence)(nvml_device, int *);
@@ -101,6 +113,7 @@ static void load(struct api *a) {
         {"nvmlDeviceGetPowerUsage", (void **)&a->power},
         {"nvmlDeviceGetComputeRunningProcesses_v3", (void **)&a->processes},
         {"nvmlDeviceGetGraphicsRunningProcesses_v3", (void **)&a->graphics},
+        {"nvmlDeviceGetProcessUtilization", (void **)&a->process_use},
         {"nvmlDeviceGetTopologyCommonAncestor", (void **)&a->ancestor},
         {"nvmlDeviceGetP2PStatus", (void **)&a->p2p},
         {"nvmlDeviceGetPersistenceMode", (void **)&a->persistence},
@@ -180,7 +193,37 @@ static void add_procs(struct px_nvml_card *c, const struct nvml_process *list, u
             continue; /* a process that computes and draws is in both lists */
         /* All ones: the driver cannot tell. */
         const uint64_t used = list[i].used == ~0ull ? 0 : list[i].used;
-        c->procs[c->n_procs++] = (struct px_nvml_proc){(pid_t)list[i].pid, used};
+        c->procs[c->n_procs++] = (struct px_nvml_proc){(pid_t)list[i].pid, used, -1, -1, -1};
+    }
+}
+
+/* The library wants room for all samples that it keeps, and says how much. Who did nothing is in
+ * none of them, and where nobody did, that is an error of its own. */
+static void read_process_use(const struct api *a, nvml_device dev, struct px_nvml_card *c) {
+    struct timespec now;
+    unsigned n = 0;
+    clock_gettime(CLOCK_REALTIME, &now);
+    const unsigned long long since = (unsigned long long)now.tv_sec * 1000000 +
+                                     (unsigned long long)now.tv_nsec / 1000 - SAMPLE_US;
+    int r = c->n_procs == 0 ? NVML_NOT_SUPPORTED : ASK(a, process_use, dev, NULL, &n, since);
+    if (r == NVML_INSUFFICIENT_SIZE && n > SAMPLES_MAX)
+        return;
+    px_cleanup_free struct nvml_process_use *list = px_new0(struct nvml_process_use, n + 1);
+    if (r == NVML_INSUFFICIENT_SIZE)
+        r = ASK(a, process_use, dev, list, &n, since);
+    else
+        n = 0;
+    for (size_t k = 0; k < c->n_procs && (r == NVML_OK || r == NVML_NOT_FOUND); k++) {
+        struct px_nvml_proc *p = &c->procs[k];
+        p->gpu_percent = p->encoder_percent = p->decoder_percent = 0;
+        unsigned long long latest = 0;
+        for (unsigned i = 0; i < n && r == NVML_OK; i++)
+            if ((pid_t)list[i].pid == p->pid && list[i].time_us >= latest) {
+                latest = list[i].time_us;
+                p->gpu_percent = (int)list[i].gpu;
+                p->encoder_percent = (int)list[i].encoder;
+                p->decoder_percent = (int)list[i].decoder;
+            }
     }
 }
 
@@ -208,6 +251,7 @@ static void read_use(const struct api *a, nvml_device dev, struct px_nvml_card *
     n = PX_GPU_PROCS_MAX;
     if (ASK(a, graphics, dev, &n, procs) == NVML_OK)
         add_procs(c, procs, n);
+    read_process_use(a, dev, c);
 }
 
 static void read_card(const struct api *a, nvml_device dev, struct px_nvml_card *c) {

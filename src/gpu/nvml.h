@@ -27,6 +27,7 @@ struct px_nvml_mig {
 struct px_nvml_proc {
     pid_t pid; /* in our pid namespace */
     uint64_t memory_bytes;
+    int gpu_percent, encoder_percent, decoder_percent; /* over the last second; -1: not said */
 };
 
 struct px_nvml_card {

@@ -190,6 +190,34 @@ static void one_h200(void **state) {
     assert_int_equal(px_nvml_persist(PX_NVML_REPLAY), 0); /* it is on already */
 }
 
+/* The same card while a program of the host and one of a desktop compute and a third only waits:
+ * these three answers were recorded then. */
+static void what_each_process_takes(void **state) {
+    static const char busy[] =
+        "nvmlDeviceGetComputeRunningProcesses_v3 0 = 0 3 942 746586112 951 746586112 954 "
+        "641728512\n"
+        "nvmlDeviceGetProcessUtilization 0 room = 7 72\n"
+        "nvmlDeviceGetProcessUtilization 0 = 0 2 942 33 0 0 0 951 66 0 0 0\n";
+    px_cleanup(machine_close) struct machine m;
+    machine_open("h200-x1", &m);
+    px_cleanup_free char *rest = NULL;
+    px_assert_ok(
+        px_file_read(AT_FDCWD, PX_RECORDED_DIR "/h200-x1", RECORD_MAX_BYTES, &rest, NULL, NULL));
+    px_cleanup_free char *both = px_asprintf("%s%s", busy, rest);
+    px_cleanup_free char *path = px_asprintf("%s/busy", m.tree.path);
+    tree_put(&m.tree, "/busy", both);
+    assert_int_equal(setenv("PX_NVML_RECORD", path, 1), 0);
+    px_nvml_read(PX_NVML_REPLAY, &nvml);
+    const struct px_nvml_card *c = &nvml.cards[0];
+    assert_int_equal(c->n_procs, 3);
+    assert_int_equal(c->procs[0].pid, 942);
+    assert_int_equal(c->procs[0].gpu_percent, 33);
+    assert_int_equal(c->procs[1].gpu_percent, 66);
+    assert_int_equal(c->procs[1].encoder_percent, 0);
+    assert_int_equal(c->procs[2].gpu_percent, 0);
+    assert_int_equal(c->procs[2].memory_bytes, 641728512);
+}
+
 static void two_h200_with_nvlink(void **state) {
     px_cleanup(machine_close) struct machine m;
     machine_open("h200-x2", &m);
@@ -232,6 +260,7 @@ static void the_driver_of_a_mounted_directory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_h200),
+        cmocka_unit_test(what_each_process_takes),
         cmocka_unit_test(two_h200_with_nvlink),
         cmocka_unit_test(the_driver_of_a_mounted_directory),
     };

@@ -61,8 +61,8 @@ static void add_card(struct px_table *t, size_t i, const struct px_nvml_card *c)
 
 static void print_procs(struct px_cli *cli, const struct px_host_spec *host,
                         const struct px_nvml *nvml) {
-    px_cleanup(px_table_freep) struct px_table *t =
-        px_table_new("DESKTOP", "#", "PID>", "MEMORY>", "PROGRAM~", NULL);
+    px_cleanup(px_table_freep) struct px_table *t = px_table_new(
+        "DESKTOP", "#", "PID>", "GPU>", "MEMORY>", "ENCODER>", "DECODER>", "PROGRAM~", NULL);
     size_t n = 0;
     for (size_t i = 0; i < nvml->n_cards; i++)
         for (size_t k = 0; k < nvml->cards[i].n_procs; k++, n++) {
@@ -72,7 +72,10 @@ static void print_procs(struct px_cli *cli, const struct px_host_spec *host,
             px_table_cell(t, PX_BOLD, "%s", desktop[0] ? desktop : "(host)");
             px_table_cell(t, PX_PLAIN, "%zu", i);
             px_table_cell(t, PX_PLAIN, "%d", (int)p->pid);
+            percent(t, p->gpu_percent);
             px_table_cell(t, PX_PLAIN, "%s", px_size_human(p->memory_bytes, memory));
+            percent(t, nvml->cards[i].encoder == 0 ? -1 : p->encoder_percent);
+            percent(t, p->decoder_percent);
             px_table_cell(t, PX_PLAIN, "%s", name);
         }
     if (n > 0) {
@@ -105,6 +108,9 @@ static json_t *card_json(const struct px_host_spec *host, const struct px_nvml_c
                               "memory_bytes", (json_int_t)c->procs[k].memory_bytes);
         if (desktop[0])
             json_object_set_new(p, "desktop", json_string(desktop));
+        set_if(p, "gpu_percent", c->procs[k].gpu_percent);
+        set_if(p, "encoder_percent", c->encoder == 0 ? -1 : c->procs[k].encoder_percent);
+        set_if(p, "decoder_percent", c->procs[k].decoder_percent);
         json_array_append_new(procs, p);
     }
     json_t *o = json_pack("{ss ss ss sI sI so}", "uuid", c->uuid, "address", c->address, "name",
@@ -173,7 +179,8 @@ const struct px_verb px_verb_gpu_top = {
     .summary = "what each card does now, and for which desktop",
     .description =
         "Load, memory, encoder, power and temperature of each card, and the processes on it with "
-        "the desktop each belongs to. Once; with --watch again and again until Ctrl-C.",
+        "the desktop each belongs to and what each took of the card in the last second. Once; with "
+        "--watch again and again until Ctrl-C.",
     .options = {{.name = "watch", .arg = "SECONDS", .doc = "again every so many seconds"}},
     .examples = {{"phoenix gpu top", "As it is now."},
                  {"phoenix gpu top --watch 2", "Live."},

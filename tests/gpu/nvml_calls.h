@@ -41,7 +41,9 @@
     X(nvmlDeviceGetGraphicsRunningProcesses_v3, 0)
 /* By hand: nvmlInit_v2, nvmlShutdown, nvmlErrorString, nvmlDeviceGetHandleByIndex_v2,
  * nvmlDeviceGetPciInfo_v3, nvmlDeviceGetMemoryInfo (total, free, used),
- * nvmlDeviceGetUtilizationRates (card, memory), nvmlDeviceGetMigDeviceHandleByIndex (of a card
+ * nvmlDeviceGetUtilizationRates (card, memory), nvmlDeviceGetProcessUtilization ("room": how many
+ * samples it wants room for; else how many there are, and of each pid, card, memory, encoder,
+ * decoder), nvmlDeviceGetMigDeviceHandleByIndex (of a card
  * without MIG: a code), nvmlDeviceGetTopologyCommonAncestor, nvmlDeviceGetP2PStatus (0: read, 2:
  * NVLink). nvmlDeviceSetPersistenceMode is never recorded: it would change the card. */
 
@@ -51,6 +53,11 @@ struct nvml_process {
     unsigned pid;
     unsigned long long used;
     unsigned gi, ci;
+};
+struct nvml_process_use {
+    unsigned pid;
+    unsigned long long time_us;
+    unsigned gpu, memory, encoder, decoder;
 };
 struct nvml_pci {
     char bus_id_legacy[16];

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 typedef void *device;
 static void *library;
@@ -98,6 +99,31 @@ static void record_processes(device d, const char *args, const char *name) {
     putchar('\n');
 }
 
+static void record_process_use(device d, const char *args) {
+    static struct nvml_process_use list[4096];
+    static const char name[] = "nvmlDeviceGetProcessUtilization";
+    unsigned n = 0;
+    int (*f)(device, struct nvml_process_use *, unsigned *, unsigned long long) =
+        (int (*)(device, struct nvml_process_use *, unsigned *, unsigned long long))find(name);
+    if (!f)
+        return;
+    const unsigned long long since = (unsigned long long)(time(NULL) - 1) * 1000000;
+    int r = f(d, NULL, &n, since);
+    printf("%s%s room = %d", name, args, r);
+    if (r == 7) /* too small */
+        printf(" %u", n);
+    putchar('\n');
+    n = sizeof(list) / sizeof(list[0]);
+    r = f(d, list, &n, since);
+    printf("%s%s = %d", name, args, r);
+    if (r == 0)
+        printf(" %u", n);
+    for (unsigned i = 0; i < n && r == 0; i++)
+        printf(" %u %u %u %u %u", list[i].pid, list[i].gpu, list[i].memory, list[i].encoder,
+               list[i].decoder);
+    putchar('\n');
+}
+
 static void record_card(device d, const char *args) {
 #define TEXT(name, kind)                                                                           \
     {                                                                                              \
@@ -145,6 +171,7 @@ static void record_card(device d, const char *args) {
     NVML_TRIPLES(TRIPLE)
     NVML_BY_KIND(BY_KIND)
     NVML_PROCESSES(PROCESSES)
+    record_process_use(d, args);
     record_structs(d, args);
 }
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
-enum { FUNCTION_NOT_FOUND = 13, UNKNOWN = 999 };
+enum { INSUFFICIENT_SIZE = 7, FUNCTION_NOT_FOUND = 13, UNKNOWN = 999 };
 
 static char text[64 * 1024];
 static char handles[NVML_CARDS_MAX];
@@ -161,6 +161,26 @@ EXPORT int nvmlDeviceGetUtilizationRates(void *d, unsigned ret[2]) {
     const char *at = NULL;
     int r = answer(&at, "nvmlDeviceGetUtilizationRates %u", index_of(d));
     return numbers(at, r, (unsigned *const[]){&ret[0], &ret[1]}, 2);
+}
+
+EXPORT int nvmlDeviceGetProcessUtilization(void *d, struct nvml_process_use *ret, unsigned *n,
+                                           unsigned long long since) {
+    const char *at = NULL;
+    char *end = NULL;
+    int r = answer(&at, "nvmlDeviceGetProcessUtilization %u%s", index_of(d), ret ? "" : " room");
+    if (!ret && r == INSUFFICIENT_SIZE)
+        *n = (unsigned)strtoul(at, NULL, 10);
+    if (!ret)
+        return r;
+    *n = r == 0 ? (unsigned)strtoul(at, &end, 10) : 0;
+    for (unsigned i = 0; i < *n; i++) {
+        ret[i] = (struct nvml_process_use){.pid = (unsigned)strtoul(end, &end, 10)};
+        ret[i].gpu = (unsigned)strtoul(end, &end, 10);
+        ret[i].memory = (unsigned)strtoul(end, &end, 10);
+        ret[i].encoder = (unsigned)strtoul(end, &end, 10);
+        ret[i].decoder = (unsigned)strtoul(end, &end, 10);
+    }
+    return r;
 }
 
 EXPORT int nvmlDeviceGetMigDeviceHandleByIndex(void *d, unsigned i, void **ret) {
