@@ -274,6 +274,8 @@ static void on_timer(struct px_timer *t) {
         px_stream_send(&c->stream, (struct px_bytes){NULL, 0});
         return arm_keepalive(c);
     }
+    if (c->stream.in.size > 0) /* it speaks, if slowly: it did not wait for an offer */
+        return;
     const struct px_bytes key = {c->worker->server->offer.signed_pk, PX_SIGNED_BOX_KEY_BYTES};
     c->offered = true;
     conn_send(c, &(struct px_rdv_msg){.kind = PX_RDV_KEY_EXCHANGE,
