@@ -16,6 +16,7 @@ ulimit -n 20000 2>/dev/null || true
 exec unshare --net --mount bash -c '
     ip link set lo up
     ip route add local 10.77.0.0/16 dev lo
+    ip addr add 10.78.0.1/24 dev lo
     ip -6 addr add fd77::1/128 dev lo nodad 2>/dev/null || true
     PYTHONDONTWRITEBYTECODE=1 exec timeout 170 python3 "$@"' \
     sh "$here/server/conformance.py" "$program" "$@"

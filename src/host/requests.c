@@ -236,6 +236,7 @@ static void take_wish(struct px_requests *r, const struct wish *w) {
     f.relay_only = w->force_relay || r->ws || !c->punching || r->punches.n >= PX_PUNCHES_MAX ||
                    px_way_source(&r->server, &f.own) < 0;
     f.client_on_link = px_way_on_link(&f.client);
+    f.server_on_link = px_way_on_link(&r->server);
     const enum px_way way = px_way_choose(&f);
     if (way == PX_WAY_RELAY)
         offer_relay(r, w->socket_addr, relay, &f.client);

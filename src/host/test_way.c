@@ -12,7 +12,7 @@ static struct px_addr addr(const char *text) {
 static void way_is_straight_only_where_packets_arrive(void **state) {
     static const struct {
         const char *own, *server, *client;
-        bool on_link, local, no_lan;
+        bool on_link, local, no_lan, server_on_link;
         int own_nat, client_nat;
         enum px_way want;
     } cases[] = {
@@ -37,12 +37,21 @@ static void way_is_straight_only_where_packets_arrive(void **state) {
          .want = PX_WAY_RELAY},
         {"10.88.0.5", "10.88.0.1", "10.88.0.5", .local = true, .no_lan = true,
          .want = PX_WAY_LOCAL},
+        /* the server's own machine, by its outer address: our gateway says that it is one */
+        {"10.88.0.5", "10.88.0.1", "192.168.1.5", .local = true, .no_lan = true,
+         .server_on_link = true, .want = PX_WAY_LOCAL},
+        {"10.88.0.5", "10.88.0.1", "10.88.0.1", .on_link = true, .no_lan = true,
+         .server_on_link = true, .want = PX_WAY_PUNCHED},
+        /* a desktop beside us, which the bridge keeps apart */
+        {"10.88.0.5", "10.88.0.1", "10.88.0.6", .on_link = true, .no_lan = true,
+         .server_on_link = true, .want = PX_WAY_RELAY},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct px_way_facts f = {.own = addr(cases[i].own),
                                        .server = addr(cases[i].server),
                                        .client = addr(cases[i].client),
                                        .client_on_link = cases[i].on_link,
+                                       .server_on_link = cases[i].server_on_link,
                                        .local = cases[i].local,
                                        .lan = !cases[i].no_lan,
                                        .own_nat = cases[i].own_nat,

@@ -38,13 +38,19 @@ enum px_way px_way_choose(const struct px_way_facts *f) {
     if (f->relay_only || f->own_nat == PX_NAT_SYMMETRIC || f->client_nat == PX_NAT_SYMMETRIC ||
         f->client.port == 0)
         return PX_WAY_RELAY;
-    if (f->local) /* whoever has our very address needs no network in between */
-        return f->lan || px_addr_same_ip(&f->own, &f->client) ? PX_WAY_LOCAL : PX_WAY_RELAY;
+    /* Whoever has our very address needs no network in between. A server on our own network that
+     * says so means a client on its machine, which is on our network, too. */
+    if (f->local)
+        return f->lan || f->server_on_link || px_addr_same_ip(&f->own, &f->client) ? PX_WAY_LOCAL
+                                                                                   : PX_WAY_RELAY;
     if (px_addr_is_v4(&f->own) != px_addr_is_v4(&f->client) ||
         px_addr_is_loopback(&f->own) != px_addr_is_loopback(&f->client))
         return PX_WAY_RELAY;
-    if (f->client_on_link)
-        return PX_WAY_PUNCHED;
+    if (f->client_on_link) /* desktops beside us are walled off, their gateway is not */
+        return f->lan || px_addr_same_ip(&f->client, &f->own) ||
+                       px_addr_same_ip(&f->client, &f->server)
+                   ? PX_WAY_PUNCHED
+                   : PX_WAY_RELAY;
     /* Two private networks know nothing of each other. */
     if (px_way_is_private(&f->client))
         return PX_WAY_RELAY;

@@ -17,10 +17,12 @@ struct px_way_facts {
     struct px_addr own;    /* what we send to the server from */
     struct px_addr server; /* as we reach it */
     struct px_addr client; /* as the server sees it */
-    bool client_on_link;   /* in a network of one of our interfaces */
-    bool local;            /* the server saw client and us behind one address */
-    bool lan;              /* our own address can be reached from outside this machine */
-    bool relay_only;       /* somebody insists, or no TCP reaches the server's port */
+    /* In a network of one of our interfaces. */
+    bool client_on_link, server_on_link;
+    bool local;      /* the server saw client and us behind one address, or the client on its
+                        own machine and us on a network of that */
+    bool lan;        /* our own address can be reached from outside this machine */
+    bool relay_only; /* somebody insists, or no TCP reaches the server's port */
     int own_nat, client_nat;
 };
 /* Pure. */

@@ -2,6 +2,7 @@
 #include "io/sock.h"
 #include "base/log.h"
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -111,6 +112,33 @@ int px_sock_local_addr(int fd, struct px_addr *ret, struct px_error *err) {
         return px_fail_sys(err, -errno, "getsockname");
     int r = px_addr_from_sockaddr((struct sockaddr *)&sa, ret);
     return r < 0 ? px_fail(err, r, "not an IP socket") : 0;
+}
+
+static bool in_network(const struct px_addr *a, const struct ifaddrs *i) {
+    struct px_addr own, mask;
+    if (!i->ifa_addr || !i->ifa_netmask || px_addr_from_sockaddr(i->ifa_addr, &own) < 0 ||
+        px_addr_is_v4(&own) != px_addr_is_v4(a))
+        return false;
+    if (px_addr_is_v4(a)) {
+        memset(mask.ip, 0xff, 12);
+        memcpy(mask.ip + 12, &((const struct sockaddr_in *)i->ifa_netmask)->sin_addr, 4);
+    } else
+        memcpy(mask.ip, &((const struct sockaddr_in6 *)i->ifa_netmask)->sin6_addr, 16);
+    for (int b = 0; b < 16; b++)
+        if ((own.ip[b] ^ a->ip[b]) & mask.ip[b])
+            return false;
+    return true;
+}
+
+bool px_sock_on_link(const struct px_addr *addr, const struct px_addr *but) {
+    struct ifaddrs *list = NULL;
+    bool found = false;
+    if (getifaddrs(&list) < 0)
+        return false;
+    for (const struct ifaddrs *i = list; i && !found; i = i->ifa_next)
+        found = in_network(addr, i) && !in_network(but, i);
+    freeifaddrs(list);
+    return found;
 }
 
 void px_sock_nodelay(int fd) {

@@ -19,6 +19,8 @@ int px_sock_listen(const struct px_sock_opts *opts, struct px_error *err);
 /* A stream socket bound to @path (an old one there is replaced), mode @mode. */
 int px_sock_listen_unix(const char *path, unsigned mode, struct px_error *err);
 int px_sock_local_addr(int fd, struct px_addr *ret, struct px_error *err);
+/* Whether an interface of this machine is in a network with @addr that does not hold @but. */
+bool px_sock_on_link(const struct px_addr *addr, const struct px_addr *but);
 void px_sock_nodelay(int fd);
 
 /* Accepts for one thread. Owns its fd. */

@@ -100,8 +100,18 @@ static void remember_punch(struct conn *c, struct px_bytes id, const struct px_p
 struct plan {
     char relay[PX_RELAY_NAME_MAX];
     bool forced; /* the relay must be used */
-    bool same;   /* both behind one address */
+    bool same;   /* both behind one address, or A on this machine and B on a network of it */
 };
+
+/* A is on this machine, and B on a network that this machine has for itself, such as a bridge of
+ * containers: A can dial B, but its address as we see it means nothing to B, so no hole would do.
+ * On a network that A's address belongs to as well, hole punching finds the way. */
+static bool is_next_door(const struct conn *c, const struct px_peer_info *peer) {
+    struct px_addr here;
+    return px_addr_equal(&c->from, &c->source) && !px_addr_is_loopback(&c->from) &&
+           px_sock_local_addr(c->stream.watch.fd, &here, NULL) == 0 &&
+           px_addr_same_ip(&here, &c->from) && px_sock_on_link(&peer->where.addr, &c->from);
+}
 
 static struct plan plan_for(struct conn *c, const struct px_peer_info *peer) {
     const struct px_idserver *s = c->worker->server;
@@ -113,8 +123,9 @@ static struct plan plan_for(struct conn *c, const struct px_peer_info *peer) {
     if (p.forced && lan_b && s->local_ip[0])
         snprintf(p.relay, sizeof(p.relay), "%s", s->local_ip);
     /* Unlike the official server: a relay that is to be used always is used on the LAN as well. */
-    p.same = !p.forced && c->role != CONN_WS &&
-             ((lan_a && lan_b) || px_addr_same_ip(&c->from, &peer->where.addr));
+    p.same =
+        !p.forced && c->role != CONN_WS &&
+        ((lan_a && lan_b) || px_addr_same_ip(&c->from, &peer->where.addr) || is_next_door(c, peer));
     return p;
 }
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Conformance of phoenix-server on the wire: the checklist of our protocol specification, section 14.
 Each test is named after its item; 31 is for servers that take no registrations over TCP. From 200 on they
-are not the checklist's. Runs in a network namespace of its own (tests/server.sh makes it),
-where 10.77.0.0/16 is local, so that every test has addresses of its own. TAP on stdout."""
+are not the checklist's. Runs in a network namespace of its own (tests/server.sh makes it), where
+10.77.0.0/16 is local, so that every test has addresses of its own, and 10.78.0.0/24 is the network of an
+interface. TAP on stdout."""
 import concurrent.futures, itertools, os, random, shutil, signal, socket, sqlite3, subprocess, sys
 import tempfile, threading, time, traceback, json, base64
 from rdwire import *
@@ -524,6 +525,20 @@ def the_same_address_gets_fetch_local_addr_but_not_over_websocket():
             a.send(punch_request(u.id, S.key, nat=2))
             k, m = member(u.recv())
             assert k == 9 and unmangle(m[1]) == a.addr() and m[3] == 2
+
+
+@item(44)
+def a_client_on_our_machine_finds_a_device_on_a_network_of_it():
+    with S.device(ip='10.78.0.2') as u:
+        for ip, to, kind in ((HOST, HOST, 12), (new_ip(), HOST, 9), ('10.78.0.3', HOST, 9),
+                             ('10.78.0.1', '10.78.0.1', 9)):
+            with S.t(ip, host=to) as a:
+                a.send(punch_request(u.id, S.key))
+                k, m = member(u.recv())
+                assert k == kind and unmangle(m[1]) == a.addr(), (ip, to)
+    with S.device() as u, S.t(HOST) as a:  # on no network of ours
+        a.send(punch_request(u.id, S.key))
+        assert member(u.recv())[0] == 9
 
 
 @item(45)
