@@ -105,6 +105,18 @@ ok "a file is fetched" phoenix probe pxt-a --get /etc/hostname --into "$pxt_dir/
 is "whole" "$(cat "$pxt_dir/hostname")" pxt-a
 inside sh -c 'pkill xfce4-terminal; rm -f typed-by-a-client'
 
+# A screen that could not be unlocked is not locked.
+locks() { session /usr/lib/phoenix/lock-session "$@"; }
+fails 1 "without a password the screen is not locked" locks
+has "the reason is said" "$out" "no password"
+phoenix exec -u root pxt-a -- sh -c 'echo alice:secret | chpasswd' </dev/null
+fails 1 "without a locker neither" locks --check
+has "which is said, too" "$out" "no screen locker"
+session xfconf-query -c xfce4-session -p /general/LockCommand -n -t string -s 'touch locked-by-it'
+ok "a locker of one's own counts" locks --check
+ok "and is run" locks
+ok "by the session" wait_for 20 inside test -e locked-by-it
+
 # Sessions come back.
 marker=/run/phoenix-session/painted
 renewed() { # COMMAND...: ends the session; whether a new one paints

@@ -11,6 +11,7 @@
 #define CONFIG_MAX_BYTES (64 * 1024)
 #define SECRET_MAX_BYTES 4096
 #define PASSWORD_MIN_CHARS 8
+#define LOCK_COMMAND "/usr/lib/phoenix/lock-session"
 
 static const char *const known_keys[] = {"id",
                                          "display",
@@ -32,7 +33,8 @@ static const char *const known_keys[] = {"id",
                                          "state_dir",
                                          "banner",
                                          "tls",
-                                         "metrics_socket"};
+                                         "metrics_socket",
+                                         "lock_command"};
 
 void px_host_config_fini(struct px_host_config *c) {
     free(c->id);
@@ -49,6 +51,7 @@ void px_host_config_fini(struct px_host_config *c) {
     free(c->tls_cert);
     free(c->tls_key);
     free(c->metrics_socket);
+    free(c->lock_command);
     sodium_memzero(c, sizeof(*c));
 }
 
@@ -303,6 +306,18 @@ static int take_metrics(struct px_host_config *c, const json_t *root, struct px_
     return 0;
 }
 
+/* What the image has for it, unless the file says otherwise ("": nothing). */
+static int take_lock(struct px_host_config *c, const json_t *root, struct px_error *err) {
+    const char *path = NULL;
+    const int r = get_text(root, "lock_command", &path, err);
+    if (r < 0)
+        return r;
+    if (!json_object_get(root, "lock_command"))
+        path = LOCK_COMMAND;
+    c->lock_command = *path ? px_strdup(path) : NULL;
+    return 0;
+}
+
 static int take_texts(struct px_host_config *c, const json_t *root, struct px_error *err) {
     const char *id = NULL, *display = NULL, *audit = NULL, *encoder = NULL;
     int r = get_text(root, "id", &id, err);
@@ -345,6 +360,8 @@ int px_host_config_load(const char *path, struct px_host_config *ret, struct px_
         r = take_texts(&c, root, err);
     if (r >= 0)
         r = take_metrics(&c, root, err);
+    if (r >= 0)
+        r = take_lock(&c, root, err);
     if (r >= 0)
         r = take_secrets(&c, root, err);
     if (r >= 0)

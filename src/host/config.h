@@ -20,6 +20,7 @@
  *      "tls": {"name": "jupyter", "port": 8888, "cert_file": "..", "key_file": ".."},
  *      "metrics_socket": "/run/user/1000/phoenix-host.metrics",   absent: this, where
  *                                                      $XDG_RUNTIME_DIR is set; "": none
+ *      "lock_command": "/usr/lib/phoenix/lock-session",           absent: this; "": none (lock.h)
  *      "encoder": "", "tunnel_targets": ["127.0.0.1"]}  */
 #pragma once
 #include "base/cleanup.h"
@@ -66,6 +67,7 @@ struct px_host_config {
     char *tls_name, *tls_cert, *tls_key;
     int tls_port;
     char *metrics_socket; /* NULL: none */
+    char *lock_command;   /* NULL: none */
     bool tunnel_anywhere; /* else only to this desktop itself */
 };
 

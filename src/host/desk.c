@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "host/audio/audio.h"
 #include "host/clipboard/xclip.h"
+#include "host/lock.h"
 #include "host/screenshot.h"
 #include "host/session.h"
 #include <string.h>
@@ -81,6 +82,8 @@ void px_desk_start(struct px_session *s) {
     px_login_send_displays(s);
     px_viewer_join(s);
     px_host_watch_pointer(s->host);
+    if (s->options.lock_at_end)
+        px_lock_check(s);
 }
 
 static bool last_desktop(const struct px_session *leaving) {
@@ -102,6 +105,7 @@ void px_desk_stop(struct px_session *s) {
     s->audio_on = false;
     if (h->audio)
         px_audio_update(h->audio);
+    px_lock_left(s, last_desktop(s));
     if (last_desktop(s))
         px_desk_restore_resolution(h);
 }
@@ -114,6 +118,8 @@ void px_desk_options(struct px_session *s, const Pxs__OptionMessage *m) {
     px_desk_send_cursor(s);
     px_viewer_join(s);
     px_host_watch_pointer(s->host);
+    if (m->lock_after_session_end == PX_OPTION_YES)
+        px_lock_check(s);
     if (m->block_input == PX_OPTION_YES || m->block_input == PX_OPTION_NO) {
         Pxs__BackNotification n = PXS__BACK_NOTIFICATION__INIT;
         n.state_case = PXS__BACK_NOTIFICATION__STATE_BLOCK_INPUT_STATE;
@@ -226,6 +232,16 @@ static void take_mouse(struct px_session *s, const Pxs__MouseEvent *e) {
     px_keyboard_mouse(&h->keyboard, &s->held, e);
 }
 
+/* Most are keys of a keyboard; this one is not. */
+static void take_key(struct px_session *s, const Pxs__KeyEvent *e) {
+    const bool lock =
+        e->key_case == PXS__KEY_EVENT__KEY_CONTROL_KEY && e->control_key == PX_KEY_LOCK_SCREEN;
+    if (lock && (e->down || e->press))
+        px_lock_now(s);
+    else if (!lock && px_desk_may_input(s))
+        px_keyboard_key(&s->host->keyboard, &s->held, e);
+}
+
 void px_desk_message(struct px_session *s, const Pxs__Message *m) {
     struct px_host *h = s->host;
     switch (m->item_case) {
@@ -233,8 +249,7 @@ void px_desk_message(struct px_session *s, const Pxs__Message *m) {
         take_mouse(s, m->mouse_event);
         break;
     case PXS__MESSAGE__ITEM_KEY_EVENT:
-        if (px_desk_may_input(s))
-            px_keyboard_key(&h->keyboard, &s->held, m->key_event);
+        take_key(s, m->key_event);
         break;
     case PXS__MESSAGE__ITEM_POINTER_DEVICE_EVENT:
         if (px_desk_may_input(s))

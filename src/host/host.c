@@ -6,6 +6,7 @@
 #include "host/audio/audio.h"
 #include "host/clipboard/xclip.h"
 #include "host/input/xtest.h"
+#include "host/lock.h"
 #include "host/metrics.h"
 #include "host/rendezvous.h"
 #include "host/session.h"
@@ -256,6 +257,7 @@ void px_host_stop(struct px_host *h) {
         px_session_end(s, "Reset by the peer");
     }
     px_rendezvous_close(h->rendezvous);
+    px_lock_close(h);
     px_metrics_close(h->metrics);
     h->metrics = NULL;
     px_terminals_close(h->terminals);

@@ -30,6 +30,7 @@ struct px_audio;
 struct px_terminals;
 struct px_tls_server;
 struct px_metrics;
+struct px_lock_run;
 
 #define PX_SESSIONS_MAX 64
 #define PX_STRANGERS_MAX 16 /* connections that are not logged in */
@@ -71,6 +72,8 @@ struct px_host {
     struct px_rendezvous *rendezvous;
     struct px_stats stats;
     struct px_metrics *metrics;
+    struct px_lock_run *lock_runs;
+    bool lock_due; /* somebody who left wants the screen locked */
     bool closing;
 };
 

@@ -96,7 +96,9 @@ struct px_session {
     uint64_t cursor_shown;
     bool audio_on, chat_answered;
 
-    struct px_shot *shot; /* a screenshot under way */
+    struct px_shot *shot;         /* a screenshot under way */
+    struct px_lock_run *lock_run; /* the screen being locked for it */
+    bool lock_checked;            /* it heard whether it can be when it leaves */
     struct px_files *files;
     struct px_tunnel *tunnel;
     char tunnel_host[256];

@@ -88,6 +88,8 @@ enum px_control_key { /* those that the code names; the table of all is in input
                       PX_KEY_RSHIFT = 73,
                       PX_KEY_RCONTROL = 74,
                       PX_KEY_RALT = 75,
+                      PX_KEY_CTRL_ALT_DEL = 100,
+                      PX_KEY_LOCK_SCREEN = 101,
 };
 enum px_clipboard_format {
     PX_CLIPBOARD_TEXT = 0,

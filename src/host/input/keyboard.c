@@ -8,6 +8,7 @@
 #define SYM_CAPS_LOCK 0xffe5
 #define SYM_NUM_LOCK 0xff7f
 #define SYM_ALTGR 0xfe03
+#define SYM_DELETE 0xffff
 #define MASK_LOCK 2 /* the core Lock modifier */
 
 static bool is_held(const struct px_held *h, uint8_t code) {
@@ -209,6 +210,15 @@ static void named_key(struct px_keyboard *k, struct px_held *h, const Pxs__KeyEv
     px_keyboard_release_modifiers(k, h, pressed);
 }
 
+/* What clients send as keys to hosts that are not Windows; one that sends the number means them. */
+static void ctrl_alt_del(struct px_keyboard *k, struct px_held *h, const Pxs__KeyEvent *e) {
+    int32_t held[] = {PX_KEY_CONTROL, PX_KEY_ALT};
+    const Pxs__KeyEvent click = {
+        .press = true, .modifiers = held, .n_modifiers = PX_N_ELEMENTS(held)};
+    if (e->down || e->press)
+        named_key(k, h, &click, SYM_DELETE, false);
+}
+
 /* Types one symbol at its level, with nothing else held but what the caller left. */
 static void type_symbol(struct px_keyboard *k, struct px_held *h, uint32_t sym) {
     unsigned level = 0;
@@ -299,7 +309,10 @@ void px_keyboard_key(struct px_keyboard *k, struct px_held *h, const Pxs__KeyEve
         h->last_text_down = false;
     switch (e->key_case) {
     case PXS__KEY_EVENT__KEY_CONTROL_KEY:
-        named_key(k, h, e, px_control_keysym(e->control_key), false);
+        if (e->control_key == PX_KEY_CTRL_ALT_DEL)
+            ctrl_alt_del(k, h, e);
+        else
+            named_key(k, h, e, px_control_keysym(e->control_key), false);
         break;
     case PXS__KEY_EVENT__KEY_CHR:
         if (e->mode == PX_KEY_MAP || e->mode == PX_KEY_TRANSLATE)

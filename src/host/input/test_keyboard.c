@@ -264,6 +264,20 @@ static void release_lets_everything_go(void **state) {
     assert_false(px_held_any(&held));
 }
 
+static void ctrl_alt_del_is_these_keys(void **state) {
+    Pxs__KeyEvent e = PXS__KEY_EVENT__INIT;
+    set(119, 0xffff, 0, 0);
+    e.key_case = PXS__KEY_EVENT__KEY_CONTROL_KEY;
+    e.control_key = PX_KEY_CTRL_ALT_DEL;
+    e.down = true;
+    px_keyboard_key(&k, &held, &e);
+    expect("+37 +64 +119 -119 -37 -64 ");
+    e.down = false;
+    px_keyboard_key(&k, &held, &e);
+    expect("");
+    assert_false(px_held_any(&held));
+}
+
 static void named_keys_have_their_odd_order(void **state) {
     assert_int_equal(px_control_keysym(9), 0xffbe);  /* F1 */
     assert_int_equal(px_control_keysym(10), 0xffc7); /* F10 */
@@ -291,6 +305,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(wheels_click_and_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(small_gestures_add_up_to_clicks, setup, teardown),
         cmocka_unit_test_setup_teardown(release_lets_everything_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(ctrl_alt_del_is_these_keys, setup, teardown),
         cmocka_unit_test_setup_teardown(named_keys_have_their_odd_order, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
