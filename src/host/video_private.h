@@ -25,6 +25,7 @@ struct px_vstream {
     struct px_region pending; /* not in the last packet */
     struct px_region coarse;  /* coded, but not at its best */
     bool all_pending, failed;
+    bool refining; /* the last packet was a part of a refinement that goes on at once */
     unsigned since_key;
     struct px_pace pace;
     int64_t last_us, last_key_us, last_damage_us, start_us;

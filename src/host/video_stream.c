@@ -12,7 +12,7 @@
 void px_vstream_reset(struct px_vstream *s) {
     px_encoder_close(s->enc);
     s->enc = NULL;
-    s->failed = false;
+    s->failed = s->refining = false;
     s->pending.n = s->coarse.n = 0;
     s->all_pending = true;
 }
@@ -112,7 +112,7 @@ static struct px_picture picture_of(const struct px_video *v, const struct px_vs
 /* A rested screen's second look: the same picture, at the best quality asked for. */
 static bool wants_refining(const struct px_vstream *s, int64_t now) {
     return s->coarse.n > 0 && s->pending.n == 0 && now - s->last_damage_us >= REST_US &&
-           now - s->last_us >= REST_US;
+           (s->refining || now - s->last_us >= REST_US);
 }
 
 /* What is coded coarsely after packet @p of @what. */
@@ -156,6 +156,7 @@ static int encode(struct px_video *v, struct px_vstream *s, bool key, struct px_
     if (r <= 0)
         return r;
     note_coarse(s, &p, whole || p.key, refine, &picture);
+    s->refining = p.more;
     s->pending.n = 0;
     s->all_pending = false;
     s->since_key = p.key ? 0 : s->since_key + 1;
@@ -192,7 +193,7 @@ int64_t px_vstream_due_us(struct px_video *v, struct px_vstream *s, int64_t now)
     if (damage)
         at = px_pace_due_us(&s->pace, s->cur.fps);
     else if (!t.want_key && s->coarse.n > 0)
-        at = later(s->last_us, s->last_damage_us) + REST_US;
+        at = (s->refining ? s->last_damage_us : later(s->last_us, s->last_damage_us)) + REST_US;
     if (t.want_key && s->last_key_us + KEY_GAP_US < at)
         at = s->last_key_us + KEY_GAP_US;
     return at <= now ? 0 : at;

@@ -49,6 +49,7 @@ int px_encoders_new(const char *only, struct px_encoders **ret, struct px_error 
     struct px_encoders *e = px_new0(struct px_encoders, 1);
     add_able(e, px_encoders_avcodec, only);
     add_able(e, px_encoders_x264, only);
+    add_able(e, px_encoders_vp8, only);
     add_able(e, px_encoders_vpx, only);
     if (e->n == 0) {
         free(e);

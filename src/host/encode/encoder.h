@@ -27,6 +27,7 @@ struct px_packet {
     size_t size;
     bool key;
     bool fine; /* at min_quality: nothing is gained by refining what it shows */
+    bool more; /* refined only a part, so as to be quick: the next part may follow at once */
 };
 
 struct px_encoder;
@@ -87,5 +88,6 @@ void px_encoder_set_rate(struct px_encoder *enc, unsigned rate_kbps, unsigned mi
 void px_encoder_close(struct px_encoder *enc);
 PX_DEFINE_CLEANUP(struct px_encoder *, px_encoder_close)
 
-/* vpx.c, x264.c, avcodec.c: tables ended by a NULL name. */
-extern const struct px_encoder_ops px_encoders_vpx[], px_encoders_x264[], px_encoders_avcodec[];
+/* vp8.c, vpx.c, x264.c, avcodec.c: tables ended by a NULL name. */
+extern const struct px_encoder_ops px_encoders_vp8[], px_encoders_vpx[], px_encoders_x264[],
+    px_encoders_avcodec[];

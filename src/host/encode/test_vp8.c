@@ -1,0 +1,248 @@
+/* src/host/encode/test_vp8.c - the VP8 encoder for screens, seen through a client's decoder */
+#include "base/test.h"
+#include "host/encode/encoder.h"
+#include "proto/session.h"
+#include "session/decoder.h"
+#include <string.h>
+
+struct desk {
+    struct px_encoders *all;
+    struct px_encoder *enc;
+    struct px_decoder *decoder;
+    struct px_picture picture;
+    struct px_packet packet;
+    uint32_t random;
+    int64_t now_ms;
+};
+
+static void open_desk(struct desk *d, int width, int height, unsigned rate_kbps, unsigned threads) {
+    const struct px_encoder_ops *const tables[] = {px_encoders_vp8};
+    const struct px_encoder_opts o = {.codec = PX_CODEC_VP8,
+                                      .width = width,
+                                      .height = height,
+                                      .rate_kbps = rate_kbps,
+                                      .min_quality = 5,
+                                      .max_quality = 85,
+                                      .threads = threads};
+    *d = (struct desk){.all = px_encoders_of(tables, 1), .random = 1};
+    px_assert_ok_err(px_encoder_open(d->all, &o, &d->enc, NULL), &(struct px_error){0});
+    d->decoder = px_decoder_new();
+    px_picture_init(&d->picture, width, height, false);
+}
+
+static void close_desk(struct desk *d) {
+    px_encoder_close(d->enc);
+    px_encoders_free(d->all);
+    px_decoder_free(d->decoder);
+    px_picture_fini(&d->picture);
+}
+
+static unsigned chance(struct desk *d) {
+    d->random = d->random * 1103515245u + 12345u;
+    return d->random >> 16;
+}
+
+static int plane_width(const struct desk *d, int plane) {
+    return plane ? (d->picture.width + 1) / 2 : d->picture.width;
+}
+
+static int plane_height(const struct desk *d, int plane) {
+    return plane ? (d->picture.height + 1) / 2 : d->picture.height;
+}
+
+/* Lines @from..@to of a plane: as dense as text gets, or colours in patches. */
+static void write_lines(struct desk *d, int from, int to) {
+    for (int plane = 0; plane < 3; plane++)
+        for (int y = plane ? from / 2 : from; y < (plane ? (to + 1) / 2 : to); y++) {
+            uint8_t *line = d->picture.planes[plane] + (ptrdiff_t)y * d->picture.strides[plane];
+            for (int x = 0; x < plane_width(d, plane); x++)
+                line[x] = plane ? (uint8_t)(108 + 40 * (x / 24 % 2)) : chance(d) & 1 ? 220 : 30;
+        }
+}
+
+/* Everything goes up by @lines, below comes something new. Colours go along by half as many. */
+static void scroll(struct desk *d, int lines) {
+    for (int plane = 0; plane < 3; plane++) {
+        const int by = plane ? lines / 2 : lines, stride = d->picture.strides[plane];
+        for (int y = 0; y + by < plane_height(d, plane); y++)
+            memcpy(d->picture.planes[plane] + (ptrdiff_t)y * stride,
+                   d->picture.planes[plane] + (ptrdiff_t)(y + by) * stride,
+                   (size_t)plane_width(d, plane));
+    }
+    write_lines(d, d->picture.height - lines, d->picture.height);
+}
+
+static void push(struct desk *d, const struct px_region *changed, bool key, bool refine) {
+    Pxs__EncodedVideoFrame f = PXS__ENCODED_VIDEO_FRAME__INIT, *frames[] = {&f};
+    Pxs__EncodedVideoFrames list = PXS__ENCODED_VIDEO_FRAMES__INIT;
+    Pxs__VideoFrame v = PXS__VIDEO_FRAME__INIT;
+    struct px_error err = {0};
+    d->now_ms += 17;
+    px_assert_ok_err(px_encoder_push(d->all, &d->enc, &d->picture, changed, d->now_ms, key, refine,
+                                     &d->packet, &err),
+                     &err);
+    f.data = (ProtobufCBinaryData){d->packet.size, (uint8_t *)d->packet.data};
+    f.key = d->packet.key;
+    list.n_frames = 1;
+    list.frames = frames;
+    v.pictures_case = PXS__VIDEO_FRAME__PICTURES_VP8S;
+    v.vp8s = &list;
+    px_assert_ok_err(px_decoder_push(d->decoder, &v, &err), &err);
+}
+
+static struct px_region everything(const struct desk *d) {
+    return (struct px_region){.rects = {{0, 0, d->picture.width, d->picture.height}}, .n = 1};
+}
+
+static int at(const struct desk *d, int plane, int x, int y) {
+    const int shift = plane ? 1 : 0;
+    return d->picture
+        .planes[plane][(ptrdiff_t)(y >> shift) * d->picture.strides[plane] + (x >> shift)];
+}
+
+/* Of red, green and blue, on average; and by how much blue, where colour is, is off. */
+static double difference(const struct desk *d) {
+    double sum = 0;
+    for (int y = 0; y < d->picture.height; y++)
+        for (int x = 0; x < d->picture.width; x++) {
+            const uint32_t got = px_decoder_pixel(d->decoder, x, y);
+            const int c = 298 * (at(d, 0, x, y) - 16);
+            const int u = at(d, 1, x, y) - 128, v = at(d, 2, x, y) - 128;
+            const int want[3] = {c + 516 * u, c - 100 * u - 208 * v, c + 409 * v};
+            for (int i = 0; i < 3; i++) {
+                const int w = (want[i] + 128) >> 8, clipped = w < 0 ? 0 : w > 255 ? 255 : w;
+                sum += abs(clipped - (int)(got >> 8 * i & 255));
+            }
+        }
+    return sum / (3.0 * d->picture.width * d->picture.height);
+}
+
+#define NEAR 4.0 /* of 255 */
+
+static void every_size_and_number_of_threads_is_shown_as_it_is(void **state) {
+    static const struct {
+        int width, height;
+        unsigned threads;
+    } cases[] = {{16, 16, 1},   {17, 15, 2},   {333, 217, 1}, {640, 480, 2},
+                 {641, 479, 3}, {640, 480, 4}, {640, 480, 9}};
+    for (size_t i = 0; i < PX_N_ELEMENTS(cases); i++) {
+        struct desk d;
+        open_desk(&d, cases[i].width, cases[i].height, 1000000, cases[i].threads);
+        write_lines(&d, 0, cases[i].height);
+        push(&d, NULL, true, false);
+        assert_true(d.packet.key);
+        assert_true(difference(&d) < NEAR);
+        const struct px_region all = everything(&d);
+        for (int k = 0; k < 3; k++) { /* and what changes */
+            write_lines(&d, 0, cases[i].height / 2);
+            push(&d, &all, false, false);
+            assert_false(d.packet.key);
+            assert_true(difference(&d) < NEAR);
+        }
+        close_desk(&d);
+    }
+}
+
+/* By odd numbers of lines, too, at which colours move by halves of their pixels: they stay. */
+static void what_moved_costs_little_and_does_not_fade(void **state) {
+    static const int lines[] = {1, 2, 13, 40, 127};
+    for (size_t i = 0; i < PX_N_ELEMENTS(lines); i++) {
+        struct desk d;
+        open_desk(&d, 640, 480, 1000000, 2);
+        write_lines(&d, 0, 480);
+        push(&d, NULL, true, false);
+        const size_t whole = d.packet.size;
+        const struct px_region all = everything(&d);
+        for (int k = 0; k < 12; k++) {
+            scroll(&d, lines[i]);
+            push(&d, &all, false, false);
+            assert_true(d.packet.size < whole * (size_t)(lines[i] + 96) / 480);
+            assert_true(difference(&d) < NEAR);
+        }
+        close_desk(&d);
+    }
+}
+
+/* Blocks that stay cost a small part of a bit each: decoders must not take that for the end. */
+static void a_small_change_leaves_the_rest(void **state) {
+    struct desk d;
+    open_desk(&d, 1920, 1080, 1000000, 2);
+    write_lines(&d, 0, 1080);
+    push(&d, NULL, true, false);
+    for (int i = 0; i < 20; i++) {
+        const struct px_region corner = {.rects = {{0, 0, 16 + i * 40, 32}}, .n = 1};
+        for (int y = 0; y < 32; y++)
+            for (int x = 0; x < corner.rects[0].w; x++)
+                d.picture.planes[0][(ptrdiff_t)y * d.picture.strides[0] + x] =
+                    chance(&d) & 1 ? 220 : 30;
+        push(&d, &corner, false, false);
+    }
+    assert_true(difference(&d) < NEAR);
+    close_desk(&d);
+}
+
+static void a_viewer_who_comes_late_gets_a_key_frame_at_once(void **state) {
+    struct desk d;
+    open_desk(&d, 640, 480, 1000000, 2);
+    write_lines(&d, 0, 480);
+    push(&d, NULL, true, false);
+    const struct px_region all = everything(&d);
+    scroll(&d, 7);
+    push(&d, &all, false, false);
+    px_decoder_free(d.decoder);
+    d.decoder = px_decoder_new();
+    push(&d, NULL, true, false);
+    assert_true(d.packet.key);
+    assert_true(difference(&d) < NEAR);
+    scroll(&d, 7); /* and what follows it */
+    push(&d, &all, false, false);
+    assert_true(difference(&d) < NEAR);
+    close_desk(&d);
+}
+
+/* No part takes long, and none is left out. */
+static void a_large_refinement_comes_in_parts(void **state) {
+    struct desk d;
+    open_desk(&d, 1280, 720, 2000, 2); /* 3600 blocks */
+    write_lines(&d, 0, 720);
+    push(&d, NULL, true, false);
+    assert_false(d.packet.fine);
+    const double first = difference(&d);
+    const struct px_region all = everything(&d);
+    int n = 0, n_parts = 0;
+    while (!d.packet.fine && n++ < 200) {
+        d.now_ms += 2000; /* the line has had its time */
+        push(&d, &all, false, true);
+        assert_false(d.packet.key);
+        n_parts += d.packet.more;
+    }
+    assert_true(d.packet.fine);
+    assert_true(n_parts >= 3);
+    assert_true(difference(&d) < NEAR && difference(&d) < first / 2);
+    close_desk(&d);
+}
+
+static void sizes_and_chroma_that_the_format_lacks_are_declined(void **state) {
+    const struct px_encoder_ops *const tables[] = {px_encoders_vp8};
+    struct px_encoders *all = px_encoders_of(tables, 1);
+    struct px_encoder_opts o = {.codec = PX_CODEC_VP8, .width = 16384, .height = 16, .threads = 1};
+    struct px_encoder *enc = NULL;
+    assert_int_equal(px_encoder_open(all, &o, &enc, NULL), -ENOTSUP);
+    o.width = 640;
+    o.i444 = true;
+    assert_int_equal(px_encoder_open(all, &o, &enc, NULL), -ENOTSUP);
+    assert_null(enc);
+    px_encoders_free(all);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_size_and_number_of_threads_is_shown_as_it_is),
+        cmocka_unit_test(what_moved_costs_little_and_does_not_fade),
+        cmocka_unit_test(a_small_change_leaves_the_rest),
+        cmocka_unit_test(a_viewer_who_comes_late_gets_a_key_frame_at_once),
+        cmocka_unit_test(a_large_refinement_comes_in_parts),
+        cmocka_unit_test(sizes_and_chroma_that_the_format_lacks_are_declined),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
