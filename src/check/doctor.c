@@ -220,8 +220,8 @@ static void judge_net(const struct px_host_facts *f, struct px_findings *l) {
         bad(l, "bridge", "set network.bridge in the host file to another name",
             "'%s' exists and is not ours%s%s", f->bridge, n->owner[0] ? ": " : "", n->owner);
     else if (n->bridge_exists)
-        ok(l, "bridge", "%s, %zu desktops attached%s", f->bridge, n->n_ports,
-           n->rules_loaded ? "" : ", rules not loaded");
+        ok(l, "bridge", "%s, %zu desktop%s attached%s", f->bridge, n->n_ports,
+           n->n_ports == 1 ? "" : "s", n->rules_loaded ? "" : ", rules not loaded");
     else
         ok(l, "bridge", "%s is free", f->bridge);
     if (n->bridge_ours && !n->rules_loaded)

@@ -70,10 +70,19 @@ static int bridge_state(struct nl_sock *sock, const struct px_host_spec *host,
     return r < 0 ? r : px_bridge_ports(sock, link.index, &ret->n_ports, NULL, err);
 }
 
-/* Our last transaction is still the last one, or both tables are there. */
+/* 1: the chain is there, 0: it is not. */
+static int has_chain(const char *family, const char *table, const char *chain,
+                     struct px_error *err) {
+    px_cleanup(px_buf_fini) struct px_buf text = {0};
+    px_buf_printf(&text, "list chain %s %s %s\n", family, table, chain);
+    const int r = px_nft_run(px_buf_str(&text), false, NULL, err);
+    return r >= 0 ? 1 : r == -ENOENT || r == -EOPNOTSUPP ? 0 : r;
+}
+
+/* Our last transaction is still the last one, or both tables are there. They are asked for one at a
+ * time: libnftables 1.0.6 finds only one of two chains that are listed together. */
 static int rules_state(const struct px_host_spec *host, bool *ret, struct px_error *err) {
     px_cleanup(px_loaded_fini) struct px_loaded note = {0};
-    px_cleanup(px_buf_fini) struct px_buf text = {0};
     char table[PX_RULES_TABLE_MAX];
     uint32_t generation = 0;
     int r = px_nft_generation(&generation, err);
@@ -84,11 +93,11 @@ static int rules_state(const struct px_host_spec *host, bool *ret, struct px_err
     if (*ret)
         return 0;
     px_rules_table(host, table);
-    px_buf_printf(&text, "list chain inet %s forward\nlist chain %s %s from_port\n", table,
-                  px_rules_family_name(note.family), table);
-    r = px_nft_run(px_buf_str(&text), false, NULL, err);
-    *ret = r >= 0;
-    return r == -ENOENT || r == -EOPNOTSUPP ? 0 : r;
+    r = has_chain("inet", table, "forward", err);
+    if (r > 0)
+        r = has_chain(px_rules_family_name(note.family), table, "from_port", err);
+    *ret = r > 0;
+    return r < 0 ? r : 0;
 }
 
 int px_net_state(const struct px_host_spec *host, struct px_net_state *ret, struct px_error *err) {

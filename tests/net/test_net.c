@@ -93,6 +93,16 @@ static void up_makes_the_bridge_and_down_leaves_nothing(void **state) {
     px_assert_ok_err(px_net_down(&world.spec, &err), &err); /* nothing to do is good */
 }
 
+/* Docker, ufw, another phoenix: whoever changes rules of his own takes nothing from ours. */
+static void rules_of_others_do_not_hide_ours(void **state) {
+    up_again();
+    sh(&world, world.host, "nft add table inet others");
+    assert_true(state_now().rules_loaded);
+    sh(&world, world.host, "nft delete table inet others");
+    assert_true(state_now().rules_loaded);
+    px_assert_ok(px_net_down(&world.spec, NULL));
+}
+
 static void up_twice_changes_nothing(void **state) {
     up_again();
     px_cleanup_free char *first = world_dump(&world);
@@ -606,6 +616,7 @@ static const struct {
 #define ONCE(f)                                                                                    \
     { #f, f, true }
     PROMISE(up_makes_the_bridge_and_down_leaves_nothing),
+    PROMISE(rules_of_others_do_not_hide_ours),
     PROMISE(up_twice_changes_nothing),
     PROMISE(up_repairs_what_others_broke),
     PROMISE(down_refuses_while_desktops_are_attached),
