@@ -117,6 +117,37 @@ ok "a locker of one's own counts" locks --check
 ok "and is run" locks
 ok "by the session" wait_for 20 inside test -e locked-by-it
 
+# The remote key changes while somebody watches: no restart of anything.
+remote() { sed -i "s#user: alice\(, remote: {[^}]*}\)\?#user: alice, remote: {$1}#" "$file" && phoenix up "$file"; }
+began() { inside sudo journalctl -u phoenix-host -o cat | grep -c 'began: kind=desktop'; }
+more_began() { [ "$(began)" -gt "$before" ]; }
+refused() { ! phoenix probe pxt-a --get /etc/hostname --into "$pxt_dir/refused" >"$pxt_dir/refused.out" 2>&1; }
+listens() { inside ss -Hlnt | awk '{print $4}' | grep :21118; }
+silent() { ! listens; }
+ended() { ! kill -0 $viewer 2>/dev/null; }
+processes() { fact pxt-a '["init_pid"]' && inside systemctl show -p MainPID --value phoenix-host phoenix-x; }
+before=$(began) same=$(processes)
+is "no port is open to clients without a server" "$(listens)" ""
+phoenix probe pxt-a --seconds 600 >/dev/null 2>&1 </dev/null &
+viewer=$!
+ok "somebody watches" wait_for 60 more_began
+ok "up takes the permission of files away" remote "files: false"
+ok "so none are given" wait_for 30 refused
+has "with the reason" "$(cat "$pxt_dir/refused.out")" "No permission of file transfer"
+ok "up gives it back" remote "banner: false"
+ok "so they are" wait_for 30 phoenix probe pxt-a --get /etc/hostname --into "$pxt_dir/hostname"
+ok "the viewer has been there all the while" kill -0 $viewer
+ok "up keeps all but some addresses out" remote "allow: [203.0.113.0/24]"
+ok "so the viewer has to go" wait_for 30 ended
+ok "and nobody comes in" refused
+is "all that without a restart" "$(processes)" "$same"
+ok "up opens a direct port" remote "direct: [127.0.0.1]"
+ok "where it was told to" wait_for 30 listens
+is "and nowhere else" "$(listens)" 127.0.0.1:21118
+ok "up closes it" remote ""
+ok "so it is gone" wait_for 30 silent
+is "and the session runs on" "$(processes)" "$same"
+
 # Sessions come back.
 marker=/run/phoenix-session/painted
 renewed() { # COMMAND...: ends the session; whether a new one paints

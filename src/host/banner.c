@@ -125,9 +125,12 @@ static void place(struct px_host *h) {
 void px_banner_update(struct px_host *h) {
     struct px_banner *b = &h->banner;
     char utf8[sizeof(b->text)], text[sizeof(b->text)];
-    if (!h->x || !h->config->banner || h->closing)
+    if (!h->x || h->closing)
         return;
-    px_banner_text(h, utf8, sizeof(utf8));
+    if (h->config->banner)
+        px_banner_text(h, utf8, sizeof(utf8));
+    else
+        utf8[0] = '\0'; /* it may have stood until the configuration changed */
     to_latin1(utf8, text, sizeof(text));
     if (!*text) {
         if (b->window)

@@ -154,6 +154,12 @@ void px_credentials_left(struct px_credentials *c, uint64_t handle) {
         s->left_us = px_now_us();
 }
 
+void px_credentials_forget_sessions(struct px_credentials *c) {
+    sodium_memzero(c->sessions, sizeof(c->sessions));
+    sodium_memzero(c->pending, sizeof(c->pending));
+    c->pending_handle = 0;
+}
+
 bool px_credentials_resumes(const struct px_credentials *c, const struct px_asker *who) {
     return find(c, handle_of(c, who)) != NULL;
 }

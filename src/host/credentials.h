@@ -33,6 +33,8 @@ enum px_proof px_credentials_check(struct px_credentials *c, const struct px_ask
 /* @who is in (both factors, if there are two); returns a handle for px_credentials_left(), or 0. */
 uint64_t px_credentials_entered(struct px_credentials *c, const struct px_asker *who);
 void px_credentials_left(struct px_credentials *c, uint64_t handle);
+/* Nobody resumes from here on. */
+void px_credentials_forget_sessions(struct px_credentials *c);
 /* The same session was in a moment ago, with its second factor. */
 bool px_credentials_resumes(const struct px_credentials *c, const struct px_asker *who);
 

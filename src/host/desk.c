@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/audio/audio.h"
+#include "host/clipboard/cliprdr.h"
 #include "host/clipboard/xclip.h"
 #include "host/lock.h"
 #include "host/screenshot.h"
@@ -129,6 +130,16 @@ void px_desk_options(struct px_session *s, const Pxs__OptionMessage *m) {
         misc.back_notification = &n;
         px_session_send_misc(s, &misc);
     }
+}
+
+void px_desk_permissions_changed(struct px_session *s) {
+    struct px_host *h = s->host;
+    if (!h->config->permissions.keyboard && px_held_any(&s->held) && h->input_ready)
+        px_keyboard_release(&h->keyboard, &s->held);
+    if (!px_cliprdr_takes(s))
+        px_xclip_left(h->clip, s); /* what it promised is not fetched any more */
+    set_audio(s);
+    px_desk_send_cursor(s);
 }
 
 static void toggle_privacy(struct px_session *s, const Pxs__TogglePrivacyMode *t) {

@@ -163,7 +163,8 @@ static int listen_on(struct px_host *h, const struct px_addr *a, struct px_error
     l->data = h;
     h->n_listeners++;
     px_addr_to_sockaddr(a, !px_addr_is_v4(a), &ss);
-    int r = uv_tcp_bind(l, (struct sockaddr *)&ss, 0);
+    /* "::" is every IPv6 address, and opens no IPv4 port that nobody asked for. */
+    int r = uv_tcp_bind(l, (struct sockaddr *)&ss, px_addr_is_v4(a) ? 0 : UV_TCP_IPV6ONLY);
     if (r == 0)
         r = uv_listen((uv_stream_t *)l, BACKLOG, on_connection);
     return r < 0 ? px_fail_sys(err, r, "cannot listen on %s", px_addr_text(a, text)) : 0;

@@ -8,9 +8,10 @@
 
 static const char alphabet[] = "23456789abcdefghijkmnpqrstuvwxyz"; /* 32 */
 
-static void send_permission_off(struct px_session *s, enum px_permission p) {
+void px_login_send_permission(struct px_session *s, enum px_permission p, bool on) {
     Pxs__PermissionInfo info = PXS__PERMISSION_INFO__INIT;
     info.permission = p;
+    info.enabled = on;
     Pxs__Misc misc = PXS__MISC__INIT;
     misc.item_case = PXS__MISC__ITEM_PERMISSION_INFO;
     misc.permission_info = &info;
@@ -20,19 +21,19 @@ static void send_permission_off(struct px_session *s, enum px_permission p) {
 static void send_permissions(struct px_session *s) {
     const struct px_permissions *p = &s->host->config->permissions;
     if (!p->keyboard)
-        send_permission_off(s, PX_PERMISSION_KEYBOARD);
+        px_login_send_permission(s, PX_PERMISSION_KEYBOARD, false);
     if (!p->clipboard)
-        send_permission_off(s, PX_PERMISSION_CLIPBOARD);
+        px_login_send_permission(s, PX_PERMISSION_CLIPBOARD, false);
     if (!p->audio || !s->host->audio)
-        send_permission_off(s, PX_PERMISSION_AUDIO);
+        px_login_send_permission(s, PX_PERMISSION_AUDIO, false);
     if (!p->file)
-        send_permission_off(s, PX_PERMISSION_FILE);
+        px_login_send_permission(s, PX_PERMISSION_FILE, false);
     if (!p->recording)
-        send_permission_off(s, PX_PERMISSION_RECORDING);
+        px_login_send_permission(s, PX_PERMISSION_RECORDING, false);
     /* A container's desktop restarts from outside, and has nobody before it to shut out. */
-    send_permission_off(s, PX_PERMISSION_RESTART);
-    send_permission_off(s, PX_PERMISSION_BLOCK_INPUT);
-    send_permission_off(s, PX_PERMISSION_PRIVACY_MODE);
+    px_login_send_permission(s, PX_PERMISSION_RESTART, false);
+    px_login_send_permission(s, PX_PERMISSION_BLOCK_INPUT, false);
+    px_login_send_permission(s, PX_PERMISSION_PRIVACY_MODE, false);
 }
 
 void px_login_start(struct px_session *s) {
@@ -141,7 +142,7 @@ static bool is_for_us(const struct px_session *s, const char *username) {
            colon[1] <= '9';
 }
 
-static const char *forbidden(const struct px_session *s) {
+const char *px_login_forbidden(const struct px_session *s) {
     const struct px_permissions *p = &s->host->config->permissions;
     switch (s->kind) {
     case PX_KIND_DESKTOP:
@@ -229,7 +230,7 @@ void px_login_request(struct px_session *s, const Pxs__LoginRequest *r) {
         px_login_error(s, "Offline");
         return;
     }
-    const char *no = forbidden(s);
+    const char *no = px_login_forbidden(s);
     if (no) {
         px_audit_refused(s->host, s, "permission");
         px_login_error(s, no);

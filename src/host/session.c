@@ -144,7 +144,7 @@ void px_session_tick(struct px_session *s, int64_t now) {
 /* ---- dispatch ---- */
 
 /* However the client came: over the relay its address is what the server said of it. */
-static bool allowed(const struct px_session *s) {
+bool px_session_allowed(const struct px_session *s) {
     const struct px_host_config *c = s->host->config;
     for (size_t i = 0; i < c->n_allow; i++)
         if (px_addr_in_block(&s->peer, &c->allow[i]))
@@ -154,7 +154,7 @@ static bool allowed(const struct px_session *s) {
 
 /* Every way to a login comes through here. */
 static void start_login(struct px_session *s) {
-    if (!allowed(s)) {
+    if (!px_session_allowed(s)) {
         px_audit_refused(s->host, s, "address");
         px_login_error(s, "Your ip is blocked by the peer");
         px_session_end(s, NULL);

@@ -126,6 +126,7 @@ void px_session_end(struct px_session *s, const char *reason);
 /* The login is complete: what the session is for begins. */
 void px_session_authorised(struct px_session *s);
 bool px_session_is_desktop(const struct px_session *s); /* and active */
+bool px_session_allowed(const struct px_session *s);    /* to come from where it does */
 
 /* login.c */
 void px_login_asker(const struct px_session *s, struct px_asker *ret); /* lends from @s */
@@ -133,6 +134,9 @@ void px_login_start(struct px_session *s);
 void px_login_request(struct px_session *s, const Pxs__LoginRequest *r);
 void px_login_2fa(struct px_session *s, const Pxs__Auth2FA *a);
 void px_login_error(struct px_session *s, const char *text);
+void px_login_send_permission(struct px_session *s, enum px_permission p, bool on);
+/* Why there are no sessions for what it asked for; NULL: there are, or it has not asked yet. */
+const char *px_login_forbidden(const struct px_session *s);
 void px_login_send_peer_info(struct px_session *s);
 /* The displays, as PeerInfo after login (Message.peer_info). */
 void px_login_send_displays(struct px_session *s);
@@ -140,6 +144,7 @@ void px_login_send_displays(struct px_session *s);
 /* desk.c: a remote desktop */
 void px_desk_start(struct px_session *s);
 void px_desk_stop(struct px_session *s);
+void px_desk_permissions_changed(struct px_session *s);
 void px_desk_message(struct px_session *s, const Pxs__Message *m);
 void px_desk_options(struct px_session *s, const Pxs__OptionMessage *m);
 void px_desk_send_cursor(struct px_session *s);

@@ -1,6 +1,6 @@
 /* src/phoenix-host/main.c - the host program: options and wiring */
 #include "base/log.h"
-#include "host/host.h"
+#include "host/reconfigure.h"
 #include "target.h"
 #include <getopt.h>
 #include <limits.h>
@@ -41,7 +41,8 @@ static void on_signal(uv_signal_t *s, int signum) {
     stop(s->data);
 }
 
-/* Only a configuration that would be taken ends the sessions; they come back by themselves. */
+/* What cannot be taken over while sessions go on ends them; they come back by themselves. A wrong
+ * configuration changes nothing. */
 static void on_settled(uv_timer_t *t) {
     struct program *p = t->data;
     struct px_host_config config = {0};
@@ -50,10 +51,13 @@ static void on_settled(uv_timer_t *t) {
         px_error("the changed configuration is not taken: %s", err.msg);
         return;
     }
+    p->again = !px_host_can_take(&p->host, &config);
+    px_info("the configuration has changed%s", p->again ? ": starting anew" : "");
+    if (!p->again)
+        px_host_take(&p->host, &config);
     px_host_config_fini(&config);
-    px_info("the configuration has changed");
-    p->again = true;
-    stop(p);
+    if (p->again)
+        stop(p);
 }
 
 static void on_file(uv_fs_event_t *w, const char *name, int events, int status) {

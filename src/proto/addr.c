@@ -123,8 +123,9 @@ static int parse_ip(const char *text, uint8_t ret[16]) {
     }
     if (inet_pton(AF_INET6, text, v6) != 1)
         return -EINVAL;
+    static const uint8_t any[16]; /* "::": who says that does not mean 0.0.0.0 */
     struct px_addr a = from_v6(v6, 0);
-    memcpy(ret, a.ip, 16);
+    memcpy(ret, memcmp(v6, any, 16) == 0 ? any : a.ip, 16);
     return 0;
 }
 

@@ -1,7 +1,8 @@
 /* src/proto/addr.h - an IP address with port, and its blurred form inside messages
  *
  * One normal form: IPv4 is held as ::ffff:a.b.c.d, however it came (mapped, compatible or plain),
- * so that two addresses are the same exactly when the structs are. ::1 stays IPv6.
+ * so that two addresses are the same exactly when the structs are. ::1 stays IPv6, and so does a
+ * "::" that somebody wrote; in a blurred address it is 0.0.0.0, as the official server reads it.
  *
  * Blurred ("mangled") IPv4: V = (port + (t mod 2^16)) + t*2^17 + (ip + t)*2^49, stored little
  * endian, trailing zero bytes stripped; t is any 32-bit number. IPv6: 16 bytes and the port, little

@@ -72,6 +72,8 @@ static void ipv4_has_one_form_however_it_came(void **state) {
     px_assert_ok(px_addr_parse("::1", 0, &a, NULL));
     assert_false(px_addr_is_v4(&a));
     assert_true(px_addr_is_loopback(&a));
+    px_assert_ok(px_addr_parse("[::]:5", 0, &a, NULL));
+    assert_false(px_addr_is_v4(&a));
 }
 
 static void parse_says_what_is_wrong(void **state) {

@@ -1,5 +1,6 @@
 /* tests/host/fixture.c - an X server, a phoenix-host in front of it, and clients */
 #include "fixture.h"
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/proc.h"
@@ -113,26 +114,62 @@ void fixture_x(bool dummy) {
     f.height = s->height_in_pixels;
 }
 
-static void write_file(const char *name, const char *text) {
+void put_file(const char *name, const char *text) {
     char path[128];
     snprintf(path, sizeof(path), "%s/%s", f.dir, name);
     assert_int_equal(px_file_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, NULL), 0);
 }
 
-void fixture_host(const char *extra) {
-    char config[2048], path[128], line[16];
-    int out[2];
-    write_file("identity", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8DoQe/884Qvh1w3Rjn"
-                           "S8CZZ+TWMJulDV8d3IZkElUxuA==\n");
-    write_file("password", PASSWORD "\n");
+char *get_file(const char *name) {
+    char path[128];
+    char *text = NULL;
+    snprintf(path, sizeof(path), "%s/%s", f.dir, name);
+    return px_file_read(AT_FDCWD, path, 1 << 20, &text, NULL, NULL) < 0 ? px_strdup("") : text;
+}
+
+unsigned count_words(const char *text, const char *word) {
+    unsigned n = 0;
+    for (const char *p = text; (p = strstr(p, word)); p++)
+        n++;
+    return n;
+}
+
+static const char *unless_said(const char *extra, const char *key, const char *value) {
+    return strstr(extra, key) ? "" : value;
+}
+
+void fixture_config(const char *extra) {
+    char config[2048];
     snprintf(config, sizeof(config),
              "{\"id\": \"" ID "\", \"display\": \"%s\", \"identity_file\": \"%s/identity\", "
-             "\"password_file\": \"%s/password\", \"direct\": [\"127.0.0.1:0\"], "
-             "\"audit_log\": \"%s/audit\", "
-             "\"state_dir\": \"%s/state\"%s%s%s}",
+             "\"password_file\": \"%s/password\", \"audit_log\": \"%s/audit\", "
+             "\"state_dir\": \"%s/state\"%s%s%s%s}",
              f.display, f.dir, f.dir, f.dir, f.dir,
-             strstr(extra, "\"banner\"") ? "" : ", \"banner\": false", *extra ? ", " : "", extra);
-    write_file("host.json", config);
+             unless_said(extra, "\"direct\"", ", \"direct\": [\"127.0.0.1:0\"]"),
+             unless_said(extra, "\"banner\"", ", \"banner\": false"), *extra ? ", " : "", extra);
+    put_file("host.json", config);
+}
+
+/* Tells a change of the configuration from the ones before. */
+static bool has_taken(void *count) {
+    px_cleanup_free char *log = get_file("phoenix-host.log");
+    return count_words(log, "the configuration has changed") > *(unsigned *)count;
+}
+
+void fixture_change(const char *extra) {
+    px_cleanup_free char *log = get_file("phoenix-host.log");
+    unsigned before = count_words(log, "the configuration has changed");
+    fixture_config(extra);
+    assert_true(wait_for(has_taken, &before, 20 * SECOND));
+}
+
+void fixture_host(const char *extra) {
+    char path[128], line[16];
+    int out[2];
+    put_file("identity", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8DoQe/884Qvh1w3Rjn"
+                         "S8CZZ+TWMJulDV8d3IZkElUxuA==\n");
+    put_file("password", PASSWORD "\n");
+    fixture_config(extra);
     snprintf(path, sizeof(path), "%s/host.json", f.dir);
     setenv("HOME", f.dir, 1);
     assert_int_equal(pipe2(out, O_CLOEXEC), 0);
@@ -141,9 +178,32 @@ void fixture_host(const char *extra) {
     assert_non_null(argv[0]);
     f.host_pid = spawn(argv, out[1], -1);
     close(out[1]);
-    assert_true(read_line(out[0], line, sizeof(line)) > 0);
+    if (!strstr(extra, "\"direct\": []")) {
+        assert_true(read_line(out[0], line, sizeof(line)) > 0);
+        f.port = atoi(line);
+    }
     close(out[0]);
-    f.port = atoi(line);
+}
+
+void fixture_end_x(void) {
+    kill(f.x_pid, SIGKILL);
+    waitpid(f.x_pid, NULL, 0);
+    f.x_pid = 0;
+    xcb_disconnect(f.x);
+    f.x = NULL;
+}
+
+void fixture_x_again(void) {
+    const char *const argv[] = {"Xvfb",        f.display,   "-screen", "0",
+                                "1280x720x24", "-nolisten", "tcp",     NULL};
+    f.x_pid = run(argv);
+    for (int i = 0; i < 200 && (!f.x || xcb_connection_has_error(f.x)); i++) {
+        px_sleep_us(50000);
+        xcb_disconnect(f.x);
+        f.x = xcb_connect(f.display, NULL);
+    }
+    assert_int_equal(xcb_connection_has_error(f.x), 0);
+    f.root = xcb_setup_roots_iterator(xcb_get_setup(f.x)).data->root;
 }
 
 void fixture_stop_host(void) {

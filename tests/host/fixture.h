@@ -29,8 +29,20 @@ extern struct fixture f;
 void fixture_x(bool dummy);
 /* Starts the host; @extra is JSON put into its configuration ("" or "\"permissions\": {..}"). */
 void fixture_host(const char *extra);
+/* Only writes that configuration. */
+void fixture_config(const char *extra);
+/* Writes it anew for a host that runs, and waits until that has seen it. */
+void fixture_change(const char *extra);
 void fixture_stop_host(void);
+/* Kills the X server; the second one starts an Xvfb in its place. */
+void fixture_end_x(void);
+void fixture_x_again(void);
 int fixture_end(void **state);
+
+/* Files of f.dir; get_file's text is the caller's, "" when there is none. */
+void put_file(const char *name, const char *text);
+char *get_file(const char *name);
+unsigned count_words(const char *text, const char *word);
 
 /* Connected, not logged in. */
 struct px_client *dial(void);

@@ -3,7 +3,6 @@
 #include "fixture.h"
 #include "host/xdisplay.h"
 #include <pthread.h>
-#include <signal.h>
 #include <sys/wait.h>
 
 static void ask_size(struct px_client *c, int width, int height) {
@@ -107,21 +106,9 @@ static void sessions_outlive_the_x_server(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
     px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
     px_message_free(await_frame(c, d, 3 * SECOND));
-    kill(f.x_pid, SIGKILL);
-    waitpid(f.x_pid, NULL, 0);
-    f.x_pid = 0;
-    xcb_disconnect(f.x);
-    f.x = NULL;
+    fixture_end_x();
     px_message_free(await_frame(c, d, 3 * SECOND)); /* dark */
-    const char *const argv[] = {"Xvfb",        f.display,   "-screen", "0",
-                                "1280x720x24", "-nolisten", "tcp",     NULL};
-    f.x_pid = run(argv);
-    for (int i = 0; i < 100 && (!f.x || xcb_connection_has_error(f.x)); i++) {
-        px_sleep_us(50000);
-        xcb_disconnect(f.x);
-        f.x = xcb_connect(f.display, NULL);
-    }
-    f.root = xcb_setup_roots_iterator(xcb_get_setup(f.x)).data->root;
+    fixture_x_again();
     const int64_t until = px_now_us() + 5 * SECOND;
     uint32_t seen = 0;
     while ((seen & 0xff) < 200 && px_now_us() < until) {
