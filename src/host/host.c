@@ -196,7 +196,7 @@ static int open_audit(struct px_host *h, struct px_error *err) {
 }
 
 static int start_video(struct px_host *h, struct px_error *err) {
-    int r = px_encoders_new(h->config->encoder, &h->encoders, err);
+    const int r = h->encoders ? 0 : px_encoders_new(h->config->encoder, &h->encoders, err);
     if (r < 0)
         return r;
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);

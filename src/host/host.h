@@ -40,7 +40,7 @@ struct px_host {
     uv_loop_t *loop;
     struct px_host_config *config; /* lent */
     char user[64], hostname[128];
-    struct px_encoders *encoders;
+    struct px_encoders *encoders; /* may be set before the start (tests); taken */
     struct px_video *video;
     bool screen_there;
     int width, height; /* of the screen; 0: nothing known yet */

@@ -20,7 +20,8 @@ struct px_share {
     struct px_host *host;
     struct px_vstream *stream;
     struct px_vstream_opts opts;
-    bool alone, failed;
+    bool alone;
+    int64_t failed_us; /* its stream makes no more packets; 0: it does */
     struct px_viewer *viewers;
     uv_timer_t patience;
     bool waiting;
@@ -106,7 +107,7 @@ static bool same(const struct px_vstream_opts *a, const struct px_vstream_opts *
 
 static struct px_share *find_share(struct px_host *h, const struct px_vstream_opts *o) {
     for (struct px_share *sh = h->shares; sh; sh = sh->next)
-        if (!sh->alone && !sh->failed && same(&sh->opts, o))
+        if (!sh->alone && !sh->failed_us && same(&sh->opts, o))
             return sh;
     return NULL;
 }
@@ -298,6 +299,11 @@ static void tick(struct px_viewer *v, int64_t now) {
     const struct px_session *s = v->session;
     if (!v->share)
         return;
+    if (v->share->failed_us && now - v->share->failed_us > PX_ENCODER_SHUN_US) {
+        leave(v);
+        px_viewer_join(v->session);
+        return;
+    }
     /* The probe waits behind what is queued in the network: a long one means that we fill it. */
     if (v->line_kbps && s->last_delay_ms > s->min_delay_ms + 200) {
         v->line_kbps = v->line_kbps * 8 / 10;
@@ -353,28 +359,37 @@ static void on_screen(void *data, bool there, const struct px_error *why) {
     h->screen_there = there;
 }
 
-/* An encoder that gives up takes its codec with it, for these viewers; VP9 remains. */
+/* What failed is not asked for again: first full chroma goes, then the codec. VP9 comes last again,
+ * since every client decodes it. False: only that is left, and it has failed just now. */
+static bool fall_back(struct px_session *s, const struct px_vstream_opts *failed) {
+    struct px_options *o = &s->options;
+    if (failed->i444)
+        o->want_i444 = false;
+    else
+        o->can &= ~(1u << failed->codec);
+    if (failed->i444 || failed->codec != PX_CODEC_VP9) {
+        o->can |= 1u << PX_CODEC_VP9;
+        return true;
+    }
+    if (px_options_codec(o, s->host->encoders) != PX_CODEC_VP9)
+        return true;
+    o->can |= 1u << PX_CODEC_VP9;
+    return false;
+}
+
+/* An encoder that gives up takes its codec with it, for these viewers. Who decodes no other keeps
+ * the last picture until the encoder may be tried again. */
 static void on_stream_failed(void *data, void *stream_data, const struct px_error *why) {
     struct px_share *sh = stream_data;
-    px_warning("video: %s fails: %s", px_codec_name(sh->opts.codec), why->msg);
-    sh->failed = true;
-    struct px_viewer *v;
-    const bool last_resort = sh->opts.codec == PX_CODEC_VP9 && !sh->opts.i444;
-    if (last_resort)
-        return;
-    while ((v = sh->viewers)) {
-        struct px_options *o = &v->session->options;
-        const bool last = !v->next;
-        if (sh->opts.i444)
-            o->want_i444 = false;
-        else {
-            o->can &= ~(1u << sh->opts.codec);
-            o->can |= 1u << PX_CODEC_VP9;
-        }
-        leave(v);
+    const struct px_vstream_opts failed = sh->opts;
+    px_warning("video: %s fails: %s", px_codec_name(failed.codec), why->msg);
+    sh->failed_us = px_now_us();
+    for (struct px_viewer *v = sh->viewers, *next; v; v = next) {
+        next = v->next;
+        if (!fall_back(v->session, &failed))
+            continue;
+        leave(v); /* the last one closes @sh */
         px_viewer_join(v->session);
-        if (last)
-            return;
     }
 }
 

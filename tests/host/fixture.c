@@ -163,12 +163,16 @@ void fixture_change(const char *extra) {
     assert_true(wait_for(has_taken, &before, 20 * SECOND));
 }
 
-void fixture_host(const char *extra) {
-    char path[128], line[16];
-    int out[2];
+void fixture_files(void) {
     put_file("identity", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8DoQe/884Qvh1w3Rjn"
                          "S8CZZ+TWMJulDV8d3IZkElUxuA==\n");
     put_file("password", PASSWORD "\n");
+}
+
+void fixture_host(const char *extra) {
+    char path[128], line[16];
+    int out[2];
+    fixture_files();
     fixture_config(extra);
     snprintf(path, sizeof(path), "%s/host.json", f.dir);
     setenv("HOME", f.dir, 1);

@@ -29,6 +29,8 @@ extern struct fixture f;
 void fixture_x(bool dummy);
 /* Starts the host; @extra is JSON put into its configuration ("" or "\"permissions\": {..}"). */
 void fixture_host(const char *extra);
+/* Writes the identity and the password. */
+void fixture_files(void);
 /* Only writes that configuration. */
 void fixture_config(const char *extra);
 /* Writes it anew for a host that runs, and waits until that has seen it. */
