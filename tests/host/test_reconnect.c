@@ -1,0 +1,258 @@
+/* tests/host/test_reconnect.c - clients that come and go a thousand times, in every way there is
+ *
+ * Another one watches all the while: its pictures go on, and afterwards the host holds what it held
+ * before. */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "fixture.h"
+#include <dirent.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#define WARM 100
+#define TIMES 1000
+#define MEMORY_KB (8 * 1024) /* what a leak of 8 kB a client would fill */
+#define STALL_US (20 * SECOND)
+#define LARGE_BYTES (2 * 1024 * 1024)
+
+static const struct px_client_login as_viewer = {.username = ID, .password = PASSWORD};
+
+/* ---- who watches ---- */
+
+static struct {
+    struct px_client *client;
+    pthread_t thread;
+    atomic_bool stop;
+    atomic_uint frames;
+    atomic_llong longest_us; /* between two pictures, of a screen that never rests */
+} watcher;
+
+static void *watch(void *data) {
+    int64_t last = px_now_us();
+    while (!watcher.stop) {
+        Pxs__Message *m = NULL;
+        const int r = px_client_recv(watcher.client, px_now_us() + SECOND / 10, &m, NULL);
+        if (r < 0)
+            break;
+        if (r == 0 || m->item_case != PXS__MESSAGE__ITEM_VIDEO_FRAME) {
+            px_message_free(m);
+            continue;
+        }
+        px_message_free(m);
+        const int64_t now = px_now_us();
+        if (now - last > watcher.longest_us)
+            watcher.longest_us = now - last;
+        last = now;
+        watcher.frames++;
+    }
+    return NULL;
+}
+
+/* ---- who comes and goes ---- */
+
+static void only_connects(void) {
+    px_client_close(dial());
+}
+
+static void leaves_before_the_login(void) {
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    px_assert_ok(px_client_wait_hash(c, 10 * SECOND, NULL));
+}
+
+static void logs_in_and_leaves(void) {
+    px_client_close(login(&as_viewer));
+}
+
+static void says_goodbye(void) {
+    px_cleanup(px_client_closep) struct px_client *c = login(&as_viewer);
+    send_hex(c, "9A01034A0178"); /* close_reason "x" */
+}
+
+static void leaves_in_a_frame_of_its_own(void) {
+    px_cleanup(px_client_closep) struct px_client *c = login(&as_viewer);
+    px_assert_ok(px_client_send_raw(c, "\xa2\x0f\x12", 3, NULL)); /* a frame of 1000 bytes begins */
+}
+
+/* Pictures and all else that comes lie unread: the host gets a reset while it writes. */
+static void leaves_in_a_picture(void) {
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    const int small = 4096;
+    px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+    setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    px_assert_ok(px_client_login(c, &as_viewer, 10 * SECOND, &m, NULL));
+    px_assert_ok(px_client_refresh(c, NULL));
+    px_message_free(await(c, PXS__MESSAGE__ITEM_VIDEO_FRAME, 10 * SECOND));
+}
+
+static struct px_client *with_files(void) {
+    struct px_client_login l = as_viewer;
+    l.files_dir = f.dir;
+    return login(&l);
+}
+
+static void send_action(struct px_client *c, Pxs__FileAction *a) {
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    m.item_case = PXS__MESSAGE__ITEM_FILE_ACTION;
+    m.file_action = a;
+    px_assert_ok(px_client_send(c, &m, NULL));
+}
+
+static void await_response(struct px_client *c, Pxs__FileResponse__ResponseCase want) {
+    for (;;) {
+        px_cleanup(px_message_freep) Pxs__Message *m =
+            await(c, PXS__MESSAGE__ITEM_FILE_RESPONSE, 10 * SECOND);
+        assert_non_null(m);
+        if (m->file_response->response_case == want)
+            return;
+    }
+}
+
+static ProtobufCBinaryData bytes(const char *s) {
+    return (ProtobufCBinaryData){strlen(s), (uint8_t *)s};
+}
+
+/* After the first block of many. */
+static void leaves_in_a_download(void) {
+    px_cleanup(px_client_closep) struct px_client *c = with_files();
+    px_cleanup_free char *path = px_asprintf("%s/large", f.dir);
+    Pxs__FileSend s = PXS__FILE_SEND__INIT;
+    Pxs__FileSendConfirm k = PXS__FILE_SEND_CONFIRM__INIT;
+    Pxs__FileAction a = PXS__FILE_ACTION__INIT;
+    s.id = k.id = 7;
+    s.path = bytes(path);
+    a.action_case = PXS__FILE_ACTION__ACTION_SEND;
+    a.send = &s;
+    send_action(c, &a);
+    await_response(c, PXS__FILE_RESPONSE__RESPONSE_DIGEST);
+    k.decision_case = PXS__FILE_SEND_CONFIRM__DECISION_OFFSET_BLK;
+    a.action_case = PXS__FILE_ACTION__ACTION_SEND_CONFIRM;
+    a.send_confirm = &k;
+    send_action(c, &a);
+    await_response(c, PXS__FILE_RESPONSE__RESPONSE_BLOCK);
+}
+
+/* After one block of what it promised. */
+static void leaves_in_an_upload(void) {
+    px_cleanup(px_client_closep) struct px_client *c = with_files();
+    static char data[1000];
+    Pxs__FileEntry e = PXS__FILE_ENTRY__INIT, *list[] = {&e};
+    Pxs__FileReceive r = PXS__FILE_RECEIVE__INIT;
+    Pxs__FileAction a = PXS__FILE_ACTION__INIT;
+    Pxs__FileDigest d = PXS__FILE_DIGEST__INIT;
+    Pxs__FileBlock b = PXS__FILE_BLOCK__INIT;
+    Pxs__FileResponse out = PXS__FILE_RESPONSE__INIT;
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    e.entry_type = PX_FILE_FILE;
+    e.name = bytes("upload");
+    e.size = d.file_size = LARGE_BYTES;
+    r.id = d.id = b.id = 9;
+    r.path = bytes(f.dir);
+    r.n_files = 1;
+    r.files = list;
+    a.action_case = PXS__FILE_ACTION__ACTION_RECEIVE;
+    a.receive = &r;
+    send_action(c, &a);
+    m.item_case = PXS__MESSAGE__ITEM_FILE_RESPONSE;
+    m.file_response = &out;
+    out.response_case = PXS__FILE_RESPONSE__RESPONSE_DIGEST;
+    out.digest = &d;
+    px_assert_ok(px_client_send(c, &m, NULL));
+    b.data = (ProtobufCBinaryData){sizeof(data), (uint8_t *)data};
+    out.response_case = PXS__FILE_RESPONSE__RESPONSE_BLOCK;
+    out.block = &b;
+    px_assert_ok(px_client_send(c, &m, NULL));
+}
+
+static void (*const ways[])(void) = {
+    only_connects,       logs_in_and_leaves,   leaves_before_the_login,      logs_in_and_leaves,
+    says_goodbye,        logs_in_and_leaves,   leaves_in_a_frame_of_its_own, logs_in_and_leaves,
+    leaves_in_a_picture, leaves_in_a_download, logs_in_and_leaves,           leaves_in_an_upload};
+
+/* ---- what the host holds ---- */
+
+static unsigned n_fds(void) {
+    char path[64];
+    unsigned n = 0;
+    snprintf(path, sizeof(path), "/proc/%d/fd", (int)f.host_pid);
+    DIR *d = opendir(path);
+    assert_non_null(d);
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n;
+}
+
+static long private_kb(void) {
+    char path[64], line[128];
+    long sum = 0, kb;
+    snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)f.host_pid);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file))
+        if (sscanf(line, "Private_Clean: %ld", &kb) == 1 ||
+            sscanf(line, "Private_Dirty: %ld", &kb) == 1)
+            sum += kb;
+    fclose(file);
+    return sum;
+}
+
+static bool holds_no_more_fds(void *before) {
+    return n_fds() <= *(unsigned *)before;
+}
+
+static void come_and_go(unsigned times) {
+    static uint32_t colour;
+    for (unsigned i = 0; i < times; i++) {
+        paint(700, 100, 50, 50, colour += 0x010305);
+        ways[i % PX_N_ELEMENTS(ways)]();
+    }
+}
+
+static void a_thousand_clients_leave_nothing_behind_and_the_viewer_alone(void **state) {
+    watcher.client = login(&as_viewer);
+    unsigned fds = n_fds(); /* with the watcher's */
+    assert_int_equal(pthread_create(&watcher.thread, NULL, watch, NULL), 0);
+    come_and_go(WARM); /* what is made once is made */
+    assert_true(wait_for(holds_no_more_fds, &fds, 20 * SECOND));
+    const long before = private_kb();
+    const unsigned frames = watcher.frames;
+    come_and_go(TIMES);
+    assert_true(wait_for(holds_no_more_fds, &fds, 20 * SECOND));
+    const long after = private_kb();
+    const unsigned seen = watcher.frames;
+    paint(700, 100, 50, 50, 0xffffff);
+    watcher.stop = true;
+    pthread_join(watcher.thread, NULL);
+    print_message(
+        "# private memory: %ld kB, after %d clients %ld kB; pictures: %u, the longest wait "
+        "for one %lld ms\n",
+        before, TIMES, after, seen - frames, watcher.longest_us / 1000);
+    assert_true(after < before + MEMORY_KB);
+    assert_true(seen > frames);
+    assert_true(watcher.longest_us < STALL_US);
+    px_cleanup(px_message_freep) Pxs__Message *m = await_frame(watcher.client, NULL, 10 * SECOND);
+    assert_non_null(m);
+    px_client_close(watcher.client);
+}
+
+static int start(void **state) {
+    char path[128];
+    fixture_x(false);
+    fixture_host("");
+    snprintf(path, sizeof(path), "%s/large", f.dir);
+    px_cleanup_free char *bytes = px_new0(char, LARGE_BYTES);
+    for (size_t i = 0; i < LARGE_BYTES; i++)
+        bytes[i] = (char)(i * 2654435761u >> 13);
+    px_assert_ok(px_file_write_atomic(AT_FDCWD, path, bytes, LARGE_BYTES, 0600, NULL));
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_thousand_clients_leave_nothing_behind_and_the_viewer_alone),
+    };
+    return cmocka_run_group_tests(tests, start, fixture_end);
+}
