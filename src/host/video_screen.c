@@ -82,7 +82,9 @@ void px_video_check_screen(struct px_video *v) {
     }
     px_screen_size(v->screen, &width, &height);
     set_size(v, width, height);
-    if (px_screen_changed(v->screen) && v->times.damage_us == 0)
+    if (!v->streams)
+        v->times.damage_us = 0; /* nobody waits for what changes now */
+    else if (px_screen_changed(v->screen) && v->times.damage_us == 0)
         v->times.damage_us = px_now_us();
 }
 

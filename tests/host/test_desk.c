@@ -5,6 +5,7 @@
 #include "fixture.h"
 #include "proto/frame.h"
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <png.h>
@@ -753,6 +754,31 @@ static void metrics_tell_each_stage(void **state) {
     }
 }
 
+/* The number after @name in what read_metrics() gave; 0: it is not there. */
+static double metric(const char *name) {
+    px_cleanup_free char *text = read_metrics();
+    const char *at = strstr(text, name);
+    return at ? strtod(at + strlen(name), NULL) : 0;
+}
+
+#define WAIT_SUM "_sum{stage=\"wait\",codec=\"vp9\"} "
+
+static bool nobody_watches(void *data) {
+    return metric("\nphoenix_host_viewers ") == 0;
+}
+
+/* A screen that changes while nobody watches makes nobody wait. */
+static void waiting_begins_with_a_viewer(void **state) {
+    const int64_t alone_us = 4 * SECOND;
+    assert_true(wait_for(nobody_watches, NULL, 10 * SECOND));
+    paint(200, 100, 100, 100, 0x00ff00);
+    const double before = metric(WAIT_SUM);
+    px_sleep_us(alone_us);
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    px_message_free(await_frame(c, NULL, 10 * SECOND));
+    assert_true(metric(WAIT_SUM) - before < (double)alone_us / 1e6);
+}
+
 static void calls_and_privacy_are_declined_so_that_clients_say_so(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
     send_hex(c, "BA010408051001"); /* voice call: timestamp in field 1, is_connect */
@@ -857,6 +883,41 @@ static void reconnecting_many_times_leaves_the_host_as_it_was(void **state) {
     assert_non_null(m);
 }
 
+#define GOODBYE                                                                                    \
+    "\x80\x9a\x01\x1d\x4a\x1b"                                                                     \
+    "Closed manually by the peer"
+
+/* Both ways: a client's word ends its session; the host says why before it goes. */
+static void item_59_a_reason_comes_first_and_then_the_end(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    uint8_t code = 38;
+    send_hex(c, "7A06080120264801");
+    assert_true(wait_for(key_down_check, &code, 10 * SECOND));
+    px_assert_ok(px_client_send_raw(c, GOODBYE, sizeof(GOODBYE) - 1, NULL));
+    assert_true(is_closed(c, 10 * SECOND));
+    assert_true(wait_for(key_up_check, &code, 10 * SECOND));
+    px_cleanup(px_client_closep) struct px_client *d = desktop(NULL);
+    px_message_free(await_frame(d, NULL, 10 * SECOND));
+    kill(f.host_pid, SIGTERM);
+    static const char want[] = "\x9a\x01\x13\x4a\x11"
+                               "Reset by the peer";
+    const int64_t until = px_now_us() + 10 * SECOND;
+    const uint8_t *body;
+    size_t size;
+    bool said = false;
+    struct px_error err = {0};
+    int r;
+    while ((r = px_client_recv_body(d, until, &body, &size, &err)) > 0) {
+        assert_false(said); /* it is the last */
+        said = size == sizeof(want) - 1 && memcmp(body, want, size) == 0;
+    }
+    assert_true(said);
+    assert_int_equal(r, -EPIPE);
+    assert_string_equal(err.msg, "the host closed the connection"); /* a FIN, no reset */
+    fixture_stop_host();
+    start_host();
+}
+
 /* Last: it holds this address off for a minute. */
 static void item_29_seven_wrong_proofs_mean_wait(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = dial();
@@ -920,7 +981,9 @@ int main(void) {
         cmocka_unit_test(screenshots_that_cannot_be_are_declined_with_words),
         cmocka_unit_test(message_query_tells_the_display),
         cmocka_unit_test(metrics_tell_each_stage),
+        cmocka_unit_test(waiting_begins_with_a_viewer),
         cmocka_unit_test(reconnecting_many_times_leaves_the_host_as_it_was),
+        cmocka_unit_test(item_59_a_reason_comes_first_and_then_the_end),
         cmocka_unit_test(item_29_seven_wrong_proofs_mean_wait),
     };
     return cmocka_run_group_tests(tests, start, fixture_end);
