@@ -23,7 +23,7 @@ run="lxc e2fsprogs mmdebstrap debian-archive-keyring ca-certificates iproute2 zs
 
 # Only for the tests.
 test="systemd iproute2 nftables procps btrfs-progs python3 python3-jsonschema python3-yaml mandoc bash-completion clang-format socat jq
-    xvfb xserver-xorg-core xserver-xorg-video-dummy xterm xclip x11-utils x11-xserver-utils pulseaudio pulseaudio-utils"
+    xvfb xserver-xorg-core xserver-xorg-video-dummy xterm xclip x11-utils x11-xserver-utils pulseaudio pulseaudio-utils valgrind"
 fuzz="clang llvm libclang-rt-dev"
 
 missing() { # the packages of the list that are not installed; one question for all of them

@@ -380,5 +380,6 @@ int px_host_config_load(const char *path, struct px_host_config *ret, struct px_
         return px_wrap(err, r, "%s", path);
     }
     *ret = c;
+    sodium_memzero(&c, sizeof(c)); /* secrets lie in one place */
     return 0;
 }

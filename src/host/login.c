@@ -250,21 +250,6 @@ void px_login_request(struct px_session *s, const Pxs__LoginRequest *r) {
         px_session_authorised(s);
 }
 
-static bool is_code(const struct px_host_config *c, const char *code) {
-    bool right = false;
-    const int64_t now = (int64_t)time(NULL);
-    char given[7] = "";
-    if (strlen(code) == 6)
-        memcpy(given, code, 6);
-    for (int step = -1; step <= 1; step++) {
-        char want[7];
-        px_totp(c->totp, c->totp_size, now + step * 30, want);
-        right |= sodium_memcmp(want, given, 6) == 0;
-        sodium_memzero(want, sizeof(want));
-    }
-    return right;
-}
-
 void px_login_2fa(struct px_session *s, const Pxs__Auth2FA *a) {
     struct px_asker who;
     const char *no = held_off(s, &s->host->guard_2fa);
@@ -273,7 +258,8 @@ void px_login_2fa(struct px_session *s, const Pxs__Auth2FA *a) {
         px_login_error(s, no);
         return;
     }
-    if (!is_code(s->host->config, a->code)) {
+    const struct px_host_config *c = s->host->config;
+    if (!px_totp_check(c->totp, c->totp_size, (int64_t)time(NULL), a->code)) {
         px_guard_failed(&s->host->guard_2fa, &s->peer, px_now_us());
         px_audit_refused(s->host, s, "code");
         px_login_error(s, "Wrong 2FA Code");

@@ -84,6 +84,7 @@ static int seal_key(const uint8_t host_pk[PX_BOX_KEY_BYTES], struct px_secure *r
     if (r != 0)
         return px_fail(err, -EPROTO, "the host's session key is not usable");
     *ret = s;
+    sodium_memzero(&s, sizeof(s));
 
     Pxs__PublicKey msg = PXS__PUBLIC_KEY__INIT;
     msg.asymmetric_value = (ProtobufCBinaryData){sizeof(pk), pk};

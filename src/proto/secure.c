@@ -27,6 +27,7 @@ int px_secure_accept(const struct px_secure_offer *offer, struct px_bytes client
                              offer->sk) != 0)
         return px_fail(err, -EPROTO, "key exchange does not open");
     *ret = s;
+    sodium_memzero(&s, sizeof(s));
     return 0;
 }
 
@@ -49,6 +50,7 @@ int px_secure_connect(const uint8_t sign_pk[PX_SIGN_PK_BYTES], struct px_bytes s
     if (r != 0)
         return px_fail(err, -EPROTO, "server's key is not usable");
     *ret = s;
+    sodium_memzero(&s, sizeof(s));
     return 0;
 }
 

@@ -120,5 +120,7 @@ bool px_login_check(const uint8_t h1[PX_PROOF_BYTES], const char *challenge, con
                     size_t size) {
     uint8_t want[PX_PROOF_BYTES];
     px_login_proof(h1, challenge, want);
-    return size == PX_PROOF_BYTES && sodium_memcmp(want, proof, PX_PROOF_BYTES) == 0;
+    const bool right = size == PX_PROOF_BYTES && sodium_memcmp(want, proof, PX_PROOF_BYTES) == 0;
+    sodium_memzero(want, sizeof(want));
+    return right;
 }

@@ -1,4 +1,4 @@
-/* src/proto/sha1.c - SHA-1 of short text, for the WebSocket handshake only */
+/* src/proto/sha1.c - SHA-1 of short text, for the WebSocket handshake and one-time codes */
 #include "proto/sha1.h"
 #include <assert.h>
 #include <string.h>
@@ -36,6 +36,8 @@ static void block(uint32_t h[5], const uint8_t *p) {
     }
     for (unsigned i = 0; i < 5; i++)
         h[i] += s[i];
+    explicit_bzero(w, sizeof(w)); /* it may have been a key */
+    explicit_bzero(s, sizeof(s));
 }
 
 void px_sha1(const void *data, size_t size, uint8_t ret[PX_SHA1_BYTES]) {
@@ -51,4 +53,5 @@ void px_sha1(const void *data, size_t size, uint8_t ret[PX_SHA1_BYTES]) {
         block(h, text + i);
     for (size_t i = 0; i < PX_SHA1_BYTES; i++)
         ret[i] = (uint8_t)(h[i / 4] >> (24 - 8 * (i % 4)));
+    explicit_bzero(text, sizeof(text));
 }

@@ -1,20 +1,27 @@
 /* tests/host/inside.c - a phoenix-host within the test's process */
 #include "inside.h"
+#include "host/session.h"
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
 
 static struct {
     uv_loop_t loop;
-    uv_async_t stop;
+    uv_async_t stop, adopt;
+    int fd; /* for @adopt */
     struct px_host host;
     struct px_host_config config;
     pthread_t thread;
     sem_t started;
 } in;
 
+static void on_adopt(uv_async_t *a) {
+    px_session_adopt(&in.host, in.fd, PX_WAY_PUNCHED);
+}
+
 static void on_stop(uv_async_t *a) {
-    uv_close((uv_handle_t *)a, NULL);
+    uv_close((uv_handle_t *)&in.stop, NULL);
+    uv_close((uv_handle_t *)&in.adopt, NULL);
     px_host_stop(&in.host);
 }
 
@@ -22,6 +29,7 @@ static void *serve(void *data) {
     struct px_error err = {0};
     uv_loop_init(&in.loop);
     uv_async_init(&in.loop, &in.stop, on_stop);
+    uv_async_init(&in.loop, &in.adopt, on_adopt);
     in.host.loop = &in.loop;
     in.host.config = &in.config;
     if (px_host_start(&in.host, &err) < 0)
@@ -46,6 +54,11 @@ void inside_start(const char *extra, struct px_encoders *encoders) {
     while (sem_wait(&in.started) < 0)
         ;
     assert_true(f.port > 0);
+}
+
+void inside_adopt(int fd) {
+    in.fd = fd;
+    uv_async_send(&in.adopt);
 }
 
 void inside_stop(void) {

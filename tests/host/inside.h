@@ -8,4 +8,6 @@
 
 /* @extra as for fixture_host(). @encoders: these instead of its own (NULL); taken. */
 void inside_start(const char *extra, struct px_encoders *encoders);
+/* A client's connection as if it had come through a server: encrypted. Takes @fd. */
+void inside_adopt(int fd);
 void inside_stop(void); /* all sessions end; its memory is given back */

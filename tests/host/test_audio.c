@@ -191,7 +191,9 @@ static int start(void **state) {
     char path[128];
     static char socket_arg[256];
     fixture_x(false);
-    if (!px_proc_find("pulseaudio") || !px_proc_find("pacat")) {
+    px_cleanup_free char *pulseaudio = px_proc_find("pulseaudio");
+    px_cleanup_free char *pacat = px_proc_find("pacat");
+    if (!pulseaudio || !pacat) {
         printf("1..0 # SKIP no PulseAudio here\n");
         fixture_end(NULL);
         exit(77);
