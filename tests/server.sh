@@ -13,7 +13,8 @@ done
 [ "$(id -u)" = 0 ] || { echo "1..0 # SKIP needs root"; exit 0; }
 [ -x "$program" ] || { echo "1..0 # SKIP '$program' is not built"; exit 0; }
 ulimit -n 20000 2>/dev/null || true
-exec unshare --net --mount bash -c '
+# In a PID namespace too: servers end with the test, however it ends.
+exec unshare --net --pid --fork --kill-child --mount-proc bash -c '
     ip link set lo up
     ip route add local 10.77.0.0/16 dev lo
     ip addr add 10.78.0.1/24 dev lo

@@ -1942,6 +1942,7 @@ def waiting_relay_connections_are_bounded_and_the_next_is_turned_away():
 
 def main():
     global S
+    tempfile.tempdir = tempfile.mkdtemp(prefix='pxt-server-')
     S = Server('--max-waiting=5000', '--connections-per-source=0')
     chosen = [t for t in sorted(tests, key=lambda t: t[0]) if not ONLY or str(t[0]) in ONLY]
     print('1..%d' % (len(chosen) + 1))
@@ -1978,9 +1979,7 @@ def main():
     log = open(S.dir + '/log').read()
     if log:
         print('# log of the server:\n# ' + log[-2000:].replace('\n', '\n# '))
-    import glob
-    for d in glob.glob(tempfile.gettempdir() + '/pxt-server-*'):
-        shutil.rmtree(d, ignore_errors=True)
+    shutil.rmtree(tempfile.tempdir, ignore_errors=True)
     sys.exit(1 if failed else 0)
 
 
