@@ -7,6 +7,7 @@
 # make fuzz       each fuzz target for FUZZ_SECONDS with libFuzzer
 
 BUILD ?= build
+SANITIZED ?= $(BUILD)-asan
 FILE ?= examples/quickstart.yaml
 FUZZ_SECONDS ?= 20
 PHOENIX = $(BUILD)/src/phoenix/phoenix
@@ -29,8 +30,8 @@ up: all
 
 test:
 	@packaging/install-deps.sh build run test
-	@tests/build $(BUILD)
-	@tests/run --programs $(BUILD) --unit $(BUILD)-asan $(TESTS)
+	@tests/build $(BUILD) $(SANITIZED)
+	@tests/run --programs $(BUILD) --unit $(SANITIZED) $(TESTS)
 
 install: all
 	@meson install -C $(BUILD) --no-rebuild
