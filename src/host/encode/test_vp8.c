@@ -1,14 +1,22 @@
-/* src/host/encode/test_vp8.c - the VP8 encoder for screens, seen through a client's decoder */
+/* src/host/encode/test_vp8.c - the VP8 encoder for screens, seen through clients' decoders
+ *
+ * Every picture of every test goes through libavcodec's decoder and through libvpx's, which is what
+ * stock clients have, and both must show the same to the bit. */
 #include "base/test.h"
 #include "host/encode/encoder.h"
 #include "proto/session.h"
 #include "session/decoder.h"
+#include <libavcodec/avcodec.h>
 #include <string.h>
+#include <vpx/vp8dx.h>
+#include <vpx/vpx_decoder.h>
 
 struct desk {
     struct px_encoders *all;
     struct px_encoder *enc;
     struct px_decoder *decoder;
+    AVCodecContext *av;
+    vpx_codec_ctx_t vpx;
     struct px_picture picture;
     struct px_packet packet;
     uint32_t random;
@@ -27,6 +35,9 @@ static void open_desk(struct desk *d, int width, int height, unsigned rate_kbps,
     *d = (struct desk){.all = px_encoders_of(tables, 1), .random = 1};
     px_assert_ok_err(px_encoder_open(d->all, &o, &d->enc, NULL), &(struct px_error){0});
     d->decoder = px_decoder_new();
+    d->av = avcodec_alloc_context3(avcodec_find_decoder(AV_CODEC_ID_VP8));
+    assert_int_equal(avcodec_open2(d->av, NULL, NULL), 0);
+    assert_int_equal(vpx_codec_dec_init(&d->vpx, vpx_codec_vp8_dx(), NULL, 0), VPX_CODEC_OK);
     px_picture_init(&d->picture, width, height, false);
 }
 
@@ -34,6 +45,8 @@ static void close_desk(struct desk *d) {
     px_encoder_close(d->enc);
     px_encoders_free(d->all);
     px_decoder_free(d->decoder);
+    avcodec_free_context(&d->av);
+    vpx_codec_destroy(&d->vpx);
     px_picture_fini(&d->picture);
 }
 
@@ -72,6 +85,29 @@ static void scroll(struct desk *d, int lines) {
     write_lines(d, d->picture.height - lines, d->picture.height);
 }
 
+static void decoders_agree(struct desk *d) {
+    AVPacket *packet = av_packet_alloc();
+    AVFrame *av = av_frame_alloc();
+    assert_int_equal(av_new_packet(packet, (int)d->packet.size), 0);
+    memcpy(packet->data, d->packet.data, d->packet.size);
+    assert_int_equal(avcodec_send_packet(d->av, packet), 0);
+    assert_int_equal(avcodec_receive_frame(d->av, av), 0);
+    vpx_codec_iter_t iter = NULL;
+    assert_int_equal(vpx_codec_decode(&d->vpx, d->packet.data, (unsigned)d->packet.size, NULL, 0),
+                     VPX_CODEC_OK);
+    const vpx_image_t *vpx = vpx_codec_get_frame(&d->vpx, &iter);
+    assert_non_null(vpx);
+    assert_int_equal(vpx->d_w, av->width);
+    assert_int_equal(vpx->d_h, av->height);
+    for (int plane = 0; plane < 3; plane++)
+        for (int y = 0; y < plane_height(d, plane); y++)
+            assert_memory_equal(vpx->planes[plane] + (ptrdiff_t)y * vpx->stride[plane],
+                                av->data[plane] + (ptrdiff_t)y * av->linesize[plane],
+                                (size_t)plane_width(d, plane));
+    av_frame_free(&av);
+    av_packet_free(&packet);
+}
+
 static void push(struct desk *d, const struct px_region *changed, bool key, bool refine) {
     Pxs__EncodedVideoFrame f = PXS__ENCODED_VIDEO_FRAME__INIT, *frames[] = {&f};
     Pxs__EncodedVideoFrames list = PXS__ENCODED_VIDEO_FRAMES__INIT;
@@ -88,6 +124,7 @@ static void push(struct desk *d, const struct px_region *changed, bool key, bool
     v.pictures_case = PXS__VIDEO_FRAME__PICTURES_VP8S;
     v.vp8s = &list;
     px_assert_ok_err(px_decoder_push(d->decoder, &v, &err), &err);
+    decoders_agree(d);
 }
 
 static struct px_region everything(const struct desk *d) {
@@ -201,6 +238,60 @@ static void a_viewer_who_comes_late_gets_a_key_frame_at_once(void **state) {
 }
 
 /* No part takes long, and none is left out. */
+/* One thing that programs do to a part of the screen; returns which part. */
+static struct px_rect do_something(struct desk *d) {
+    const int w = d->picture.width, h = d->picture.height;
+    struct px_rect r = {.x = (int)chance(d) % (w - 16), .y = (int)chance(d) % (h - 16)};
+    r.w = 1 + (int)chance(d) % (w - r.x);
+    r.h = 1 + (int)chance(d) % (h - r.y);
+    const unsigned what = chance(d) % 4, colour = chance(d);
+    const int dx = (int)chance(d) % 100, dy = (int)chance(d) % 60; /* a move, to the left and up */
+    for (int plane = 0; plane < 3; plane++) {
+        const int shift = plane ? 1 : 0, stride = d->picture.strides[plane];
+        for (int y = r.y >> shift; y < (r.y + r.h + shift) >> shift; y++)
+            for (int x = r.x >> shift; x < (r.x + r.w + shift) >> shift; x++) {
+                uint8_t *p = d->picture.planes[plane] + (ptrdiff_t)y * stride + x;
+                const int from_x = x + (dx >> shift), from_y = y + (dy >> shift);
+                if (what == 0)
+                    *p = (uint8_t)(16 + (colour >> plane) % 220); /* one colour */
+                else if (what == 1)
+                    *p = (uint8_t)(16 + ((colour >> plane) + (unsigned)(x + y)) % 220); /* slopes */
+                else if (what == 2)
+                    *p = (uint8_t)(16 + chance(d) % 220); /* noise */
+                else if (from_x < plane_width(d, plane) && from_y < plane_height(d, plane))
+                    *p = p[(from_y - y) * stride + from_x - x];
+            }
+    }
+    return r;
+}
+
+/* Whatever the screen and the link do: what was coarse on the way is fine when it rests. */
+static void a_busy_screen_is_right_in_the_end(void **state) {
+    static const struct {
+        int width, height;
+        unsigned rate_kbps, threads;
+    } cases[] = {{640, 480, 500, 2}, {333, 251, 3000, 4}, {800, 202, 50000, 1}, {401, 399, 100, 3}};
+    for (size_t i = 0; i < PX_N_ELEMENTS(cases); i++) {
+        struct desk d;
+        open_desk(&d, cases[i].width, cases[i].height, cases[i].rate_kbps, cases[i].threads);
+        d.random = (uint32_t)(i + 77);
+        write_lines(&d, 0, cases[i].height);
+        push(&d, NULL, true, false);
+        for (int k = 0; k < 80; k++) {
+            struct px_region changed = {.rects = {do_something(&d), do_something(&d)}, .n = 2};
+            push(&d, &changed, k % 31 == 30, false);
+        }
+        const struct px_region all = everything(&d);
+        for (int k = 0; k < 100 && !d.packet.fine; k++) {
+            d.now_ms += 1000; /* the link empties */
+            push(&d, &all, false, true);
+        }
+        assert_true(d.packet.fine);
+        assert_true(difference(&d) < NEAR);
+        close_desk(&d);
+    }
+}
+
 static void a_large_refinement_comes_in_parts(void **state) {
     struct desk d;
     open_desk(&d, 1280, 720, 2000, 2); /* 3600 blocks */
@@ -241,6 +332,7 @@ int main(void) {
         cmocka_unit_test(what_moved_costs_little_and_does_not_fade),
         cmocka_unit_test(a_small_change_leaves_the_rest),
         cmocka_unit_test(a_viewer_who_comes_late_gets_a_key_frame_at_once),
+        cmocka_unit_test(a_busy_screen_is_right_in_the_end),
         cmocka_unit_test(a_large_refinement_comes_in_parts),
         cmocka_unit_test(sizes_and_chroma_that_the_format_lacks_are_declined),
     };
