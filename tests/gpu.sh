@@ -167,7 +167,9 @@ has "shows load, memory and encoder" "$out" "42%"
 has "and power and heat" "$out" "88 W"
 has "and whose the process is" "$out" "pxt-g1"
 is "for programs as well" "$(phoenix gpu top --json | json "d['cards'][0]['processes'][0]['desktop'], d['cards'][0]['encoder_percent'], d['cards'][1]['processes']")" "pxt-g1 30 []"
-has "and what it takes of the card" "$(phoenix gpu top </dev/null | grep pxt-g1 | tr -s ' ')" "40% 256.0 MiB 25% 5% sleep"
+has "and what it takes of the card" "$(phoenix gpu top </dev/null | grep sleep | tr -s ' ')" "40% 256.0 MiB 25% 5% sleep"
+has "and what its desktop takes in all" "$(phoenix gpu top </dev/null | tr -s ' ')" "pxt-g1 0 40% 256.0 MiB 25% 5% 1"
+is "a desktop that does nothing has its card, too" "$(phoenix gpu top --json </dev/null | json "[(u['desktop'], u['cards'], u['processes'], u['memory_bytes']) for u in d['desktops'] if u['desktop'] == 'pxt-g2']")" "[('pxt-g2', [1], 0, 0)]"
 is "as JSON, too" "$(phoenix gpu top --json </dev/null | json "[d['cards'][0]['processes'][0][k + '_percent'] for k in ('gpu', 'encoder', 'decoder')]")" "[40, 25, 5]"
 phoenix gpu top --watch 1 >"$pxt_dir/watch" 2>&1 </dev/null &
 watch=$!
