@@ -11,8 +11,10 @@
  * went well. */
 static int in_child(int (*body)(void)) {
     pid_t pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
+        signal(SIGINT, SIG_DFL); /* a shell's background jobs ignore it */
         _exit(body());
+    }
     int status = 0;
     waitpid(pid, &status, 0);
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
