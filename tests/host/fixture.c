@@ -167,6 +167,8 @@ void fixture_files(void) {
     put_file("identity", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8DoQe/884Qvh1w3Rjn"
                          "S8CZZ+TWMJulDV8d3IZkElUxuA==\n");
     put_file("password", PASSWORD "\n");
+    setenv("HOME", f.dir, 1);
+    setenv("XDG_RUNTIME_DIR", f.dir, 1); /* or libpulse makes a folder of its own in /tmp */
 }
 
 void fixture_host(const char *extra) {
@@ -175,7 +177,6 @@ void fixture_host(const char *extra) {
     fixture_files();
     fixture_config(extra);
     snprintf(path, sizeof(path), "%s/host.json", f.dir);
-    setenv("HOME", f.dir, 1);
     assert_int_equal(pipe2(out, O_CLOEXEC), 0);
     const char *const argv[] = {getenv("PHOENIX_HOST"), "--config", path, "--print-ports",
                                 "--log-level",          "debug",    NULL};

@@ -29,7 +29,7 @@ extern struct fixture f;
 void fixture_x(bool dummy);
 /* Starts the host; @extra is JSON put into its configuration ("" or "\"permissions\": {..}"). */
 void fixture_host(const char *extra);
-/* Writes the identity and the password. */
+/* Writes the identity and the password; $HOME and $XDG_RUNTIME_DIR are the test's folder now. */
 void fixture_files(void);
 /* Only writes that configuration. */
 void fixture_config(const char *extra);
