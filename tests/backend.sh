@@ -133,6 +133,25 @@ ok "stop" a --timeout 10000 stop
 is "leaves nothing" "$(leftovers a)" ""
 is "but what was written" "$(a cat /etc/pxt)" prepared
 
+# --- one that starts and one that goes: the cgroups that both are in
+parent=$(awk '$3 ~ /^cgroup2?$/ {print $2}' /proc/mounts | head -n 1)/phoenix
+exec 8>>/run/phoenix-lxc.lock
+a start
+flock -s 8
+a --timeout 700 stop
+ok "the parents of its cgroups stay while another starts" test -d "$parent"
+flock -u 8
+flock -x 8
+t a start 8>&- &
+start=$!
+ok "one that starts waits for them to be gone" wait_for 30 grep -qE -- "-> FLOCK .*:$(stat -c %i /run/phoenix-lxc.lock) " /proc/locks
+is "and has not begun" "$(find "$parent" -maxdepth 1 -name 'pxt-a*')" ""
+flock -u 8
+wait $start
+is "then starts" $? 0
+exec 8>&-
+a --timeout 700 stop
+
 # --- mounts
 echo secret >"$host_dir/ro/root-only"
 chmod 600 "$host_dir/ro/root-only"

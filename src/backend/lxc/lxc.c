@@ -17,6 +17,7 @@
 #include <lxc/lxccontainer.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 
 #define KILL_TIMEOUT_MS 10000
@@ -110,9 +111,19 @@ int px_lxc_create(const struct px_container *c, struct px_error *err) {
     return r < 0 ? px_wrap(err, r, "container '%s'", c->name) : 0;
 }
 
-/* Parents of our cgroups, when the last container is gone; in use is good. */
+int px_lxc_parents_lock(int how) {
+    px_cleanup_close int fd =
+        open(PX_LXC_PARENTS_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return fd >= 0 && flock(fd, how) == 0 ? px_take_fd(&fd) : -errno;
+}
+
+/* Parents of our cgroups, when the last container is gone; in use is good. Whoever starts one will
+ * want them: liblxc makes them first and what is in them later. */
 static void remove_cgroup_parents(const struct px_cg_layout *layout) {
     static const char *const parents[] = {PX_LXC_CGROUP_PARENT "/lxc.pivot", PX_LXC_CGROUP_PARENT};
+    px_cleanup_close int lock = px_lxc_parents_lock(LOCK_EX | LOCK_NB);
+    if (lock < 0)
+        return;
     for (size_t p = 0; p < PX_N_ELEMENTS(parents); p++)
         for (size_t i = 0; i < layout->n_mounts; i++) {
             px_cleanup_free char *path = px_asprintf("%s/%s", layout->mounts[i], parents[p]);

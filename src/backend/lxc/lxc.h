@@ -25,6 +25,10 @@ int px_lxc_reset(const struct px_container *c, struct px_error *err);
 /* In a child process with the root and home mounted, c->mounts not; the container does not run. */
 int px_lxc_in_tree(const struct px_container *c, px_backend_root_fn fn, void *data,
                    struct px_error *err);
+/* The lock of all hosts of this machine on the parents of containers' cgroups: LOCK_SH while a
+ * container starts, LOCK_EX to take the parents away; flock(2)'s words. Returns the fd, which holds
+ * it, or -errno. */
+int px_lxc_parents_lock(int how);
 /* Removes what a crashed monitor left: processes, cgroups, run files. Not for running containers.
  */
 int px_lxc_clean(const struct px_container *c, struct px_error *err);

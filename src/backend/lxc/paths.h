@@ -23,5 +23,6 @@ char *px_lxc_data_path(const struct px_container *c);                  /* DIR/da
 #define PX_LXC_SEEDED "seeded"
 /* The cgroup of all containers, and of this one's processes and monitor, below each hierarchy. */
 #define PX_LXC_CGROUP_PARENT "phoenix"
+#define PX_LXC_PARENTS_LOCK "/run/phoenix-lxc.lock" /* see px_lxc_parents_lock() */
 char *px_lxc_cgroup(const char *name);
 char *px_lxc_cgroup_monitor(const char *name);

@@ -21,6 +21,7 @@
 #include "base/step.h"
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -147,6 +148,9 @@ int px_lxc_start(const struct px_container *c, struct px_error *err) {
     px_cleanup_free char *helper = NULL, *run = px_lxc_run_path(c), *config = px_lxc_config_path(c);
     if (!px_exists(AT_FDCWD, config))
         return px_fail(err, -ENOENT, "container '%s' was not created", c->name);
+    px_cleanup_close int parents = px_lxc_parents_lock(LOCK_SH);
+    if (parents < 0)
+        return px_fail_sys(err, parents, "cannot lock '%s'", PX_LXC_PARENTS_LOCK);
     if ((r = px_lxc_clean(c, err)) < 0 || (r = px_helper_find(&helper, err)) < 0 ||
         (r = px_mkdir_p(AT_FDCWD, run, 0711, err)) < 0 || (r = write_running(c, err)) < 0 ||
         (r = px_step("lxc.start.configured", err)) < 0)
@@ -156,6 +160,7 @@ int px_lxc_start(const struct px_container *c, struct px_error *err) {
     if (r == 0)
         r = px_step("lxc.start.running", err);
     if (r < 0) {
+        close(px_take_fd(&parents)); /* or they would stay */
         px_lxc_clean(c, NULL);
         return px_wrap(err, r, "container '%s'", c->name);
     }
