@@ -24,10 +24,16 @@ ok "up goes through steps" test "$(echo "$up_steps" | wc -l)" -ge 10
 ok "rm goes through steps" test "$(echo "$rm_steps" | wc -l)" -ge 5
 is "a plain run leaves nothing" "$(leftovers)" ""
 
+# up_at SIGNAL STEP: up, which gets the signal at that step. Succeeds if that ended it, or if it did not come to the step:
+# net.noted is not gone through while somebody else on this machine wants routing.
+up_at() {
+    ! PHOENIX_TEST_STEP=$2=$1 env --default-signal=INT phoenix -v -v up "$file" >"$pxt_dir/killed" 2>&1 </dev/null ||
+        ! grep -q "step $2\$" "$pxt_dir/killed"
+}
+
 for step in $up_steps; do
     phoenix net down --quiet # or its steps have nothing to do
-    PHOENIX_TEST_STEP=$step=KILL phoenix up "$file" >"$pxt_dir/killed" 2>&1 </dev/null
-    is "killed at $step: up says so" "$([ $? != 0 ] && echo failed)" failed
+    ok "killed at $step: up says so" up_at KILL "$step"
     ok "killed at $step: the next up finishes" phoenix up "$file"
     ok "killed at $step: it runs" phoenix exec pxt-k -- true
     ok "killed at $step: rm cleans" phoenix rm --yes pxt-k
@@ -41,8 +47,7 @@ done
 # (A shell's background ignores SIGINT, and who is started so goes on ignoring it.) Ctrl-C there, and SIGTERM in the up that is to finish it (where it still comes to that step).
 for step in $up_steps; do
     phoenix net down --quiet
-    PHOENIX_TEST_STEP=$step=INT env --default-signal=INT phoenix up "$file" >"$pxt_dir/out2" 2>&1 </dev/null
-    is "SIGINT at $step ends it" "$([ $? != 0 ] && echo failed)" failed
+    ok "SIGINT at $step ends it" up_at INT "$step"
     PHOENIX_TEST_STEP=$step=TERM phoenix up "$file" >"$pxt_dir/out2" 2>&1 </dev/null
     ok "both at $step: the next up finishes" phoenix up "$file"
     ok "both at $step: rm cleans" phoenix rm --yes pxt-k
