@@ -50,7 +50,7 @@ struct vp8 {
     /* the picture at hand; threads only read these */
     struct px_vp8_planes in;
     struct px_vp8_steps steps;
-    struct px_vp8_move moves[PX_VP8_MOVES_MAX];
+    struct px_move moves[PX_MOVES_MAX];
     int n_moves, n_bands, first_row[BANDS_MAX + 1];
     struct px_vp8_frame frame;
     int qp, n_later; /* coarse blocks that wait for the next part of a refinement */
@@ -59,13 +59,13 @@ struct vp8 {
 
 /* ---- blocks ---- */
 
-static bool fits(const struct vp8 *v, int column, int row, struct px_vp8_move m) {
+static bool fits(const struct vp8 *v, int column, int row, struct px_move m) {
     const int x = column * SIDE + m.x, y = row * SIDE + m.y;
     return x >= 0 && y >= 0 && x <= (v->columns - 1) * SIDE && y <= (v->rows - 1) * SIDE;
 }
 
 static bool was_there(const struct vp8 *v, const struct px_vp8_pixels *want, int column, int row,
-                      struct px_vp8_move m) {
+                      struct px_move m) {
     const int stride = v->columns * SIDE;
     const uint8_t *p = v->source + (ptrdiff_t)(row * SIDE + m.y) * stride + column * SIDE + m.x;
     for (int y = 0; y < SIDE; y++, p += stride)
@@ -76,14 +76,14 @@ static bool was_there(const struct vp8 *v, const struct px_vp8_pixels *want, int
 
 struct choice {
     enum px_vp8_mode mode;
-    struct px_vp8_move move;
+    struct px_move move;
     struct px_vp8_pixels guess;
     unsigned distance;
     bool same; /* as it was, but for what it was coded too coarsely */
 };
 
 static void consider(const struct px_vp8_at *at, const struct px_vp8_pixels *want,
-                     enum px_vp8_mode mode, struct px_vp8_move move, struct choice *best) {
+                     enum px_vp8_mode mode, struct px_move move, struct choice *best) {
     struct choice c = {.mode = mode, .move = move};
     px_vp8_guess(at, mode, move, &c.guess);
     c.distance = px_vp8_distance(want->y, c.guess.y);
@@ -93,9 +93,9 @@ static void consider(const struct px_vp8_at *at, const struct px_vp8_pixels *wan
 
 static bool find_same(const struct vp8 *v, const struct px_vp8_at *at,
                       const struct px_vp8_pixels *want, struct choice *ret) {
-    const struct px_vp8_move still = {0};
+    const struct px_move still = {0};
     for (int i = -1; i < v->n_moves; i++) {
-        const struct px_vp8_move m = i < 0 ? still : v->moves[i];
+        const struct px_move m = i < 0 ? still : v->moves[i];
         if (!fits(v, at->column, at->row, m) || !was_there(v, want, at->column, at->row, m))
             continue;
         ret->mode = PX_VP8_INTER;
@@ -109,7 +109,7 @@ static bool find_same(const struct vp8 *v, const struct px_vp8_at *at,
 
 static void choose_intra(const struct px_vp8_at *at, const struct px_vp8_pixels *want,
                          struct choice *ret) {
-    const struct px_vp8_move still = {0};
+    const struct px_move still = {0};
     if (!at->cut)
         consider(at, want, PX_VP8_DC, still, ret);
     if (at->column > 0 || at->cut)
@@ -123,7 +123,7 @@ static void choose_intra(const struct px_vp8_at *at, const struct px_vp8_pixels 
 
 static void choose(const struct vp8 *v, const struct px_vp8_at *at,
                    const struct px_vp8_pixels *want, struct choice *ret) {
-    const struct px_vp8_move still = {0};
+    const struct px_move still = {0};
     ret->distance = UINT32_MAX;
     ret->same = false;
     if (!v->key && !v->refine && find_same(v, at, want, ret))
@@ -138,8 +138,7 @@ static void choose(const struct vp8 *v, const struct px_vp8_at *at,
 }
 
 /* The worst of the up to four blocks that it came from. */
-static uint8_t moved_quality(const struct vp8 *v, const struct px_vp8_at *at,
-                             struct px_vp8_move m) {
+static uint8_t moved_quality(const struct vp8 *v, const struct px_vp8_at *at, struct px_move m) {
     const int x = at->column * SIDE + m.x, y = at->row * SIDE + m.y;
     uint8_t worst = 0;
     for (int row = y / SIDE; row <= (y + SIDE - 1) / SIDE; row++)
@@ -320,9 +319,9 @@ static void find_moves(struct vp8 *v, int n_active) {
     v->n_moves = 0;
     if (v->key || v->refine || n_active < MOVE_FROM)
         return;
-    v->n_moves = px_vp8_find_moves(v->source, v->columns * SIDE, v->in.planes[0], v->in.strides[0],
-                                   v->frame.width, v->frame.height, v->active, v->columns, v->rows,
-                                   v->moves);
+    v->n_moves =
+        px_find_moves(v->source, v->columns * SIDE, v->in.planes[0], v->in.strides[0],
+                      v->frame.width, v->frame.height, v->active, v->columns, v->rows, v->moves);
     if (v->n_moves > 0)
         copy_before(v);
 }

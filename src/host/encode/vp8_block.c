@@ -194,8 +194,7 @@ static void guess_half(const uint8_t *plane, int stride, int width, int height, 
             memcpy(to[i], across[i + 2], 8);
 }
 
-static void guess_moved(const struct px_vp8_at *at, struct px_vp8_move m,
-                        struct px_vp8_pixels *ret) {
+static void guess_moved(const struct px_vp8_at *at, struct px_move m, struct px_vp8_pixels *ret) {
     const struct px_vp8_planes *b = at->before;
     const uint8_t *from =
         b->planes[0] + (ptrdiff_t)(at->row * 16 + m.y) * b->strides[0] + at->column * 16 + m.x;
@@ -213,7 +212,7 @@ static void guess_moved(const struct px_vp8_at *at, struct px_vp8_move m,
     }
 }
 
-void px_vp8_guess(const struct px_vp8_at *at, enum px_vp8_mode mode, struct px_vp8_move move,
+void px_vp8_guess(const struct px_vp8_at *at, enum px_vp8_mode mode, struct px_move move,
                   struct px_vp8_pixels *ret) {
     if (mode == PX_VP8_INTER) {
         guess_moved(at, move, ret);

@@ -1,16 +1,15 @@
 /* src/host/encode/vp8_private.h - what the files of the VP8 encoder share
  *
  *     vp8.c         the encoder: which blocks, how fine, on which threads
- *     vp8_motion.c  where the screen's content has moved to
  *     vp8_block.c   one block of 16x16: guessed from what is there, and the rest as numbers
  *     vp8_write.c   blocks and numbers to a frame's bytes
- *     vp8_bits.h    the arithmetic coder
  *     vp8_tables.h  numbers of the format
  *
  * A block here is VP8's macroblock: 16x16 pixels, coded as 25 parts of 4x4 numbers: 16 of luma
  * without their means, 4 + 4 of chroma, and one of luma's means. */
 #pragma once
 #include "base/buf.h"
+#include "host/encode/motion.h"
 #include "host/encode/vp8_tables.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,21 +17,15 @@
 #define PX_VP8_SIDE 16
 #define PX_VP8_PARTS 25
 #define PX_VP8_MEANS 24      /* the part of luma's means; chroma's are 16..23 */
-#define PX_VP8_REACH 127     /* pixels that content may have moved */
-#define PX_VP8_MOVES_MAX 3   /* that are looked for in one picture */
 #define PX_VP8_STREAMS_MAX 4 /* of tokens in one frame */
 
 enum px_vp8_mode { PX_VP8_DC, PX_VP8_V, PX_VP8_H, PX_VP8_TM, PX_VP8_INTER };
-
-struct px_vp8_move {
-    int16_t x, y; /* where in the last picture, from here */
-};
 
 struct px_vp8_block {
     uint8_t mode;               /* enum px_vp8_mode, of luma and chroma */
     bool skip;                  /* nothing but the guess */
     uint8_t quality;            /* the quantizer it was coded with, on the budget's scale */
-    struct px_vp8_move move;    /* with PX_VP8_INTER */
+    struct px_move move;        /* with PX_VP8_INTER */
     uint8_t ends[PX_VP8_PARTS]; /* of each part's numbers; 0: none (a luma part begins at 1) */
 };
 
@@ -71,7 +64,7 @@ struct px_vp8_at {
 };
 
 /* The guess of @mode and its @move. */
-void px_vp8_guess(const struct px_vp8_at *at, enum px_vp8_mode mode, struct px_vp8_move move,
+void px_vp8_guess(const struct px_vp8_at *at, enum px_vp8_mode mode, struct px_move move,
                   struct px_vp8_pixels *ret);
 unsigned px_vp8_distance(const uint8_t a[16][16], const uint8_t b[16][16]);
 /* Of @n pixels (a multiple of 16) none is farther than @near. */
@@ -81,14 +74,6 @@ bool px_vp8_is_near(const uint8_t *a, const uint8_t *b, int n, int near);
 bool px_vp8_code(const struct px_vp8_steps *s, const struct px_vp8_pixels *want,
                  struct px_vp8_pixels *guess, uint8_t ends[PX_VP8_PARTS], int16_t (*numbers)[16]);
 void px_vp8_store(const struct px_vp8_at *at, const struct px_vp8_pixels *p);
-
-/* ---- vp8_motion.c ---- */
-
-/* Looks in luma @now for what was elsewhere in @before (whole blocks, @stride). @active: which
- * blocks changed, @columns x @rows. Returns how many moves it found, most seen first. */
-int px_vp8_find_moves(const uint8_t *before, int before_stride, const uint8_t *now, int stride,
-                      int width, int height, const uint8_t *active, int columns, int rows,
-                      struct px_vp8_move ret[PX_VP8_MOVES_MAX]);
 
 /* ---- vp8_write.c ---- */
 

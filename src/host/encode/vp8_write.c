@@ -3,7 +3,7 @@
  *     3 bytes | 7 more in a key frame | modes of all blocks | sizes | streams of numbers
  *
  * Source: RFC 6386, 9 (frame header), 11 (modes), 13 (numbers), 17 (moves), 19 (all of it). */
-#include "host/encode/vp8_bits.h"
+#include "host/encode/bits.h"
 #include "host/encode/vp8_private.h"
 #include "host/encode/vp8_tables.h"
 #include <assert.h>
@@ -15,7 +15,7 @@
 
 /* Writes, or only counts what it would write: one walk for both, compiled twice. */
 struct walk {
-    struct px_vp8_bits bits;
+    struct px_bits bits;
     const px_vp8_chances *chances;
     px_vp8_counts *counts;
 };
@@ -30,16 +30,16 @@ INLINE void put_node(struct walk *w, bool counting, struct node at, int node, bo
     if (counting)
         (*w->counts)[at.type][at.band][at.context][node][bit]++;
     else
-        px_vp8_put(&w->bits, bit, (*w->chances)[at.type][at.band][at.context][node]);
+        px_put(&w->bits, bit, (*w->chances)[at.type][at.band][at.context][node]);
 }
 
-static void put_extra(struct px_vp8_bits *b, unsigned value, const uint8_t *chances, int n) {
+static void put_extra(struct px_bits *b, unsigned value, const uint8_t *chances, int n) {
     for (int i = 0; i < n; i++)
-        px_vp8_put(b, value >> (n - 1 - i) & 1, chances[i]);
+        px_put(b, value >> (n - 1 - i) & 1, chances[i]);
 }
 
 /* What of a number of 5 and more the tree does not tell. */
-static void put_rest(struct px_vp8_bits *b, unsigned v) {
+static void put_rest(struct px_bits *b, unsigned v) {
     static const struct {
         uint8_t from, n, chances[11];
     } kinds[] = {{5, 1, {159}},
@@ -97,7 +97,7 @@ INLINE void put_part(struct walk *w, bool counting, int type, int context, int f
             if (v > 1)
                 put_large(w, counting, at, v);
             if (!counting)
-                px_vp8_put(&w->bits, n < 0, 128);
+                px_put(&w->bits, n < 0, 128);
         }
         at.band = px_vp8_band[i < 15 ? i + 1 : 15];
         at.context = v > 1 ? 2 : (int)v;
@@ -145,9 +145,9 @@ void px_vp8_count_tokens(const struct px_vp8_frame *f, int stream, px_vp8_counts
 
 void px_vp8_write_tokens(const struct px_vp8_frame *f, int stream, struct px_buf *out) {
     struct walk w = {.chances = &f->chances};
-    px_vp8_bits_init(&w.bits, out);
+    px_bits_init(&w.bits, out);
     walk_rows(&w, false, f, stream);
-    px_vp8_bits_end(&w.bits);
+    px_bits_end(&w.bits);
 }
 
 /* ---- chances ---- */
@@ -180,47 +180,46 @@ struct kinds {
     unsigned skip, intra; /* that a block does not skip; that it is not from the last picture */
 };
 
-static void put_intra(struct px_vp8_bits *b, bool key, enum px_vp8_mode m) {
+static void put_intra(struct px_bits *b, bool key, enum px_vp8_mode m) {
     static const uint8_t key_y[] = {145, 156, 163, 128}, key_uv[] = {142, 114, 183};
     static const uint8_t y[] = {112, 86, 140, 37}, uv[] = {162, 101, 204};
     const uint8_t *c = key ? key_uv : uv;
     const bool upper = m == PX_VP8_H || m == PX_VP8_TM;
     if (key) {
-        px_vp8_put(b, true, key_y[0]); /* not a mode for each part */
-        px_vp8_put(b, upper, key_y[1]);
+        px_put(b, true, key_y[0]); /* not a mode for each part */
+        px_put(b, upper, key_y[1]);
         if (upper)
-            px_vp8_put(b, m == PX_VP8_TM, key_y[3]);
+            px_put(b, m == PX_VP8_TM, key_y[3]);
         else
-            px_vp8_put(b, m == PX_VP8_V, key_y[2]);
+            px_put(b, m == PX_VP8_V, key_y[2]);
     } else {
-        px_vp8_put(b, m != PX_VP8_DC, y[0]);
+        px_put(b, m != PX_VP8_DC, y[0]);
         if (m != PX_VP8_DC)
-            px_vp8_put(b, m == PX_VP8_TM, y[1]);
+            px_put(b, m == PX_VP8_TM, y[1]);
         if (m == PX_VP8_TM)
-            px_vp8_put(b, false, y[3]);
+            px_put(b, false, y[3]);
         else if (m != PX_VP8_DC)
-            px_vp8_put(b, m == PX_VP8_H, y[2]);
+            px_put(b, m == PX_VP8_H, y[2]);
     }
-    px_vp8_put(b, m != PX_VP8_DC, c[0]);
+    px_put(b, m != PX_VP8_DC, c[0]);
     if (m == PX_VP8_DC)
         return;
-    px_vp8_put(b, m != PX_VP8_V, c[1]);
+    px_put(b, m != PX_VP8_V, c[1]);
     if (m != PX_VP8_V)
-        px_vp8_put(b, m != PX_VP8_H, c[2]);
+        px_put(b, m != PX_VP8_H, c[2]);
 }
 
-static bool equal(struct px_vp8_move a, struct px_vp8_move b) {
+static bool equal(struct px_move a, struct px_move b) {
     return a.x == b.x && a.y == b.y;
 }
 
 /* What the neighbours' moves foretell of a block's. */
 struct foretold {
-    struct px_vp8_move best, nearest, near;
+    struct px_move best, nearest, near;
     int counts[4];
 };
 
-static struct px_vp8_move bounded(const struct px_vp8_frame *f, int column, int row,
-                                  struct px_vp8_move m) {
+static struct px_move bounded(const struct px_vp8_frame *f, int column, int row, struct px_move m) {
     const int left = -(column + 1) * 16, right = (f->columns - column) * 16;
     const int top = -(row + 1) * 16, bottom = (f->rows - row) * 16;
     m.x = (int16_t)(m.x < left ? left : m.x > right ? right : m.x);
@@ -233,12 +232,12 @@ static void foretell(const struct px_vp8_frame *f, int column, int row, struct f
     const struct px_vp8_block *around[3] = {row ? k - f->columns : NULL, column ? k - 1 : NULL,
                                             row && column ? k - f->columns - 1 : NULL};
     static const int weights[3] = {2, 2, 1};
-    struct px_vp8_move moves[4] = {0};
+    struct px_move moves[4] = {0};
     int counts[4] = {0}, n = 0;
     for (int i = 0; i < 3; i++) {
         if (!around[i] || around[i]->mode != PX_VP8_INTER)
             continue;
-        const struct px_vp8_move m = around[i]->move;
+        const struct px_move m = around[i]->move;
         if (m.x == 0 && m.y == 0) {
             counts[0] += weights[i];
             continue;
@@ -258,91 +257,91 @@ static void foretell(const struct px_vp8_frame *f, int column, int row, struct f
     ret->counts[3] = 0;
     ret->nearest = bounded(f, column, row, moves[first]);
     ret->near = bounded(f, column, row, moves[second]);
-    ret->best = counts[first] >= counts[0] ? ret->nearest : (struct px_vp8_move){0};
+    ret->best = counts[first] >= counts[0] ? ret->nearest : (struct px_move){0};
 }
 
 /* How far a move is from what was foretold, one way; in quarters of a pixel. */
-static void put_distance(struct px_vp8_bits *b, const uint8_t *p, int quarters) {
+static void put_distance(struct px_bits *b, const uint8_t *p, int quarters) {
     const unsigned v = (unsigned)(quarters < 0 ? -quarters : quarters);
     const uint8_t *tree = p + 2, *bits = p + 9;
     assert(v < 1024);
-    px_vp8_put(b, v >= 8, p[0]);
+    px_put(b, v >= 8, p[0]);
     if (v < 8) {
-        px_vp8_put(b, v >> 2 & 1, tree[0]);
-        px_vp8_put(b, v >> 1 & 1, tree[v & 4 ? 4 : 1]);
-        px_vp8_put(b, v & 1, tree[(v & 4 ? 5 : 2) + (v >> 1 & 1)]);
+        px_put(b, v >> 2 & 1, tree[0]);
+        px_put(b, v >> 1 & 1, tree[v & 4 ? 4 : 1]);
+        px_put(b, v & 1, tree[(v & 4 ? 5 : 2) + (v >> 1 & 1)]);
         if (v == 0)
             return;
     } else {
         for (int i = 0; i < 3; i++)
-            px_vp8_put(b, v >> i & 1, bits[i]);
+            px_put(b, v >> i & 1, bits[i]);
         for (int i = 9; i > 3; i--)
-            px_vp8_put(b, v >> i & 1, bits[i]);
+            px_put(b, v >> i & 1, bits[i]);
         if (v > 15)
-            px_vp8_put(b, v >> 3 & 1, bits[3]);
+            px_put(b, v >> 3 & 1, bits[3]);
     }
-    px_vp8_put(b, quarters < 0, p[1]);
+    px_put(b, quarters < 0, p[1]);
 }
 
-static void put_move(struct px_vp8_bits *b, const struct px_vp8_frame *f, int column, int row,
-                     struct px_vp8_move m) {
+static void put_move(struct px_bits *b, const struct px_vp8_frame *f, int column, int row,
+                     struct px_move m) {
     struct foretold t;
     foretell(f, column, row, &t);
     const bool still = m.x == 0 && m.y == 0;
-    px_vp8_put(b, !still, px_vp8_mode_probs[t.counts[0]][0]);
+    px_put(b, !still, px_vp8_mode_probs[t.counts[0]][0]);
     if (still)
         return;
-    px_vp8_put(b, !equal(m, t.nearest), px_vp8_mode_probs[t.counts[1]][1]);
+    px_put(b, !equal(m, t.nearest), px_vp8_mode_probs[t.counts[1]][1]);
     if (equal(m, t.nearest))
         return;
-    px_vp8_put(b, !equal(m, t.near), px_vp8_mode_probs[t.counts[2]][2]);
+    px_put(b, !equal(m, t.near), px_vp8_mode_probs[t.counts[2]][2]);
     if (equal(m, t.near))
         return;
-    px_vp8_put(b, false, px_vp8_mode_probs[t.counts[3]][3]);
+    px_put(b, false, px_vp8_mode_probs[t.counts[3]][3]);
     put_distance(b, px_vp8_mv_probs[0], 4 * (m.y - t.best.y));
     put_distance(b, px_vp8_mv_probs[1], 4 * (m.x - t.best.x));
 }
 
-static void put_updates(struct px_vp8_bits *b, const struct px_vp8_frame *f) {
+static void put_updates(struct px_bits *b, const struct px_vp8_frame *f) {
     const uint8_t *update = (const void *)px_vp8_coef_update_probs;
     const uint8_t *was = (const void *)&f->chances_before, *now = (const void *)&f->chances;
     for (size_t i = 0; i < sizeof(f->chances); i++) {
-        px_vp8_put(b, now[i] != was[i], update[i]);
+        px_put(b, now[i] != was[i], update[i]);
         if (now[i] != was[i])
-            px_vp8_put_value(b, now[i], 8);
+            px_put_value(b, now[i], 8);
     }
 }
 
-static void put_header(struct px_vp8_bits *b, const struct px_vp8_frame *f, const struct kinds *c) {
+static void put_header(struct px_bits *b, const struct px_vp8_frame *f, const struct kinds *c) {
     if (f->key)
-        px_vp8_put_value(b, 0, 2);                      /* colours; decoders clamp */
-    px_vp8_put_value(b, 0, 1);                          /* no segments */
-    px_vp8_put_value(b, 0, 1 + 6 + 3);                  /* no loop filter: text stays as it is */
-    px_vp8_put_value(b, 0, 1);                          /* nor adjustments to it */
-    px_vp8_put_value(b, (unsigned)f->n_streams / 2, 2); /* the logarithm of 1, 2, 4 */
-    px_vp8_put_value(b, (unsigned)f->index, 7);
-    px_vp8_put_value(b, 0, 5); /* all kinds of numbers by the same quantizer */
+        px_put_value(b, 0, 2);                      /* colours; decoders clamp */
+    px_put_value(b, 0, 1);                          /* no segments */
+    px_put_value(b, 0, 1 + 6 + 3);                  /* no loop filter: text stays as it is */
+    px_put_value(b, 0, 1);                          /* nor adjustments to it */
+    px_put_value(b, (unsigned)f->n_streams / 2, 2); /* the logarithm of 1, 2, 4 */
+    px_put_value(b, (unsigned)f->index, 7);
+    px_put_value(b, 0, 5); /* all kinds of numbers by the same quantizer */
     if (!f->key)
-        px_vp8_put_value(b, 0, 2 + 2 + 2 + 2); /* golden and the other picture stay */
-    px_vp8_put_value(b, 1, 1);                 /* chances stay for the next frame */
+        px_put_value(b, 0, 2 + 2 + 2 + 2); /* golden and the other picture stay */
+    px_put_value(b, 1, 1);                 /* chances stay for the next frame */
     if (!f->key)
-        px_vp8_put_value(b, 1, 1); /* the next picture refers to this one */
+        px_put_value(b, 1, 1); /* the next picture refers to this one */
     put_updates(b, f);
-    px_vp8_put_value(b, 1, 1);
-    px_vp8_put_value(b, c->skip, 8);
+    px_put_value(b, 1, 1);
+    px_put_value(b, c->skip, 8);
     if (f->key)
         return;
-    px_vp8_put_value(b, c->intra, 8);
-    px_vp8_put_value(b, 255, 8); /* from the last picture, and not golden */
-    px_vp8_put_value(b, 128, 8);
-    px_vp8_put_value(b, 0, 2); /* chances of intra modes stay */
+    px_put_value(b, c->intra, 8);
+    px_put_value(b, 255, 8); /* from the last picture, and not golden */
+    px_put_value(b, 128, 8);
+    px_put_value(b, 0, 2); /* chances of intra modes stay */
     for (int i = 0; i < 2; i++)
         for (int k = 0; k < PX_VP8_MV_PROBS; k++)
-            px_vp8_put(b, false, px_vp8_mv_update_probs[i][k]);
+            px_put(b, false, px_vp8_mv_update_probs[i][k]);
 }
 
 void px_vp8_write_modes(const struct px_vp8_frame *f, struct px_buf *out) {
-    struct px_vp8_bits b;
+    struct px_bits b;
     const unsigned n = (unsigned)(f->columns * f->rows);
     unsigned n_full = 0, n_intra = 0;
     for (unsigned i = 0; i < n; i++) {
@@ -350,23 +349,23 @@ void px_vp8_write_modes(const struct px_vp8_frame *f, struct px_buf *out) {
         n_intra += f->blocks[i].mode != PX_VP8_INTER;
     }
     const struct kinds c = {.skip = chance(n_full, n), .intra = chance(n_intra, n)};
-    px_vp8_bits_init(&b, out);
+    px_bits_init(&b, out);
     put_header(&b, f, &c);
     for (int row = 0; row < f->rows; row++)
         for (int column = 0; column < f->columns; column++) {
             const struct px_vp8_block *k = &f->blocks[row * f->columns + column];
-            px_vp8_put(&b, k->skip, c.skip);
+            px_put(&b, k->skip, c.skip);
             if (!f->key) {
-                px_vp8_put(&b, k->mode == PX_VP8_INTER, c.intra);
+                px_put(&b, k->mode == PX_VP8_INTER, c.intra);
                 if (k->mode == PX_VP8_INTER)
-                    px_vp8_put(&b, false, 255);
+                    px_put(&b, false, 255);
             }
             if (k->mode == PX_VP8_INTER)
                 put_move(&b, f, column, row, k->move);
             else
                 put_intra(&b, f->key, (enum px_vp8_mode)k->mode);
         }
-    px_vp8_bits_end(&b);
+    px_bits_end(&b);
 }
 
 /* ---- all of it ---- */

@@ -1,10 +1,10 @@
-/* src/host/encode/vp8_bits.c - VP8's arithmetic coder, writing */
-#include "host/encode/vp8_bits.h"
+/* src/host/encode/bits.c - the arithmetic coder of VP8 and VP9, writing */
+#include "host/encode/bits.h"
 
 #define AHEAD 4
 
-void px_vp8_bits_init(struct px_vp8_bits *b, struct px_buf *out) {
-    *b = (struct px_vp8_bits){.out = out, .range = 255};
+void px_bits_init(struct px_bits *b, struct px_buf *out) {
+    *b = (struct px_bits){.out = out, .range = 255};
 }
 
 static void carry(struct px_buf *out) {
@@ -13,7 +13,7 @@ static void carry(struct px_buf *out) {
             break;
 }
 
-static void write_top(struct px_vp8_bits *b, unsigned n_bytes) {
+static void write_top(struct px_bits *b, unsigned n_bytes) {
     const unsigned left = b->n + 8 - 8 * n_bytes;
     const uint64_t top = b->low >> left;
     if (top >> 8 * n_bytes)
@@ -26,11 +26,11 @@ static void write_top(struct px_vp8_bits *b, unsigned n_bytes) {
     b->n -= 8 * n_bytes;
 }
 
-void px_vp8_bits_flush(struct px_vp8_bits *b) {
+void px_bits_flush(struct px_bits *b) {
     write_top(b, 4);
 }
 
-void px_vp8_bits_end(struct px_vp8_bits *b) {
+void px_bits_end(struct px_bits *b) {
     const unsigned odd = (8 - b->n % 8) % 8;
     b->low <<= odd;
     b->n += odd;

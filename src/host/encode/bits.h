@@ -1,24 +1,25 @@
-/* src/host/encode/vp8_bits.h - VP8's arithmetic coder, writing
+/* src/host/encode/bits.h - the arithmetic coder of VP8 and VP9, writing
  *
- * Each bit comes with the chance, of 256, that it is 0. Source: RFC 6386, 7. */
+ * Each bit comes with the chance, of 256, that it is 0. Source: RFC 6386, 7; VP9's is
+ * the same behind a first bit that is 0. */
 #pragma once
 #include "base/buf.h"
 #include <stdbool.h>
 #include <stdint.h>
 
-struct px_vp8_bits {
+struct px_bits {
     struct px_buf *out;
     uint64_t low;   /* what is not yet written, the top of it may still carry */
     uint32_t range; /* 128..255 */
     unsigned n;     /* how many bits of low, above its last 8, wait */
 };
 
-void px_vp8_bits_init(struct px_vp8_bits *b, struct px_buf *out); /* appends to @out */
+void px_bits_init(struct px_bits *b, struct px_buf *out); /* appends to @out */
 /* Writes 32 of the bits that wait; there are at least 40. */
-void px_vp8_bits_flush(struct px_vp8_bits *b);
-void px_vp8_bits_end(struct px_vp8_bits *b);
+void px_bits_flush(struct px_bits *b);
+void px_bits_end(struct px_bits *b);
 
-static inline void px_vp8_put(struct px_vp8_bits *b, bool bit, unsigned chance) {
+static inline void px_put(struct px_bits *b, bool bit, unsigned chance) {
     const uint32_t split = 1 + ((b->range - 1) * chance >> 8);
     const uint32_t range = bit ? b->range - split : split;
     b->low += bit ? split : 0;
@@ -27,11 +28,11 @@ static inline void px_vp8_put(struct px_vp8_bits *b, bool bit, unsigned chance) 
     b->low <<= shift;
     b->n += (unsigned)shift;
     if (b->n >= 40)
-        px_vp8_bits_flush(b);
+        px_bits_flush(b);
 }
 
 /* @n bits of @value, highest first, each as likely 0 as 1. */
-static inline void px_vp8_put_value(struct px_vp8_bits *b, unsigned value, int n) {
+static inline void px_put_value(struct px_bits *b, unsigned value, int n) {
     while (n-- > 0)
-        px_vp8_put(b, value >> n & 1, 128);
+        px_put(b, value >> n & 1, 128);
 }

@@ -1,9 +1,10 @@
-/* src/host/encode/vp8_motion.c - where the screen's content has moved to
+/* src/host/encode/motion.c - where the screen's content has moved to
  *
  * What moves on a screen (scrolled text, a dragged window) moves by whole pixels and stays the same
  * to the bit, and much of it moves alike: a few blocks with some pattern are looked for, exactly,
  * all around where they are; the others only try what those found. */
-#include "host/encode/vp8_private.h"
+#include "host/encode/motion.h"
+#include <stddef.h>
 #include <string.h>
 
 #define SAMPLES_MAX 24
@@ -18,18 +19,18 @@ struct search {
 };
 
 struct found {
-    struct px_vp8_move move;
+    struct px_move move;
     int votes;
 };
 
-static bool is_same(const struct search *s, int x, int y, struct px_vp8_move m) {
-    if (x + m.x < 0 || y + m.y < 0 || x + m.x + PX_VP8_SIDE > s->width ||
-        y + m.y + PX_VP8_SIDE > s->height)
+static bool is_same(const struct search *s, int x, int y, struct px_move m) {
+    if (x + m.x < 0 || y + m.y < 0 || x + m.x + PX_MOVE_SIDE > s->width ||
+        y + m.y + PX_MOVE_SIDE > s->height)
         return false;
     const uint8_t *a = s->now + (ptrdiff_t)y * s->stride + x;
     const uint8_t *b = s->before + (ptrdiff_t)(y + m.y) * s->before_stride + x + m.x;
-    for (int i = 0; i < PX_VP8_SIDE; i++, a += s->stride, b += s->before_stride)
-        if (memcmp(a, b, PX_VP8_SIDE) != 0)
+    for (int i = 0; i < PX_MOVE_SIDE; i++, a += s->stride, b += s->before_stride)
+        if (memcmp(a, b, PX_MOVE_SIDE) != 0)
             return false;
     return true;
 }
@@ -44,9 +45,9 @@ static int changes(const uint8_t *p, int n) {
 /* Where in the block at @x, @y WORD pixels differ most. False: too plain to be found again. */
 static bool best_word(const struct search *s, int x, int y, int *ret_x, int *ret_y) {
     int best = -1, sum = 0;
-    for (int i = 0; i < PX_VP8_SIDE; i++) {
+    for (int i = 0; i < PX_MOVE_SIDE; i++) {
         const uint8_t *line = s->now + (ptrdiff_t)(y + i) * s->stride + x;
-        for (int k = 0; k < PX_VP8_SIDE; k += WORD) {
+        for (int k = 0; k < PX_MOVE_SIDE; k += WORD) {
             const int n = changes(line + k, WORD);
             sum += n;
             if (n > best) {
@@ -68,20 +69,20 @@ static int most(int a, int b) {
 }
 
 static bool look_around(const struct search *s, int x, int y, int word_x, int word_y,
-                        struct px_vp8_move *ret) {
-    const int left = most(-PX_VP8_REACH, -x);
-    const int right = least(PX_VP8_REACH, s->width - PX_VP8_SIDE - x);
+                        struct px_move *ret) {
+    const int left = most(-PX_MOVE_REACH, -x);
+    const int right = least(PX_MOVE_REACH, s->width - PX_MOVE_SIDE - x);
     uint64_t want, have;
     memcpy(&want, s->now + (ptrdiff_t)(y + word_y) * s->stride + x + word_x, WORD);
-    for (int i = 0; i <= 2 * PX_VP8_REACH; i++) {
+    for (int i = 0; i <= 2 * PX_MOVE_REACH; i++) {
         const int dy = i & 1 ? -(i + 1) / 2 : i / 2; /* 0, -1, 1, -2: the nearest first */
-        if (y + dy < 0 || y + dy + PX_VP8_SIDE > s->height)
+        if (y + dy < 0 || y + dy + PX_MOVE_SIDE > s->height)
             continue;
         const uint8_t *line =
             s->before + (ptrdiff_t)(y + dy + word_y) * s->before_stride + x + word_x;
         for (int dx = left; dx <= right; dx++) {
             memcpy(&have, line + dx, WORD);
-            const struct px_vp8_move m = {(int16_t)dx, (int16_t)dy};
+            const struct px_move m = {(int16_t)dx, (int16_t)dy};
             if (have == want && is_same(s, x, y, m)) {
                 *ret = m;
                 return true;
@@ -91,14 +92,14 @@ static bool look_around(const struct search *s, int x, int y, int word_x, int wo
     return false;
 }
 
-static bool is_still(struct px_vp8_move m) {
+static bool is_still(struct px_move m) {
     return m.x == 0 && m.y == 0;
 }
 
 /* Returns whether the block at @x, @y says where it came from. */
 static bool ask(const struct search *s, int x, int y, struct found *found, int *n) {
     int word_x, word_y;
-    struct px_vp8_move m;
+    struct px_move m;
     for (int i = 0; i < *n; i++)
         if (is_same(s, x, y, found[i].move)) {
             found[i].votes++;
@@ -111,9 +112,9 @@ static bool ask(const struct search *s, int x, int y, struct found *found, int *
     return true;
 }
 
-static int take_best(struct found *found, int n, struct px_vp8_move *ret) {
+static int take_best(struct found *found, int n, struct px_move *ret) {
     int taken = 0;
-    for (; taken < PX_VP8_MOVES_MAX; taken++) {
+    for (; taken < PX_MOVES_MAX; taken++) {
         int best = -1;
         for (int i = 0; i < n; i++)
             if (found[i].votes > 0 && (best < 0 || found[i].votes > found[best].votes))
@@ -126,9 +127,9 @@ static int take_best(struct found *found, int n, struct px_vp8_move *ret) {
     return taken;
 }
 
-int px_vp8_find_moves(const uint8_t *before, int before_stride, const uint8_t *now, int stride,
-                      int width, int height, const uint8_t *active, int columns, int rows,
-                      struct px_vp8_move ret[PX_VP8_MOVES_MAX]) {
+int px_find_moves(const uint8_t *before, int before_stride, const uint8_t *now, int stride,
+                  int width, int height, const uint8_t *active, int columns, int rows,
+                  struct px_move ret[PX_MOVES_MAX]) {
     const struct search s = {before, now, before_stride, stride, width, height};
     struct found found[SAMPLES_MAX];
     int n_active = 0, n_found = 0, n_asked = 0, seen = 0;
@@ -137,8 +138,8 @@ int px_vp8_find_moves(const uint8_t *before, int before_stride, const uint8_t *n
     /* Odd, so that samples do not stand in one column. */
     const int every = (n_active / SAMPLES_MAX) | 1;
     for (int i = 0; i < columns * rows; i++) {
-        const int x = i % columns * PX_VP8_SIDE, y = i / columns * PX_VP8_SIDE;
-        if (!active[i] || seen++ % every || x + PX_VP8_SIDE > width || y + PX_VP8_SIDE > height)
+        const int x = i % columns * PX_MOVE_SIDE, y = i / columns * PX_MOVE_SIDE;
+        if (!active[i] || seen++ % every || x + PX_MOVE_SIDE > width || y + PX_MOVE_SIDE > height)
             continue;
         ask(&s, x, y, found, &n_found);
         if (++n_asked >= TRIES && n_found == 0)
