@@ -8,13 +8,21 @@
 # desktop, through its own ld.so cache.
 #
 #     DIRECTORY/phoenix-host      starts it
-#     DIRECTORY/lib/              program, libraries, loader
+#     DIRECTORY/lib-HASH/         program, libraries, loader
+#
+# Running desktops have DIRECTORY bound: it stays the same directory, and what is new comes into it beside
+# what is old, so that they start the new program from then on. The one before is kept for what is just
+# starting.
 set -eu
 program=$1 to=$2
+[ -x "$program" ] || { echo "bundle-host: no program '$program'" >&2; exit 1; }
+mkdir -p "$to"
+chmod 755 "$to"
+exec 9<"$to"
+flock 9
 [ ! "$to/phoenix-host" -nt "$program" ] || exit 0 # made from this very program
 
-[ -x "$program" ] || { echo "bundle-host: no program '$program'" >&2; exit 1; }
-tmp=$to.new.$$
+tmp=$to/.new
 trap 'rm -rf "$tmp"' EXIT
 rm -rf "$tmp"
 mkdir -p "$tmp/lib"
@@ -35,12 +43,19 @@ chmod -R a+rX,u+w,go-w "$tmp"
 loader=$(cd "$tmp/lib" && echo ld-linux*)
 [ -f "$tmp/lib/$loader" ] || { echo "bundle-host: no loader among the libraries" >&2; exit 1; }
 
+hash=$(cd "$tmp/lib" && sha256sum -- * | sha256sum)
+lib=lib-${hash:0:16}
+before=$(sed -n 's,^exec "\$here/\(lib[^/]*\)/.*,\1,p' "$to/phoenix-host" 2>/dev/null || true)
+
 cat >"$tmp/phoenix-host" <<END
 #!/bin/sh
 # Starts the program with the libraries that lie beside it.
 here=\$(dirname "\$(readlink -f "\$0")")
-exec "\$here/lib/$loader" --argv0 phoenix-host --library-path "\$here/lib" "\$here/lib/phoenix-host" "\$@"
+exec "\$here/$lib/$loader" --argv0 phoenix-host --library-path "\$here/$lib" "\$here/$lib/phoenix-host" "\$@"
 END
 chmod 755 "$tmp/phoenix-host"
-rm -rf "$to"
-mv "$tmp" "$to"
+[ -d "$to/$lib" ] || mv "$tmp/lib" "$to/$lib"
+mv "$tmp/phoenix-host" "$to/phoenix-host"
+for old in "$to"/lib*; do
+    case ${old##*/} in "$lib" | "$before") ;; *) rm -rf "$old" ;; esac
+done
