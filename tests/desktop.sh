@@ -18,6 +18,13 @@ desktops:
 END
 "$PX_SOURCE/packaging/bundle-host.sh" "$PX_BUILD/src/phoenix-host/phoenix-host" "$PX_BUILD/desktop-bundle"
 ok "up waits until the desktops are painted" phoenix up "$file"
+said=$out
+remote() { phoenix connect --json pxt-a | python3 -c "import json,sys; print(json.load(sys.stdin)['desktops'][0]['rustdesk']['$1'])"; }
+has "and says the ID and password to type into a client" "$said" "pxt-a    $(remote id)    $(remote password)"
+has "the server" "$said" "ID server   $(remote server)"
+has "and its key" "$said" "key         $(remote key)"
+has "a link names the server, so that a client needs no settings" "$(remote link)" \
+    "rustdesk://connection/new/$(remote id)@$(remote server)?key="
 inside() { phoenix exec pxt-a -- "$@" </dev/null; }
 session() { inside /usr/lib/phoenix/session-env "$@"; }
 fact() { phoenix show --json "$1" | python3 -c "import json,sys; d=json.load(sys.stdin)['desktops'][0]; print(d$2)"; }

@@ -30,9 +30,6 @@ typedef int (*px_boot_fn)(const struct px_fleet *fleet, const struct px_life_opt
                           struct px_error *err);
 int px_cli_life_or_boot(struct px_cli *cli, px_life_fn work, px_boot_fn boot, struct px_error *err);
 
-/* The tables after up: state, address and how to reach each. With --json the same as JSON. */
-int px_cli_print_reach(struct px_cli *cli, const struct px_fleet *fleet, const char *const *names,
-                       size_t n_names, struct px_error *err);
 /* {"desktops": [...]} */
 struct json_t *px_cli_status_json(const struct px_status *list, size_t n);
 enum px_colour px_cli_state_colour(const struct px_status *s);

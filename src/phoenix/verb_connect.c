@@ -1,4 +1,5 @@
 /* src/phoenix/verb_connect.c - `phoenix connect` */
+#include "desktop/link.h"
 #include "desktop/remote.h"
 #include "phoenix/fleet_cli.h"
 #include "phoenix/qr.h"
@@ -40,7 +41,7 @@ static int load_remote(const struct px_cli *cli, const struct px_fleet *fleet, c
 }
 
 static char *link_of(const struct px_remote *remote) {
-    return px_asprintf("rustdesk://connection/new/%s?password=%s", remote->id, remote->password);
+    return px_link_make(remote->id, remote->server, remote->key, remote->password);
 }
 
 static void print_qr(const struct px_cli *cli, const char *link) {
@@ -78,11 +79,13 @@ static void print_tunnel(struct px_cli *cli, const struct px_remote *remote, con
 }
 
 static json_t *remote_json(const struct px_cli *cli, const struct px_remote *remote) {
-    px_cleanup_free char *link = link_of(remote);
+    char *link = link_of(remote);
     json_t *o =
         json_pack("{ss ss ss ss ss sb ss*}", "id", remote->id, "password", remote->password,
                   "server", remote->server, "key", remote->key, "link", link, "one_time",
                   px_cli_flag(cli, "one-time"), "tunnel_certificate_sha256", remote->fingerprint);
+    sodium_memzero(link, strlen(link));
+    free(link);
     if (remote->totp)
         json_object_set_new(o, "totp", json_string(remote->totp));
     return o;

@@ -1,6 +1,7 @@
 /* src/phoenix/verb_up.c - `phoenix up` */
 #include "base/alloc.h"
 #include "phoenix/fleet_cli.h"
+#include "phoenix/reach_cli.h"
 #include "phoenix/verbs.h"
 
 static int carry_out(struct px_cli *cli, const struct px_fleet *fleet,
