@@ -13,7 +13,10 @@ static int at_line(const struct px_desktop_file *file, const struct px_desktop_s
 static int check_image(const struct px_fleet *fleet, const struct px_desktop_spec *spec, char *ret,
                        struct px_error *err) {
     px_cleanup(px_image_freep) struct px_image *image = NULL;
-    int r = px_image_find(px_fleet_host(fleet)->state_dir, spec->image, &image, err);
+    const struct px_host_spec *host = px_fleet_host(fleet);
+    int r = px_image_find(host->state_dir, spec->image, &image, err);
+    if (r == -ENOENT)
+        r = px_image_missing(host->state_dir, px_host_recipes_dir(host), spec->image, err);
     if (r < 0)
         return px_wrap(err, r, "image");
     memcpy(ret, image->digest, PX_DIGEST_TEXT_MAX);

@@ -10,21 +10,31 @@
 #define CHAIN_MAX 10
 #define REQUIREMENTS_MAX_BYTES (1024 * 1024)
 
-/* Names of the recipes there are, for a hint. */
-static const char *suggest(const char *recipes_dir, const char *recipe, char *out, size_t size) {
-    const char *names[64];
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int px_recipe_names(const char *recipes_dir, char **ret, size_t max) {
     size_t n = 0;
     px_cleanup_closedir DIR *dir = opendir(recipes_dir);
     const struct dirent *d;
-    while (dir && n < PX_N_ELEMENTS(names) && (d = readdir(dir)))
-        if (d->d_name[0] != '.')
-            names[n++] = px_strdup(d->d_name);
-    const char *near = px_suggest(recipe, names, n);
-    if (near)
-        snprintf(out, size, "%s", near);
-    for (size_t i = 0; i < n; i++)
-        free((char *)(uintptr_t)names[i]);
-    return near ? out : NULL;
+    while (dir && n < max && (d = readdir(dir))) {
+        px_cleanup_free char *file = px_asprintf("%s/recipe.yaml", d->d_name);
+        if (d->d_name[0] != '.' && px_exists(dirfd(dir), file))
+            ret[n++] = px_strdup(d->d_name);
+    }
+    qsort(ret, n, sizeof(*ret), by_text);
+    return (int)n;
+}
+
+/* The recipe nearest to @recipe, for a hint; the caller's. NULL: none is near. */
+static char *suggest(const char *recipes_dir, const char *recipe) {
+    char *names[PX_RECIPES_MAX];
+    const int n = px_recipe_names(recipes_dir, names, PX_N_ELEMENTS(names));
+    char *near = px_strdup_null(px_suggest(recipe, (const char *const *)names, (size_t)n));
+    for (int i = 0; i < n; i++)
+        free(names[i]);
+    return near;
 }
 
 static int load_one(const char *recipes_dir, const char *recipe, struct px_recipe **ret,
@@ -34,11 +44,9 @@ static int load_one(const char *recipes_dir, const char *recipe, struct px_recip
         is_path ? px_strdup(recipe) : px_asprintf("%s/%s", recipes_dir, recipe);
     if (px_exists(AT_FDCWD, dir) || is_path)
         return px_recipe_load(dir, ret, err);
-    char near[256];
+    px_cleanup_free char *near = suggest(recipes_dir, recipe);
     px_fail(err, -ENOENT, "there is no recipe '%s' in '%s'", recipe, recipes_dir);
-    return suggest(recipes_dir, recipe, near, sizeof(near))
-               ? px_hint(err, -ENOENT, "did you mean '%s'?", near)
-               : -ENOENT;
+    return near ? px_hint(err, -ENOENT, "did you mean '%s'?", near) : -ENOENT;
 }
 
 int px_chain_load(const char *recipes_dir, const char *recipe, struct px_chain *ret,

@@ -1,8 +1,10 @@
 /* src/image/image.c - finding images in the store */
 #include "image/image.h"
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "image/chain.h"
 #include "image/digest.h"
 #include "image/store.h"
 #include <string.h>
@@ -69,13 +71,11 @@ static char *name_of(const char *images, const struct px_store_names *names, con
 
 static int not_found(const char *ref, const struct px_store_names *names, struct px_error *err) {
     px_fail(err, -ENOENT, "there is no image '%s'", ref);
-    if (strchr(ref, ':')) /* a digest: nobody can build one by it */
-        return px_hint(err, -ENOENT, "`phoenix image ls` lists them");
-    const char *near = px_suggest(ref, (const char *const *)names->items, names->n);
-    if (near)
-        return px_hint(err, -ENOENT, "did you mean '%s'? Or build it: phoenix image build %s", near,
-                       ref);
-    return px_hint(err, -ENOENT, "build it: phoenix image build %s", ref);
+    const char *near = strchr(ref, ':') /* a digest is near to none */
+                           ? NULL
+                           : px_suggest(ref, (const char *const *)names->items, names->n);
+    return near ? px_hint(err, -ENOENT, "did you mean '%s'?", near)
+                : px_hint(err, -ENOENT, "`phoenix image ls` lists them");
 }
 
 /* "sha256:abc...", "abcdef": the one manifest that begins so. */
@@ -129,6 +129,48 @@ int px_image_find(const char *state_dir, const char *ref, struct px_image **ret,
     const bool by_name = px_store_get_name(images, ref, named, NULL) == 0;
     px_cleanup_free char *name = by_name ? px_strdup(ref) : name_of(images, &names, digest);
     return load(images, name, digest, ret, err);
+}
+
+/* No image is called @ref: how to get one. @near: an image with such a name, or NULL. */
+static int hint_at_recipes(const char *recipes_dir, const char *ref, const char *near,
+                           struct px_error *err) {
+    char *recipes[PX_RECIPES_MAX];
+    px_cleanup(px_buf_fini) struct px_buf all = {0};
+    const int n = px_recipe_names(recipes_dir, recipes, PX_N_ELEMENTS(recipes));
+    const char *slip = px_suggest(ref, (const char *const *)recipes, (size_t)n);
+    bool there = false;
+    for (int i = 0; i < n; i++) {
+        there |= strcmp(recipes[i], ref) == 0;
+        px_buf_printf(&all, "%s%s", i ? ", " : "", recipes[i]);
+    }
+    if (there && near)
+        px_hint(err, -ENOENT, "did you mean '%s'? Or build it: phoenix image build %s", near, ref);
+    else if (there)
+        px_hint(err, -ENOENT, "build it: phoenix image build %s", ref);
+    else if (near)
+        px_hint(err, -ENOENT, "did you mean '%s'?", near);
+    else if (slip)
+        px_hint(err, -ENOENT, "did you mean '%s'? Build it: phoenix image build %s", slip, slip);
+    else if (n > 0)
+        px_hint(err, -ENOENT, "no recipe has that name, either; there are %s in '%s'",
+                px_buf_str(&all), recipes_dir);
+    else
+        px_hint(err, -ENOENT, "there are no recipes in '%s', either", recipes_dir);
+    for (int i = 0; i < n; i++)
+        free(recipes[i]);
+    return -ENOENT;
+}
+
+int px_image_missing(const char *state_dir, const char *recipes_dir, const char *ref,
+                     struct px_error *err) {
+    px_cleanup_free char *images = px_asprintf("%s/images", state_dir);
+    px_cleanup(px_store_names_fini) struct px_store_names names = {0};
+    (void)px_store_list(images, "names", &names, NULL);
+    if (strchr(ref, ':')) /* a digest: nobody can build one by it */
+        return not_found(ref, &names, err);
+    px_fail(err, -ENOENT, "there is no image '%s'", ref);
+    return hint_at_recipes(recipes_dir, ref,
+                           px_suggest(ref, (const char *const *)names.items, names.n), err);
 }
 
 static int by_age(const void *a, const void *b) {

@@ -31,9 +31,12 @@ struct px_image {
 };
 
 /* @ref: a name, "sha256:..." or an unambiguous beginning of at least 6 hex digits.
- * -ENOENT: no such image; the hint names near ones or how to build it. */
+ * -ENOENT: no such image; the hint names a near one. */
 int px_image_find(const char *state_dir, const char *ref, struct px_image **ret,
                   struct px_error *err);
+/* What to say where that was -ENOENT and a recipe could help: the hint tells which. -ENOENT. */
+int px_image_missing(const char *state_dir, const char *recipes_dir, const char *ref,
+                     struct px_error *err);
 struct px_image *px_image_free(struct px_image *image);
 PX_DEFINE_CLEANUP(struct px_image *, px_image_free)
 

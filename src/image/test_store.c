@@ -66,13 +66,43 @@ static void a_name_not_there_is_told_with_a_near_one(void **state) {
     struct px_image *image = NULL;
     struct px_error err = {0};
     assert_int_equal(px_image_find(*state, "desk", &image, &err), -ENOENT);
-    px_assert_contains(err.hint, "phoenix image build desk");
+    assert_string_equal(err.hint, "`phoenix image ls` lists them");
     put_image(*state, "desk", "sha256:" HEX1, digest);
     assert_int_equal(px_image_find(*state, "dsek", &image, &err), -ENOENT);
     assert_string_equal(err.msg, "there is no image 'dsek'");
     px_assert_contains(err.hint, "did you mean 'desk'?");
     assert_int_equal(px_image_find(*state, "../names/desk", &image, &err), -ENOENT);
     assert_int_equal(px_image_find(*state, "", &image, &err), -ENOENT);
+}
+
+static void a_missing_image_is_told_with_what_would_make_it(void **state) {
+    static const struct {
+        const char *ref, *hint;
+    } cases[] = {
+        {"minimal", "build it: phoenix image build minimal"},
+        {"minmal", "did you mean 'minimal'? Build it: phoenix image build minimal"},
+        {"dsek", "did you mean 'desk'?"},
+        {"deck", "did you mean 'desk'? Or build it: phoenix image build deck"},
+        {"nope", "no recipe has that name, either; there are deck, minimal in '/"},
+        {"sha256:00", "`phoenix image ls` lists them"},
+    };
+    char digest[PX_DIGEST_TEXT_MAX];
+    px_cleanup_free char *recipes = px_asprintf("%s/recipes", (char *)*state);
+    struct px_error err = {0};
+    put_image(*state, "desk", "sha256:" HEX1, digest);
+    assert_int_equal(px_image_missing(*state, recipes, "nope", &err), -ENOENT);
+    px_assert_contains(err.hint, "there are no recipes in");
+    px_assert_ok(px_mkdir_p(AT_FDCWD, recipes, 0755, NULL));
+    px_cleanup_close int dir = px_dir_open(AT_FDCWD, recipes, NULL);
+    px_assert_ok(px_mkdir_p(dir, "minimal", 0755, NULL));
+    px_assert_ok(px_mkdir_p(dir, "deck", 0755, NULL));
+    px_assert_ok(px_file_write_atomic(dir, "minimal/recipe.yaml", "", 0, 0644, NULL));
+    px_assert_ok(px_file_write_atomic(dir, "deck/recipe.yaml", "", 0, 0644, NULL));
+    px_assert_ok(px_file_write_atomic(dir, "meson.build", "", 0, 0644, NULL)); /* is none */
+    for (size_t i = 0; i < PX_N_ELEMENTS(cases); i++) {
+        assert_int_equal(px_image_missing(*state, recipes, cases[i].ref, &err), -ENOENT);
+        px_assert_contains(err.hint, cases[i].hint);
+    }
 }
 
 static void a_missing_layer_is_told(void **state) {
@@ -179,6 +209,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_STATE(an_image_is_found_by_name_and_by_digits),
         WITH_STATE(a_name_not_there_is_told_with_a_near_one),
+        WITH_STATE(a_missing_image_is_told_with_what_would_make_it),
         WITH_STATE(a_missing_layer_is_told),
         WITH_STATE(rm_keeps_what_others_need),
         WITH_STATE(gc_drops_what_lost_its_name_unless_in_use),

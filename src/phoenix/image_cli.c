@@ -35,13 +35,6 @@ static void show_log(struct px_cli *cli, const struct px_image_work *w) {
     px_fd_write_all(cli->err.fd, text.data, text.size);
 }
 
-/* Where recipes are, when the host file does not say: here, else where they were installed. */
-static const char *recipes_dir(const struct px_host_spec *host) {
-    if (host->recipes_dir)
-        return host->recipes_dir;
-    return px_exists(AT_FDCWD, "recipes") ? "recipes" : PX_DATA_DIR "/recipes";
-}
-
 int px_image_work_begin(struct px_cli *cli, struct px_image_work *work, struct px_image_opts *opts,
                         struct px_error *err) {
     const struct px_host_spec *host = NULL;
@@ -52,7 +45,7 @@ int px_image_work_begin(struct px_cli *cli, struct px_image_work *work, struct p
                                    .recipe = cli->args.words[0]};
     *opts = (struct px_image_opts){
         .state_dir = host->state_dir,
-        .recipes_dir = recipes_dir(host),
+        .recipes_dir = px_host_recipes_dir(host),
         .recipe = work->recipe,
         .wait_ms = -1,
         .on_progress = on_progress,

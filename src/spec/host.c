@@ -354,6 +354,12 @@ int px_host_load(const char *path, struct px_host_spec **ret, struct px_error *e
     return r < 0 ? r : px_host_parse(file, text, size, ret, err);
 }
 
+const char *px_host_recipes_dir(const struct px_host_spec *host) {
+    if (host->recipes_dir)
+        return host->recipes_dir;
+    return px_exists(AT_FDCWD, "recipes") ? "recipes" : PX_DATA_DIR "/recipes";
+}
+
 struct px_host_spec *px_host_free(struct px_host_spec *host) {
     if (host)
         px_schema_fini(host_fields, host);

@@ -58,6 +58,8 @@ struct px_host_spec {
 int px_host_load(const char *path, struct px_host_spec **ret, struct px_error *err);
 int px_host_parse(const char *name, const char *text, size_t size, struct px_host_spec **ret,
                   struct px_error *err);
+/* Where recipes lie: what the file says, else here, else where they were installed. Lent. */
+const char *px_host_recipes_dir(const struct px_host_spec *host);
 struct px_host_spec *px_host_free(struct px_host_spec *host);
 PX_DEFINE_CLEANUP(struct px_host_spec *, px_host_free)
 char *px_host_schema(void); /* see px_desktop_file_schema */
