@@ -55,6 +55,7 @@ is "bash completes commands" "$(complete_in_bash "phoenix scr")" screenshot
 is "bash completes sub-commands" "$(complete_in_bash "phoenix image b")" build
 is "bash completes values" "$(complete_in_bash "phoenix up --wait s")" system
 has "bash completes files" "$(cd "$PX_SOURCE" && complete_in_bash "phoenix up RE")" README.md
+is "bash completes the last of a list" "$(complete_in_bash "phoenix verify --only dns,scr")" dns,screen
 mkdir -p "$pxt_state/desktops/pxt-alpha" "$pxt_state/desktops/pxt-beta"
 is "bash completes desktops" "$(complete_in_bash "phoenix start pxt-a")" pxt-alpha
 rm -r "$pxt_state/desktops"

@@ -26,6 +26,30 @@ static void offer_each(const struct completion *c, const char *text, const char 
         offer(c, w, NULL);
 }
 
+static bool holds(const char *list, const char *word) {
+    const size_t size = strlen(word);
+    for (const char *p = list; *p; p += strcspn(p, ","), p += *p == ',')
+        if (strcspn(p, ",") == size && memcmp(p, word, size) == 0)
+            return true;
+    return false;
+}
+
+/* The last of "screen,jup"; what stands there already is not offered again. */
+static void offer_listed(const struct completion *c, const char *text) {
+    const char *comma = strrchr(c->current, ',');
+    const size_t size = comma ? (size_t)(comma - c->current) + 1 : 0;
+    px_cleanup_free char *listed = px_strndup(c->current, size);
+    px_cleanup_free char *before = px_asprintf("%s%s", c->before, listed);
+    px_cleanup_free char *copy = px_strdup(text);
+    struct completion last = *c;
+    last.before = before;
+    last.current = c->current + size;
+    char *save = NULL;
+    for (char *w = strtok_r(copy, "\n", &save); w; w = strtok_r(NULL, "\n", &save))
+        if (!holds(listed, w))
+            offer(&last, w, NULL);
+}
+
 static void offer_values(const struct completion *c, enum px_completes what, const char *words) {
     px_cleanup(px_buf_fini) struct px_buf list = {0};
     switch (what) {
@@ -42,6 +66,10 @@ static void offer_values(const struct completion *c, enum px_completes what, con
     case PX_COMPLETE_RECIPE:
         c->names->add(c->names->data, what, &list);
         offer_each(c, px_buf_str(&list), "\n");
+        break;
+    case PX_COMPLETE_CHECKS:
+        c->names->add(c->names->data, what, &list);
+        offer_listed(c, px_buf_str(&list));
         break;
     }
 }

@@ -8,7 +8,7 @@
 #include "phoenix/verb.h"
 
 struct px_complete_names {
-    /* Adds names of desktops, images or recipes, each with a newline. */
+    /* Adds names of desktops, images, recipes or checks, each with a newline. */
     void (*add)(void *data, enum px_completes what, struct px_buf *out);
     void *data;
 };

@@ -24,16 +24,24 @@ static const struct px_verb rm = {
     .positionals = {{.name = "NAME", .many = true, .completes = PX_COMPLETE_DESKTOP}},
     .run = never,
 };
+static const struct px_verb verify = {
+    .name = "verify",
+    .summary = "prove it",
+    .options = {{.name = "only", .arg = "CHECK,...", .completes = PX_COMPLETE_CHECKS}},
+    .run = never,
+};
 static const struct px_verb secret = {.name = "__secret", .hidden = true, .run = never};
 static const struct px_verb program = {
     .name = "phoenix",
     .options = {{.name = "json", .doc = "as JSON"},
                 {.name = "host-file", .arg = "FILE", .completes = PX_COMPLETE_FILE}},
-    .subs = (const struct px_verb *const[]){&up, &rm, &secret, NULL},
+    .subs = (const struct px_verb *const[]){&up, &rm, &verify, &secret, NULL},
 };
 
 static void add_names(void *data, enum px_completes what, struct px_buf *out) {
-    px_buf_puts(out, what == PX_COMPLETE_DESKTOP ? "alice\nbob\n" : "wrong\n");
+    px_buf_puts(out, what == PX_COMPLETE_DESKTOP  ? "alice\nbob\n"
+                     : what == PX_COMPLETE_CHECKS ? "dns\nscreen\nservices\n"
+                                                  : "wrong\n");
 }
 
 /* What is offered for @line, cut at blanks; a blank at its end: a new word begins. */
@@ -54,7 +62,7 @@ static void offers_what_fits_the_place(void **state) {
     static const struct {
         const char *line, *offers;
     } cases[] = {
-        {"", "up\tmake it so\nrm\tremove\n"},
+        {"", "up\tmake it so\nrm\tremove\nverify\tprove it\n"},
         {"u", "up\tmake it so\n"},
         {"x", ""},
         {"--json u", "up\tmake it so\n"},
@@ -70,7 +78,10 @@ static void offers_what_fits_the_place(void **state) {
         {"rm ", "alice\t\nbob\t\n"},
         {"rm alice b", "bob\t\n"},
         {"rm -- --", ""},
-        {"nonsense ", "up\tmake it so\nrm\tremove\n"},
+        {"nonsense ", "up\tmake it so\nrm\tremove\nverify\tprove it\n"},
+        {"verify --only s", "screen\t\nservices\t\n"},
+        {"verify --only dns,s", "dns,screen\t\ndns,services\t\n"},
+        {"verify --only=dns,screen,", "--only=dns,screen,services\t\n"},
     };
     px_cleanup(px_buf_fini) struct px_buf out = {0};
     for (size_t i = 0; i < PX_N_ELEMENTS(cases); i++)

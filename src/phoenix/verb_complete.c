@@ -1,6 +1,7 @@
 /* src/phoenix/verb_complete.c - `phoenix __complete`: candidates for the shells' completion */
 #include "base/alloc.h"
 #include "base/file.h"
+#include "check/verify.h"
 #include "phoenix/cli.h"
 #include "phoenix/complete.h"
 #include "phoenix/verbs.h"
@@ -22,13 +23,15 @@ static void add_entries(const char *dir_path, bool dirs_only, struct px_buf *out
 
 static void add_names(void *data, enum px_completes what, struct px_buf *out) {
     const struct px_host_spec *host = NULL;
+    if (what == PX_COMPLETE_CHECKS) {
+        for (const struct px_check *c = px_verify_checks; c->name; c++)
+            px_buf_printf(out, "%s\n", c->name);
+        return;
+    }
     if (px_cli_host(data, &host, NULL) < 0)
         return;
     if (what == PX_COMPLETE_RECIPE) {
-        add_entries(host->recipes_dir                ? host->recipes_dir
-                    : px_exists(AT_FDCWD, "recipes") ? "recipes"
-                                                     : PX_DATA_DIR "/recipes",
-                    true, out);
+        add_entries(px_host_recipes_dir(host), true, out);
         return;
     }
     const bool desktops = what == PX_COMPLETE_DESKTOP;

@@ -105,6 +105,7 @@ const struct px_verb px_verb_verify = {
         "desktops are looked at, and those that are stopped on purpose are skipped.",
     .options = {{.name = "only",
                  .arg = "CHECK,...",
+                 .completes = PX_COMPLETE_CHECKS,
                  .doc = "only these checks, by the names that --list shows"},
                 {.name = "list", .doc = "list the checks, and how long each may take"},
                 {.name = "timeout", .arg = "SECONDS", .doc = "instead of each check's own limit"},
