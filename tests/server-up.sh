@@ -27,8 +27,13 @@ ok "the desktop reaches the ID server" inside bash -c "exec 3<>/dev/tcp/$pxt_gat
 ok "and the relay" inside bash -c "exec 3<>/dev/tcp/$pxt_gateway/38217"
 fails 1 "but no port beside them" inside timeout 2 bash -c "exec 3<>/dev/tcp/$pxt_gateway/38218"
 kill -9 "$pid"
+exec 8>"$pxt_dir/lock" # of a script that calls us
 ok "after its death up starts it again" phoenix up "$file"
+exec 8>&-
 ok "it answers" ctl status
+lacks "it has nothing of what its caller had open" "$(readlink /proc/"$(cat "$pxt_run/server.pid")"/fd/*)" "$pxt_dir/lock"
+ok "a real-time process restarts a desktop" chrt -f 1 phoenix restart pxt-s
+ok "and enters it" chrt -f 1 phoenix exec pxt-s -- true
 for i in 1 2 3 4 5; do # a server that has not come to its exec yet is not dead
     kill -9 "$(cat "$pxt_run/server.pid")"
     ok "death and up, time $i" phoenix up --wait nothing "$file"
