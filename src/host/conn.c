@@ -16,17 +16,23 @@
  * would only grow old. */
 #define NOTSENT_LOWAT_BYTES (16 * 1024)
 #define FLUSH_LIMIT_MS 1000
+/* After our FIN the client's bytes are read and dropped until its own comes: were they left unread,
+ * close(2) would send a reset, and that takes our last words with it on the client's side. */
+#define LINGER_LIMIT_MS 1000
+#define LINGER_LIMIT_BYTES (16u * 1024 * 1024)
 
 struct px_conn {
     struct px_conn_opts opts;
     uv_tcp_t tcp;
-    uv_timer_t flush_timer;
+    uv_timer_t limit_timer;
     uv_connect_t connect_req;
+    uv_shutdown_t shutdown_req;
     void (*on_connect)(void *data, int status);
     struct px_buf in;
     struct px_secure secure;
-    bool encrypted, raw, held, closing, flushing, in_input, reading, paused;
-    int n_open; /* handles whose close callback is due */
+    bool encrypted, raw, held, closing, flushing, lingering, peer_ended, in_input, reading, paused;
+    size_t n_dropped; /* while it flushes and lingers */
+    int n_open;       /* handles whose close callback is due */
     size_t queued;
     unsigned n_writes;
     int64_t last_read_us, write_since_us;
@@ -51,8 +57,8 @@ struct px_conn *px_conn_new(const struct px_conn_opts *opts) {
     struct px_conn *c = px_new0(struct px_conn, 1);
     c->opts = *opts;
     uv_tcp_init(opts->loop, &c->tcp);
-    uv_timer_init(opts->loop, &c->flush_timer);
-    c->tcp.data = c->flush_timer.data = c;
+    uv_timer_init(opts->loop, &c->limit_timer);
+    c->tcp.data = c->limit_timer.data = c;
     c->n_open = 2;
     c->last_read_us = px_now_us();
     return c;
@@ -217,10 +223,25 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf) {
     *buf = uv_buf_init(px_buf_reserve(&c->in, READ_BYTES), READ_BYTES);
 }
 
+/* What comes after the last word: of no interest, and the client's end is awaited. */
+static void drop_input(struct px_conn *c, ssize_t n) {
+    px_buf_reset(&c->in);
+    c->n_dropped += n > 0 ? (size_t)n : 0;
+    c->peer_ended = n < 0; /* it may still read what is queued */
+    if (c->n_dropped > LINGER_LIMIT_BYTES || (c->peer_ended && c->lingering))
+        px_conn_close(c, false);
+    else if (c->peer_ended)
+        uv_read_stop((uv_stream_t *)&c->tcp);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
     struct px_conn *c = stream->data;
     if (n == 0 || c->closing)
         return;
+    if (c->flushing) {
+        drop_input(c, n);
+        return;
+    }
     if (n < 0) {
         struct px_error err = {0};
         if (n != UV_EOF)
@@ -231,10 +252,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
     c->last_read_us = px_now_us();
     c->in.size += (size_t)n;
     c->n_in += (size_t)n;
-    if (c->flushing)
-        px_buf_reset(&c->in);
-    else
-        take_input(c);
+    take_input(c);
     /* A large frame must not hold its memory for the rest of an idle session. */
     if (!c->closing && c->in.size == 0 && c->in.cap > 2 * READ_BYTES)
         px_buf_fini(&c->in);
@@ -258,9 +276,25 @@ void px_conn_pause(struct px_conn *c, bool paused) {
         uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
 }
 
-static void on_shutdown_written(struct px_conn *c) {
-    if (c->n_writes == 0 && c->flushing)
+static void on_limit(uv_timer_t *t) {
+    px_conn_close(t->data, false);
+}
+
+static void on_shutdown(uv_shutdown_t *req, int status) {
+    struct px_conn *c = px_container_of(req, struct px_conn, shutdown_req);
+    if (status < 0)
         px_conn_close(c, false);
+}
+
+/* Everything is written: says so, and waits for the client to do the same. */
+static void linger(struct px_conn *c) {
+    if (!c->reading || c->peer_ended ||
+        uv_shutdown(&c->shutdown_req, (uv_stream_t *)&c->tcp, on_shutdown) < 0) {
+        px_conn_close(c, false);
+        return;
+    }
+    c->lingering = true;
+    uv_timer_start(&c->limit_timer, on_limit, LINGER_LIMIT_MS, 0);
 }
 
 static void on_written(uv_write_t *req, int status) {
@@ -278,9 +312,11 @@ static void on_written(uv_write_t *req, int status) {
         lost(c, &err);
         return;
     }
+    if (c->n_writes > 0)
+        return;
     if (c->flushing)
-        on_shutdown_written(c);
-    else if (c->n_writes == 0 && c->opts.ops->on_dry)
+        linger(c);
+    else if (c->opts.ops->on_dry)
         c->opts.ops->on_dry(c->opts.data);
 }
 
@@ -423,19 +459,20 @@ static void on_handle_closed(uv_handle_t *h) {
     ops->on_closed(data);
 }
 
-static void on_flush_timeout(uv_timer_t *t) {
-    px_conn_close(t->data, false);
-}
-
 void px_conn_close(struct px_conn *c, bool flush) {
     if (c->closing)
         return;
-    if (flush && c->n_writes > 0) {
+    if (flush && (c->n_writes > 0 || c->reading)) {
+        if (c->flushing)
+            return;
+        px_conn_pause(c, false);
         c->flushing = true;
-        uv_timer_start(&c->flush_timer, on_flush_timeout, FLUSH_LIMIT_MS, 0);
+        uv_timer_start(&c->limit_timer, on_limit, FLUSH_LIMIT_MS, 0);
+        if (c->n_writes == 0)
+            linger(c);
         return;
     }
     c->closing = true;
     uv_close((uv_handle_t *)&c->tcp, on_handle_closed);
-    uv_close((uv_handle_t *)&c->flush_timer, on_handle_closed);
+    uv_close((uv_handle_t *)&c->limit_timer, on_handle_closed);
 }

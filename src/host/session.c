@@ -56,6 +56,13 @@ static void let_go(struct px_session *s) {
         px_terminals_detach(s->host->terminals, s);
 }
 
+static unsigned n_ended(const struct px_host *h) {
+    unsigned n = 0;
+    for (const struct px_session *s = h->sessions; s; s = s->next)
+        n += s->ended;
+    return n;
+}
+
 void px_session_end(struct px_session *s, const char *reason) {
     if (s->ended)
         return;
@@ -66,7 +73,7 @@ void px_session_end(struct px_session *s, const char *reason) {
         px_session_send_misc(s, &misc);
     }
     let_go(s);
-    px_conn_close(s->conn, true);
+    px_conn_close(s->conn, n_ended(s->host) <= PX_LINGERERS_MAX);
 }
 
 /* ---- probes ---- */
@@ -353,14 +360,16 @@ struct px_session *px_session_new(struct px_host *h, enum px_way way, bool secur
 /* Strangers are cheap to make and must stay cheap to hold. */
 static bool too_many(const struct px_session *fresh) {
     const struct px_host *h = fresh->host;
-    unsigned strangers = 0, same = 0;
-    for (const struct px_session *s = h->sessions; s; s = s->next)
+    unsigned all = 0, strangers = 0, same = 0;
+    for (const struct px_session *s = h->sessions; s; s = s->next) {
+        all += !s->ended;
         if (s->state < PX_SESSION_ACTIVE && !s->ended) {
             strangers++;
             same += px_addr_same_ip(&s->peer, &fresh->peer);
         }
+    }
     /* Through the relay all clients have one address: there only the total counts. */
-    return strangers > PX_STRANGERS_MAX || h->n_sessions > PX_SESSIONS_MAX ||
+    return strangers > PX_STRANGERS_MAX || all > PX_SESSIONS_MAX ||
            (fresh->way != PX_WAY_RELAY && !px_addr_is_loopback(&fresh->peer) &&
             same > PX_STRANGERS_PER_ADDRESS);
 }
