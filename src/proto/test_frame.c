@@ -42,11 +42,19 @@ static void parse_waits_for_the_whole_prefix(void **state) {
     assert_int_equal(bytes, 77);
 }
 
+/* The body 2A 00 behind the shortest prefix and behind longer ones. */
 static void item_2_parse_takes_a_longer_prefix_than_needed(void **state) {
-    static const uint8_t raw[] = {0x0f, 0, 0, 0};
-    uint32_t bytes = 0;
-    assert_int_equal(px_frame_parse(raw, sizeof(raw), &bytes, NULL), PX_PARSE_DONE);
-    assert_int_equal(bytes, 3);
+    static const struct {
+        size_t size;
+        uint8_t raw[4];
+    } longer[] = {{1, {0x08}}, {2, {0x09, 0}}, {3, {0x0a, 0, 0}}, {4, {0x0b, 0, 0, 0}}};
+    for (size_t i = 0; i < PX_N_ELEMENTS(longer); i++) {
+        uint32_t bytes = 0;
+        assert_int_equal(px_frame_parse(longer[i].raw, longer[i].size, &bytes, NULL),
+                         PX_PARSE_DONE);
+        assert_int_equal(bytes, 2);
+        assert_int_equal(px_frame_prefix_size(longer[i].raw[0]), longer[i].size);
+    }
 }
 
 static void parse_refuses_more_than_the_limit(void **state) {

@@ -1,4 +1,4 @@
-/* src/proto/test_handshake.c - items 6 to 12 and 14 of the session checklist */
+/* src/proto/test_handshake.c - items 6 to 14 of the session checklist */
 #include "base/test.h"
 #include "proto/frame.h"
 #include "proto/handshake.h"
@@ -46,33 +46,61 @@ static void item_7_session_keys(void **state) {
     assert_hex(offer(2).pk, 32, "CE8D3AD1CCB633EC7B70C17814A5C76ECD029685050D344745BA05870E587D59");
 }
 
-static void items_8_and_9_signed_identity(void **state) {
-    const struct identity id = identity();
+static void print_id_pk(struct px_buf *out) {
     struct px_secure_offer host = offer(1);
     Pxs__IdPk id_pk = PXS__ID_PK__INIT;
     id_pk.id = (char *)"123456789";
     id_pk.pk = (ProtobufCBinaryData){PX_BOX_KEY_BYTES, host.pk};
+    px_message_print(&id_pk.base, out);
+}
+
+static void item_8_identity_and_key(void **state) {
     px_cleanup(px_buf_fini) struct px_buf plain = {0};
-    px_message_print(&id_pk.base, &plain);
+    print_id_pk(&plain);
     assert_int_equal(plain.size, 45);
-    assert_hex(plain.data, 13, "0A093132333435363738391220");
+    assert_hex(plain.data, 45,
+               "0A093132333435363738391220"
+               "A4E09292B651C278B9772C569F5FA9BB13D906B46AB68C9DF9DC2B4409F8A209");
+}
+
+static void item_9_signature_of_the_identity(void **state) {
+    px_cleanup(px_buf_fini) struct px_buf plain = {0};
     uint8_t out[PX_SIGN_BYTES + 45];
-    px_sign(id.sk, (struct px_bytes){(const uint8_t *)plain.data, plain.size}, out);
+    print_id_pk(&plain);
+    px_sign(identity().sk, (struct px_bytes){(const uint8_t *)plain.data, plain.size}, out);
     assert_hex(out, 64,
                "E7EEB16083C47B411C087488A9809CB31BE8DF8BB49A2CEDD341594CBEA3D9FF"
                "9A925132B1586FF6B7E767DA463F992F547DD55F867D46F853646BBEDE256304");
 }
 
+/* A body behind its header, as it goes over the line. */
+static void print_frame(const void *body, size_t size, struct px_buf *out) {
+    uint8_t prefix[PX_FRAME_PREFIX_MAX_BYTES];
+    px_buf_add(out, prefix, px_frame_print((uint32_t)size, prefix));
+    px_buf_add(out, body, size);
+}
+
+/* The message as it is with the vector's key, and the same from what makes a new one each time. */
 static void item_10_signed_id_message(void **state) {
     const struct identity id = identity();
     struct px_handshake h;
-    px_cleanup(px_buf_fini) struct px_buf body = {0};
-    px_handshake_new(id.sk, "123456789", &h, &body);
+    px_cleanup(px_buf_fini) struct px_buf plain = {0}, body = {0}, frame = {0}, fresh = {0};
+    uint8_t sealed[PX_SIGN_BYTES + 45];
+    print_id_pk(&plain);
+    px_sign(id.sk, (struct px_bytes){(const uint8_t *)plain.data, plain.size}, sealed);
+    Pxs__SignedId signed_id = PXS__SIGNED_ID__INIT;
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    signed_id.id = (ProtobufCBinaryData){sizeof(sealed), sealed};
+    m.item_case = PXS__MESSAGE__ITEM_SIGNED_ID;
+    m.signed_id = &signed_id;
+    px_message_print(&m.base, &body);
     assert_int_equal(body.size, 113);
-    assert_hex(body.data, 4, "1A6F0A6D");
-    uint8_t prefix[PX_FRAME_PREFIX_MAX_BYTES];
-    assert_int_equal(px_frame_print((uint32_t)body.size, prefix), 2);
-    assert_hex(prefix, 2, "C501");
+    print_frame(body.data, body.size, &frame);
+    assert_hex(frame.data, 8, "C5011A6F0A6DE7EE");
+    px_handshake_new(id.sk, "123456789", &h, &fresh);
+    assert_int_equal(fresh.size, 113);
+    assert_memory_equal(fresh.data, body.data, 4);
+    assert_memory_equal(fresh.data + 4 + PX_SIGN_BYTES, plain.data, 13); /* and a key of its own */
 }
 
 static void item_11_sealed_session_key_opens(void **state) {
@@ -92,8 +120,10 @@ static void item_11_sealed_session_key_opens(void **state) {
     m.public_key = &pk;
     px_cleanup(px_buf_fini) struct px_buf body = {0};
     px_message_print(&m.base, &body);
+    px_cleanup(px_buf_fini) struct px_buf frame = {0};
     assert_int_equal(body.size, 86);
-    assert_hex(body.data, 6, "22540A20CE8D");
+    print_frame(body.data, body.size, &frame);
+    assert_hex(frame.data, 8, "590122540A20CE8D");
 
     struct px_secure got = {0};
     uint8_t want[PX_BOX_KEY_BYTES];
@@ -110,10 +140,27 @@ static void item_12_records(void **state) {
     fill(s.key, 0x42);
     const uint8_t body[] = {0x2a, 0x00};
     uint8_t out[18];
+    px_cleanup(px_buf_fini) struct px_buf frame = {0};
     assert_int_equal(px_secure_seal(&s, (struct px_bytes){body, 2}, out), 18);
-    assert_hex(out, 18, "CDDA853C35CB8274BEF116FE0D7520C441F9");
+    print_frame(out, sizeof(out), &frame);
+    assert_hex(frame.data, 19, "48CDDA853C35CB8274BEF116FE0D7520C441F9");
     assert_int_equal(px_secure_seal(&s, (struct px_bytes){body, 2}, out), 18);
     assert_hex(out, 18, "A877B85FD81C3AD163A10EDBF7102E7BFE46");
+}
+
+/* Opened by the library with nonces made by hand. */
+static void item_13_nonce_is_the_counter_and_zeros(void **state) {
+    struct px_secure s = {0};
+    fill(s.key, 0x42);
+    const uint8_t body[] = {0x2a, 0x00};
+    for (uint8_t counter = 1; counter <= 3; counter++) {
+        const uint8_t nonce[crypto_secretbox_NONCEBYTES] = {counter};
+        uint8_t sealed[18], plain[2];
+        assert_int_equal(px_secure_seal(&s, (struct px_bytes){body, 2}, sealed), 18);
+        assert_int_equal(crypto_secretbox_open_easy(plain, sealed, sizeof(sealed), nonce, s.key),
+                         0);
+        assert_memory_equal(plain, body, 2);
+    }
 }
 
 static void item_14_clients_that_cannot_encrypt(void **state) {
@@ -173,10 +220,12 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(item_6_identity_key),
         cmocka_unit_test(item_7_session_keys),
-        cmocka_unit_test(items_8_and_9_signed_identity),
+        cmocka_unit_test(item_8_identity_and_key),
+        cmocka_unit_test(item_9_signature_of_the_identity),
         cmocka_unit_test(item_10_signed_id_message),
         cmocka_unit_test(item_11_sealed_session_key_opens),
         cmocka_unit_test(item_12_records),
+        cmocka_unit_test(item_13_nonce_is_the_counter_and_zeros),
         cmocka_unit_test(item_14_clients_that_cannot_encrypt),
         cmocka_unit_test(both_ends_come_to_the_same_key),
         cmocka_unit_test(answer_refuses_another_identity),

@@ -1,6 +1,6 @@
-/* src/proto/test_session.c - items 17, 18, 21 to 23, 26 to 28, 30, 34, 35, 43, 46 to 52, 57, 59, 60
- * of the session checklist: the bytes of messages */
+/* src/proto/test_session.c - the session checklist: the bytes of messages */
 #include "base/test.h"
+#include "proto/frame.h"
 #include "proto/secure.h"
 #include "proto/session.h"
 
@@ -15,12 +15,26 @@ static void from_hex(const char *hex, struct px_buf *out) {
     }
 }
 
-static void assert_prints(const Pxs__Message *m, const char *hex) {
-    px_cleanup(px_buf_fini) struct px_buf want = {0}, got = {0};
+static void assert_bytes(const struct px_buf *got, const char *hex) {
+    px_cleanup(px_buf_fini) struct px_buf want = {0};
     from_hex(hex, &want);
-    px_message_print(&m->base, &got);
-    assert_int_equal(got.size, want.size);
-    assert_memory_equal(got.data, want.data, want.size);
+    assert_int_equal(got->size, want.size);
+    assert_memory_equal(got->data, want.data, want.size);
+}
+
+static void print_frame(const Pxs__Message *m, struct px_buf *out) {
+    px_cleanup(px_buf_fini) struct px_buf body = {0};
+    uint8_t prefix[PX_FRAME_PREFIX_MAX_BYTES];
+    px_message_print(&m->base, &body);
+    px_buf_add(out, prefix, px_frame_print((uint32_t)body.size, prefix));
+    px_buf_add(out, body.data, body.size);
+}
+
+/* The whole frame, header and body. */
+static void assert_frame(const Pxs__Message *m, const char *hex) {
+    px_cleanup(px_buf_fini) struct px_buf got = {0};
+    print_frame(m, &got);
+    assert_bytes(&got, hex);
 }
 
 static Pxs__Message *parse(const char *hex) {
@@ -71,22 +85,28 @@ static void item_18_hash(void **state) {
     hash.challenge = (char *)"a7k2m9";
     MESSAGE(HASH, hash, &hash);
     px_cleanup(px_buf_fini) struct px_buf got = {0}, head = {0}, tail = {0};
-    px_message_print(&m.base, &got);
-    from_hex("4A2A0A206B3376", &head);
+    print_frame(&m, &got);
+    from_hex("B04A2A0A206B3376", &head);
     from_hex("1206 61376B326D39", &tail);
-    assert_int_equal(got.size, 44);
+    assert_int_equal(got.size, 45);
     assert_memory_equal(got.data, head.data, head.size);
     assert_memory_equal(got.data + got.size - tail.size, tail.data, tail.size);
 }
 
-static void items_21_and_22_login_errors(void **state) {
+static void assert_login_error(const char *text, const char *hex) {
     Pxs__LoginResponse r = PXS__LOGIN_RESPONSE__INIT;
     r.answer_case = PXS__LOGIN_RESPONSE__ANSWER_ERROR;
-    r.error = (char *)"Wrong Password";
+    r.error = (char *)text;
     MESSAGE(LOGIN_RESPONSE, login_response, &r);
-    assert_prints(&m, "42100A0E57726F6E672050617373776F7264");
-    r.error = (char *)"2FA Required";
-    assert_prints(&m, "420E0A0C324641205265717569726564");
+    assert_frame(&m, hex);
+}
+
+static void item_21_wrong_password(void **state) {
+    assert_login_error("Wrong Password", "48 42100A0E57726F6E672050617373776F7264");
+}
+
+static void item_22_second_factor_is_required(void **state) {
+    assert_login_error("2FA Required", "40 420E0A0C324641205265717569726564");
 }
 
 static void item_23_totp(void **state) {
@@ -107,15 +127,15 @@ static void item_23_totp(void **state) {
 static void item_26_permissions(void **state) {
     Pxs__PermissionInfo p = PXS__PERMISSION_INFO__INIT;
     MISC(PERMISSION_INFO, permission_info, &p);
-    assert_prints(&m, "9A01023200");
+    assert_frame(&m, "14 9A01023200");
     p.permission = PX_PERMISSION_AUDIO;
-    assert_prints(&m, "9A010432020803");
+    assert_frame(&m, "1C 9A010432020803");
     p.permission = PX_PERMISSION_CLIPBOARD;
     p.enabled = true;
-    assert_prints(&m, "9A01063204 08021001");
+    assert_frame(&m, "24 9A01063204 08021001");
 }
 
-static void items_27_and_28_peer_info(void **state) {
+static void item_27_small_successful_answer(void **state) {
     Pxs__DisplayInfo d = PXS__DISPLAY_INFO__INIT;
     Pxs__DisplayInfo *displays[] = {&d};
     Pxs__Features features = PXS__FEATURES__INIT;
@@ -139,54 +159,74 @@ static void items_27_and_28_peer_info(void **state) {
     r.answer_case = PXS__LOGIN_RESPONSE__ANSWER_PEER_INFO;
     r.peer_info = &info;
     MESSAGE(LOGIN_RESPONSE, login_response, &r);
-    assert_prints(&m, "422D122B0A01751201681A054C696E7578220B18800F20B8082A01303001 3A05312E342E"
-                      "394A005202080162027B7D");
+    assert_frame(&m, "BC 422D122B0A01751201681A054C696E7578220B18800F20B8082A01303001 3A05312E342E"
+                     "394A005202080162027B7D");
+}
 
-    px_cleanup(px_buf_fini) struct px_buf got = {0}, want = {0};
+/* A display of any size: 0 x 0 is its first one. */
+static void item_28_displays(void **state) {
+    Pxs__DisplayInfo d = PXS__DISPLAY_INFO__INIT, left = PXS__DISPLAY_INFO__INIT;
     Pxs__Resolution zero = PXS__RESOLUTION__INIT;
-    d.name = NULL;
-    d.online = false;
+    px_cleanup(px_buf_fini) struct px_buf got = {0};
+    d.width = 1920;
+    d.height = 1080;
     d.original_resolution = &zero;
     px_message_print(&d.base, &got);
-    from_hex("18800F20B8084200", &want);
-    assert_int_equal(got.size, want.size);
-    assert_memory_equal(got.data, want.data, want.size);
-    Pxs__DisplayInfo left = PXS__DISPLAY_INFO__INIT;
+    assert_bytes(&got, "18800F20B8084200");
     left.x = -1920;
     px_buf_reset(&got);
     px_message_print(&left.base, &got);
-    assert_int_equal(got.size, 3);
-    assert_memory_equal(got.data, "\x08\xff\x1d", 3);
+    assert_bytes(&got, "08FF1D");
 }
 
 static void item_30_probes(void **state) {
     Pxs__TestDelay t = PXS__TEST_DELAY__INIT;
     MESSAGE(TEST_DELAY, test_delay, &t);
-    assert_prints(&m, "2A00");
+    assert_frame(&m, "08 2A00");
     t.last_delay = 35;
     t.target_bitrate = 2000;
-    assert_prints(&m, "2A05182320D00F");
+    assert_frame(&m, "1C 2A05182320D00F");
 }
 
-static void items_34_and_35_video(void **state) {
+static void assert_video(bool key, int64_t pts_ms, int display, const char *hex) {
     uint8_t payload[] = {0, 0, 0, 1};
     Pxs__EncodedVideoFrame f = PXS__ENCODED_VIDEO_FRAME__INIT;
     Pxs__EncodedVideoFrame *frames[] = {&f};
     Pxs__EncodedVideoFrames list = PXS__ENCODED_VIDEO_FRAMES__INIT;
     Pxs__VideoFrame v = PXS__VIDEO_FRAME__INIT;
+    px_cleanup(px_buf_fini) struct px_buf got = {0};
     f.data = (ProtobufCBinaryData){sizeof(payload), payload};
-    f.key = true;
-    f.pts = 40;
+    f.key = key;
+    f.pts = pts_ms;
     list.n_frames = 1;
     list.frames = frames;
     v.pictures_case = PXS__VIDEO_FRAME__PICTURES_H264S;
     v.h264s = &list;
+    v.display = display;
     MESSAGE(VIDEO_FRAME, video_frame, &v);
-    assert_prints(&m, "320E520C0A0A0A040000000110011828");
-    f.key = false;
-    f.pts = 73;
-    v.display = 1;
-    assert_prints(&m, "320E520A0A080A040000000118497001");
+    px_message_print(&m.base, &got);
+    assert_bytes(&got, hex);
+}
+
+static void item_34_key_frame(void **state) {
+    assert_video(true, 40, 0, "320E520C0A0A0A040000000110011828");
+}
+
+static void item_35_delta_frame(void **state) {
+    assert_video(false, 73, 1, "320E520A0A080A040000000118497001");
+}
+
+static void item_37_requests_for_a_key_frame(void **state) {
+    MISC(REFRESH_VIDEO, refresh_video, true);
+    assert_frame(&m, "14 9A01025001");
+    misc.item_case = PXS__MISC__ITEM_REFRESH_VIDEO_DISPLAY;
+    misc.refresh_video_display = 0;
+    assert_frame(&m, "18 9A0103F80100");
+}
+
+static void item_42_acknowledgement(void **state) {
+    MISC(VIDEO_RECEIVED, video_received, true);
+    assert_frame(&m, "14 9A01026001");
 }
 
 static void item_43_custom_quality(void **state) {
@@ -194,70 +234,90 @@ static void item_43_custom_quality(void **state) {
     px_cleanup(px_buf_fini) struct px_buf got = {0};
     o.custom_image_quality = 70 << 8;
     px_message_print(&o.base, &got);
-    assert_int_equal(got.size, 4);
-    assert_memory_equal(got.data, "\x30\x80\x8c\x01", 4);
+    assert_bytes(&got, "30808C01");
 }
 
-static void items_46_and_47_cursor(void **state) {
+static void item_46_cursor_id(void **state) {
     MESSAGE(CURSOR_ID, cursor_id, 7);
-    assert_prints(&m, "7007");
+    assert_frame(&m, "08 7007");
+}
+
+static void item_47_cursor_position(void **state) {
     Pxs__CursorPosition p = PXS__CURSOR_POSITION__INIT;
     p.x = 640;
     p.y = 360;
-    m.item_case = PXS__MESSAGE__ITEM_CURSOR_POSITION;
-    m.cursor_position = &p;
-    assert_prints(&m, "6A0608800A10D005");
+    MESSAGE(CURSOR_POSITION, cursor_position, &p);
+    assert_frame(&m, "20 6A0608800A10D005");
 }
 
-static void items_48_to_50_mouse(void **state) {
-    static const struct {
-        const char *hex;
-        int mask, x, y;
-    } cases[] = {
-        {"520610C8011890 03", 0, 100, 200},
-        {"5208080910C801189003", 9, 100, 200},
-        {"5208080A10C801189003", 10, 100, 200},
-        {"520408031802", 3, 0, 1},
-        {"520408031801", 3, 0, -1},
-    };
-    for (size_t i = 0; i < PX_N_ELEMENTS(cases); i++) {
-        px_cleanup(px_message_freep) Pxs__Message *m = parse(cases[i].hex);
-        assert_int_equal(m->item_case, PXS__MESSAGE__ITEM_MOUSE_EVENT);
-        assert_int_equal(m->mouse_event->mask, cases[i].mask);
-        assert_int_equal(m->mouse_event->x, cases[i].x);
-        assert_int_equal(m->mouse_event->y, cases[i].y);
-    }
+/* The frame is read, and printed again as it was. */
+static void assert_mouse(const char *hex, int mask, int x, int y) {
+    px_cleanup(px_message_freep) Pxs__Message *m = parse(hex + 2);
+    assert_int_equal(m->item_case, PXS__MESSAGE__ITEM_MOUSE_EVENT);
+    assert_int_equal(m->mouse_event->mask, mask);
+    assert_int_equal(m->mouse_event->x, x);
+    assert_int_equal(m->mouse_event->y, y);
+    assert_frame(m, hex);
 }
 
-static void items_51_and_52_keys(void **state) {
+static void item_48_move_and_left_button(void **state) {
+    assert_mouse("20520610C801189003", 0, 100, 200);
+    assert_mouse("285208080910C801189003", 9, 100, 200);
+    assert_mouse("285208080A10C801189003", 10, 100, 200);
+}
+
+static void item_49_left_down_at_no_place(void **state) {
+    assert_mouse("1052020809", 9, 0, 0);
+}
+
+static void item_50_wheel(void **state) {
+    assert_mouse("18520408031802", 3, 0, 1);
+    assert_mouse("18520408031801", 3, 0, -1);
+}
+
+static void item_51_map_keys(void **state) {
     px_cleanup(px_message_freep) Pxs__Message *down = parse("7A06080120264801");
     assert_true(down->key_event->down);
     assert_int_equal(down->key_event->chr, 38);
     assert_int_equal(down->key_event->mode, PX_KEY_MAP);
+    assert_frame(down, "20 7A06080120264801");
     px_cleanup(px_message_freep) Pxs__Message *up = parse("7A0420264801");
     assert_false(up->key_event->down);
+    assert_int_equal(up->key_event->chr, 38);
+    assert_int_equal(up->key_event->mode, PX_KEY_MAP);
+    assert_frame(up, "18 7A0420264801");
+}
+
+static void item_52_text(void **state) {
     px_cleanup(px_message_freep) Pxs__Message *text = parse("7A043202C3A9");
     assert_int_equal(text->key_event->key_case, PXS__KEY_EVENT__KEY_SEQ);
     assert_int_equal(text->key_event->seq.len, 2);
+    assert_memory_equal(text->key_event->seq.data, "\xc3\xa9", 2);
+    assert_frame(text, "18 7A043202C3A9");
 }
 
-static void items_57_and_59_misc(void **state) {
+static void item_57_audio_format(void **state) {
     Pxs__AudioFormat a = PXS__AUDIO_FORMAT__INIT;
     a.sample_rate = 48000;
     a.channels = 2;
     MISC(AUDIO_FORMAT, audio_format, &a);
-    assert_prints(&m, "9A0108420608 80F7021002");
-    misc = (Pxs__Misc)PXS__MISC__INIT;
-    misc.item_case = PXS__MISC__ITEM_CLOSE_REASON;
-    misc.close_reason = (char *)"Closed manually by the peer";
+    assert_frame(&m, "2C 9A0108420608 80F7021002");
+}
+
+static void item_59_close_reason(void **state) {
     px_cleanup(px_buf_fini) struct px_buf got = {0};
-    px_message_print(&m.base, &got);
-    assert_memory_equal(got.data, "\x9a\x01\x1d\x4a\x1b", 5);
+    MISC(CLOSE_REASON, close_reason, (char *)"Closed manually by the peer");
+    print_frame(&m, &got);
+    assert_int_equal(got.size, 6 + 27);
+    assert_memory_equal(got.data,
+                        "\x80\x9a\x01\x1d\x4a\x1b"
+                        "Closed manually by the peer",
+                        got.size);
 }
 
 static void oneof_members_at_their_default_are_written(void **state) {
     MISC(REFRESH_VIDEO_DISPLAY, refresh_video_display, 0);
-    assert_prints(&m, "9A0103F80100");
+    assert_frame(&m, "18 9A0103F80100");
 }
 
 static void item_60_unknown_members_are_skipped(void **state) {
@@ -321,17 +381,27 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(item_17_password_proof),
         cmocka_unit_test(item_18_hash),
-        cmocka_unit_test(items_21_and_22_login_errors),
+        cmocka_unit_test(item_21_wrong_password),
+        cmocka_unit_test(item_22_second_factor_is_required),
         cmocka_unit_test(item_23_totp),
         cmocka_unit_test(item_26_permissions),
-        cmocka_unit_test(items_27_and_28_peer_info),
+        cmocka_unit_test(item_27_small_successful_answer),
+        cmocka_unit_test(item_28_displays),
         cmocka_unit_test(item_30_probes),
-        cmocka_unit_test(items_34_and_35_video),
+        cmocka_unit_test(item_34_key_frame),
+        cmocka_unit_test(item_35_delta_frame),
+        cmocka_unit_test(item_37_requests_for_a_key_frame),
+        cmocka_unit_test(item_42_acknowledgement),
         cmocka_unit_test(item_43_custom_quality),
-        cmocka_unit_test(items_46_and_47_cursor),
-        cmocka_unit_test(items_48_to_50_mouse),
-        cmocka_unit_test(items_51_and_52_keys),
-        cmocka_unit_test(items_57_and_59_misc),
+        cmocka_unit_test(item_46_cursor_id),
+        cmocka_unit_test(item_47_cursor_position),
+        cmocka_unit_test(item_48_move_and_left_button),
+        cmocka_unit_test(item_49_left_down_at_no_place),
+        cmocka_unit_test(item_50_wheel),
+        cmocka_unit_test(item_51_map_keys),
+        cmocka_unit_test(item_52_text),
+        cmocka_unit_test(item_57_audio_format),
+        cmocka_unit_test(item_59_close_reason),
         cmocka_unit_test(oneof_members_at_their_default_are_written),
         cmocka_unit_test(item_60_unknown_members_are_skipped),
         cmocka_unit_test(repeated_numbers_arrive_packed_or_not),
