@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <png.h>
 #include <xcb/xtest.h>
+#include <zstd.h>
 
 static void start_host(void) {
     char extra[128];
@@ -19,26 +20,51 @@ static void start_host(void) {
 
 /* ---- framing and login ---- */
 
-static void item_3_frames_split_anywhere_are_put_together(void **state) {
+#define PROBE "\x2a\x02\x10\x01" /* a probe of the client's, which comes back as it is */
+
+static void expect_echo(struct px_client *c) {
+    const int64_t until = px_now_us() + 10 * SECOND;
+    const uint8_t *body;
+    size_t size;
+    do
+        assert_int_equal(px_client_recv_body(c, until, &body, &size, NULL), 1);
+    while (size != 4 || memcmp(body, PROBE, 4) != 0);
+}
+
+static void item_2_longer_headers_than_needed_are_taken(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = dial();
     px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
-    for (int i = 0; i < 4; i++) { /* test_delay from the client, a byte at a time */
-        px_assert_ok(px_client_send_raw(c, &"\x10\x2a\x02\x10\x01"[i], 1, NULL));
+    px_assert_ok(
+        px_client_send_raw(c, "\x08\x2a\x00\x09\x00\x2a\x00\x0a\x00\x00\x2a\x00", 12, NULL));
+    px_assert_ok(px_client_send_raw(c, "\x10" PROBE, 5, NULL));
+    expect_echo(c);
+    px_assert_ok(px_client_send_raw(c, "\x11\x00" PROBE, 6, NULL));
+    expect_echo(c);
+    px_assert_ok(px_client_send_raw(c, "\x12\x00\x00" PROBE, 7, NULL));
+    expect_echo(c);
+}
+
+static void item_3_frames_split_anywhere_are_put_together(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    static const char frame[] = "\x11\x00" PROBE;
+    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    for (size_t at = 1; at < 6; at++) { /* in two, at every place */
+        px_assert_ok(px_client_send_raw(c, frame, at, NULL));
+        px_sleep_us(2000);
+        px_assert_ok(px_client_send_raw(c, frame + at, 6 - at, NULL));
+        expect_echo(c);
+    }
+    for (size_t at = 0; at < 6; at++) { /* a byte at a time */
+        px_assert_ok(px_client_send_raw(c, frame + at, 1, NULL));
         px_sleep_us(2000);
     }
-    px_assert_ok(px_client_send_raw(c, "\x01", 1, NULL));
-    px_cleanup(px_message_freep) Pxs__Message *m =
-        await(c, PXS__MESSAGE__ITEM_TEST_DELAY, 10 * SECOND);
-    assert_non_null(m);
+    expect_echo(c);
     char many[500];
     for (int i = 0; i < 100; i++)
-        memcpy(many + 5 * i, "\x10\x2a\x02\x10\x01", 5);
+        memcpy(many + 5 * i, "\x10" PROBE, 5);
     px_assert_ok(px_client_send_raw(c, many, sizeof(many), NULL));
-    for (int i = 0; i < 100; i++) {
-        px_cleanup(px_message_freep) Pxs__Message *e =
-            await(c, PXS__MESSAGE__ITEM_TEST_DELAY, 10 * SECOND);
-        assert_non_null(e);
-    }
+    for (int i = 0; i < 100; i++)
+        expect_echo(c);
 }
 
 static void item_4_empty_frame_is_ignored(void **state) {
@@ -46,16 +72,36 @@ static void item_4_empty_frame_is_ignored(void **state) {
     px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
     px_assert_ok(px_client_send_body(c, "", 0, NULL));
     send_hex(c, "2A021001");
-    px_cleanup(px_message_freep) Pxs__Message *m =
-        await(c, PXS__MESSAGE__ITEM_TEST_DELAY, 10 * SECOND);
-    assert_non_null(m);
+    expect_echo(c);
 }
 
-static void item_5_too_long_a_frame_closes(void **state) {
-    px_cleanup(px_client_closep) struct px_client *c = dial();
-    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
-    px_assert_ok(px_client_send_raw(c, "\xff\xff\xff\xff", 4, NULL));
-    assert_true(is_closed(c, 2 * SECOND));
+/* What the host has ever taken of its address space. */
+static long peak_kb(void) {
+    char path[64], line[128];
+    long kb = 0;
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)f.host_pid);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof(line), file) && sscanf(line, "VmPeak: %ld", &kb) != 1)
+        ;
+    if (file)
+        fclose(file);
+    return kb;
+}
+
+/* 64 KiB and a byte, 60 MiB, and the largest that a header can say. */
+static void item_5_too_long_a_frame_closes_and_takes_no_memory(void **state) {
+    static const char headers[][5] = {"\x06\x00\x04", "\x03\x00\x00\x0f", "\xff\xff\xff\xff"};
+    static const size_t sizes[] = {3, 4, 4};
+    px_client_close(dial());
+    const long before = peak_kb();
+    assert_true(before > 0);
+    for (size_t i = 0; i < 3; i++) {
+        px_cleanup(px_client_closep) struct px_client *c = dial();
+        px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+        px_assert_ok(px_client_send_raw(c, headers[i], sizes[i], NULL));
+        assert_true(is_closed(c, 10 * SECOND));
+    }
+    assert_true(peak_kb() < before + 8 * 1024);
 }
 
 static void garbage_closes_only_its_own_connection(void **state) {
@@ -69,10 +115,11 @@ static void garbage_closes_only_its_own_connection(void **state) {
 
 static void item_16_direct_port_starts_with_the_hash(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = dial();
-    const uint8_t *body;
-    size_t size;
-    assert_int_equal(px_client_recv_body(c, px_now_us() + 2 * SECOND, &body, &size, NULL), 1);
-    assert_int_equal(body[0], 0x4a);
+    px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+    assert_int_equal(px_client_recv(c, px_now_us() + 10 * SECOND, &m, NULL), 1);
+    assert_int_equal(m->item_case,
+                     PXS__MESSAGE__ITEM_HASH); /* in the clear, and the first of all */
+    assert_int_equal(c->n_probes, 0);
 }
 
 static void item_19_salt_is_stable_and_challenge_fresh(void **state) {
@@ -90,30 +137,68 @@ static void item_19_salt_is_stable_and_challenge_fresh(void **state) {
     assert_string_equal(d->salt, salt);
 }
 
-/* The item says two minutes; here three seconds and three probes. */
-static void items_20_and_31_empty_password_waits_while_probes_go_on(void **state) {
+/* The two minutes of item 20: test_clock.c. */
+static void item_20_empty_password_gets_no_answer(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = dial();
     const struct px_client_login l = {.username = ID, .password = ""};
     px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
     px_assert_ok(px_client_send_login(c, &l, NULL));
     px_cleanup(px_message_freep) Pxs__Message *m =
-        await(c, PXS__MESSAGE__ITEM_LOGIN_RESPONSE, 3 * SECOND);
+        await(c, PXS__MESSAGE__ITEM_LOGIN_RESPONSE, 2 * SECOND);
     assert_null(m);
-    assert_in_range(c->n_probes, 2, 5);
-    c->no_echo = true;
-    const unsigned before = c->n_probes;
-    drain(c, 3 * SECOND);
-    assert_true(c->n_probes <= before + 1); /* no second one before the first is back */
     assert_false(is_closed(c, SECOND / 10));
+}
+
+/* The next probe of the host, unanswered; its body must be that. */
+static void expect_probe(struct px_client *c, const char *want, size_t want_size) {
+    const int64_t until = px_now_us() + 10 * SECOND;
+    const uint8_t *body;
+    size_t size;
+    do
+        assert_int_equal(px_client_recv_body(c, until, &body, &size, NULL), 1);
+    while (body[0] != 0x2a);
+    if (!want)
+        return;
+    assert_int_equal(size, want_size);
+    assert_memory_equal(body, want, want_size);
+}
+
+static void item_30_first_probe_is_bare(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    expect_probe(c, "\x2a\x00", 2);
+}
+
+static void item_31_second_probe_waits_for_the_echo_of_the_first(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    const uint8_t *body;
+    size_t size;
+    expect_probe(c, NULL, 0);
+    const int64_t until = px_now_us() + 3 * SECOND; /* three times the usual gap */
+    while (px_client_recv_body(c, until, &body, &size, NULL) > 0)
+        assert_int_not_equal(body[0], 0x2a);
+    send_hex(c, "2A00");
+    expect_probe(c, NULL, 0);
+}
+
+/* The answer to a login, byte for byte. */
+static void expect_answer(struct px_client *c, const char *want, size_t want_size) {
+    const int64_t until = px_now_us() + 10 * SECOND;
+    const uint8_t *body;
+    size_t size;
+    do
+        assert_int_equal(px_client_recv_body(c, until, &body, &size, NULL), 1);
+    while (body[0] != 0x42);
+    assert_int_equal(size, want_size);
+    assert_memory_equal(body, want, want_size);
 }
 
 static void item_21_wrong_password_then_the_right_one(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = dial();
     struct px_client_login l = {.username = ID, .password = "not that one"};
     px_cleanup(px_message_freep) Pxs__Message *m = NULL;
-    struct px_error err = {0};
-    assert_int_equal(px_client_login(c, &l, 5 * SECOND, &m, &err), -EACCES);
-    assert_string_equal(err.msg, "Wrong Password");
+    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    px_assert_ok(px_client_send_login(c, &l, NULL));
+    expect_answer(c, "\x42\x10\x0a\x0eWrong Password", 18);
     l.password = PASSWORD;
     px_assert_ok(px_client_login(c, &l, 5 * SECOND, &m, NULL));
 }
@@ -161,15 +246,17 @@ static void peer_info_says_what_clients_need(void **state) {
 
 static void item_32_clients_probe_comes_back_as_it_was(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
-    send_hex(c, "2A021001");
-    const int64_t until = px_now_us() + 2 * SECOND;
-    for (;;) {
-        const uint8_t *body;
-        size_t size;
+    px_assert_ok(px_client_send_raw(c, "\x10" PROBE, 5, NULL));
+    expect_echo(c);
+    /* members that nobody knows, and a longer form of a number, too */
+    static const char odd[] = "\x2a\x08\x10\x81\x00\x18\x07\xf8\x07\x01";
+    px_assert_ok(px_client_send_body(c, odd, sizeof(odd) - 1, NULL));
+    const int64_t until = px_now_us() + 10 * SECOND;
+    const uint8_t *body;
+    size_t size;
+    do
         assert_int_equal(px_client_recv_body(c, until, &body, &size, NULL), 1);
-        if (size == 4 && memcmp(body, "\x2a\x02\x10\x01", 4) == 0)
-            break;
-    }
+    while (size != sizeof(odd) - 1 || memcmp(body, odd, size) != 0);
 }
 
 static void item_60_unknown_messages_are_skipped(void **state) {
@@ -177,24 +264,41 @@ static void item_60_unknown_messages_are_skipped(void **state) {
     send_hex(c, "E2030100");     /* Message 60 */
     send_hex(c, "9A01039A0600"); /* Misc 99 */
     send_hex(c, "2A021001");
-    px_cleanup(px_message_freep) Pxs__Message *m =
-        await(c, PXS__MESSAGE__ITEM_TEST_DELAY, 10 * SECOND);
-    assert_non_null(m);
+    expect_echo(c);
 }
 
 /* ---- video ---- */
 
+/* How long something takes here depends on what else this machine does; that it can be as quick as
+ * the item says shows in the quickest of so many. */
+#define TRIES 20
+
 static void item_36_first_frame_is_key_and_comes_soon(void **state) {
+    int64_t best = INT64_MAX;
+    for (int i = 0; i < TRIES && best > SECOND / 2; i++) {
+        px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
+        px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+        const int64_t t0 = px_now_us();
+        px_cleanup(px_message_freep) Pxs__Message *m = await_frame(c, d, 10 * SECOND);
+        const int64_t took = px_now_us() - t0;
+        assert_non_null(m);
+        assert_true(px_video_frame_first(m->video_frame)->key);
+        assert_int_equal(px_decoder_width(d), f.width);
+        assert_int_equal(px_decoder_height(d), f.height);
+        best = took < best ? took : best;
+    }
+    print_message("# first frame after %lld ms\n", (long long)best / 1000);
+    assert_true(best <= SECOND / 2);
+}
+
+static void item_38_without_a_word_on_codecs_only_vp9_comes(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
-    px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
-    const int64_t t0 = px_now_us();
-    px_cleanup(px_message_freep) Pxs__Message *m = await_frame(c, d, 10 * SECOND);
-    assert_non_null(m);
-    assert_true(px_video_frame_first(m->video_frame)->key);
-    assert_int_equal(m->video_frame->pictures_case, PXS__VIDEO_FRAME__PICTURES_VP9S); /* item 38 */
-    assert_int_equal(px_decoder_width(d), f.width);
-    assert_int_equal(px_decoder_height(d), f.height);
-    print_message("# first frame after %lld ms\n", (long long)(px_now_us() - t0) / 1000);
+    for (uint32_t i = 0; i < 10; i++) {
+        paint(40, 40, 100, 100, i * 0x112233);
+        px_cleanup(px_message_freep) Pxs__Message *m = await_frame(c, NULL, 10 * SECOND);
+        assert_non_null(m);
+        assert_int_equal(m->video_frame->pictures_case, PXS__VIDEO_FRAME__PICTURES_VP9S);
+    }
 }
 
 static bool near_colour(uint32_t a, uint32_t b) {
@@ -219,23 +323,43 @@ static void what_is_painted_arrives(void **state) {
     }
 }
 
-static void item_37_refresh_brings_a_key_frame(void **state) {
-    static const char *const requests[] = {"9A01025001", "9A0103F80100"};
+/* No frame for that long: the screen is still, and as fine as it gets. */
+static void until_still(struct px_client *c, struct px_decoder *d, int64_t us) {
+    const int64_t until = px_now_us() + 60 * SECOND;
+    for (;;) {
+        px_cleanup(px_message_freep) Pxs__Message *m = await_frame(c, d, us);
+        if (!m)
+            return;
+        assert_true(px_now_us() < until);
+    }
+}
+
+static void refresh_brings_a_key_frame(const char *request) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
-    px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
-    px_message_free(await_frame(c, d, 10 * SECOND));
-    for (size_t i = 0; i < 2; i++) {
-        drain(c, SECOND / 2); /* a still screen; also what refining sends */
+    int64_t best = INT64_MAX;
+    for (int i = 0; i < TRIES && best > SECOND / 5; i++) {
+        until_still(c, NULL, SECOND / 2);
         const int64_t t0 = px_now_us();
         bool key = false;
-        send_hex(c, requests[i]);
+        send_hex(c, request);
         while (!key) {
             px_cleanup(px_message_freep) Pxs__Message *m = await_frame(c, NULL, 10 * SECOND);
             assert_non_null(m);
             key = px_video_frame_first(m->video_frame)->key;
         }
-        print_message("# key frame after %lld ms\n", (long long)(px_now_us() - t0) / 1000);
+        const int64_t took = px_now_us() - t0;
+        best = took < best ? took : best;
     }
+    print_message("# key frame after %lld ms\n", (long long)best / 1000);
+    assert_true(best <= SECOND / 5);
+}
+
+static void item_37_refresh_of_all_brings_a_key_frame(void **state) {
+    refresh_brings_a_key_frame("9A01025001");
+}
+
+static void item_37_refresh_of_one_display_brings_a_key_frame(void **state) {
+    refresh_brings_a_key_frame("9A0103F80100");
 }
 
 static Pxs__OptionMessage prefer(Pxs__SupportedDecoding *d, int codec) {
@@ -255,38 +379,58 @@ static bool contains_nal(const ProtobufCBinaryData *d, int type) {
     return false;
 }
 
-static void items_39_and_40_codecs_change_with_a_key_frame(void **state) {
-    static const struct {
-        int prefer;
-        Pxs__VideoFrame__PicturesCase want;
-    } cases[] = {{PX_PREFER_H264, PXS__VIDEO_FRAME__PICTURES_H264S},
-                 {PX_PREFER_VP8, PXS__VIDEO_FRAME__PICTURES_VP8S},
-                 {PX_PREFER_AV1, PXS__VIDEO_FRAME__PICTURES_AV1S},
-                 {PX_PREFER_VP9, PXS__VIDEO_FRAME__PICTURES_VP9S}};
+static const struct {
+    int prefer;
+    Pxs__VideoFrame__PicturesCase want;
+} codecs[] = {{PX_PREFER_H264, PXS__VIDEO_FRAME__PICTURES_H264S},
+              {PX_PREFER_VP8, PXS__VIDEO_FRAME__PICTURES_VP8S},
+              {PX_PREFER_AV1, PXS__VIDEO_FRAME__PICTURES_AV1S},
+              {PX_PREFER_VP9, PXS__VIDEO_FRAME__PICTURES_VP9S}};
+
+/* Asks for a codec; its first frame, which must be key. What is of before is passed over. */
+static Pxs__Message *change_codec(struct px_client *c, size_t i) {
+    Pxs__SupportedDecoding decoding;
+    const Pxs__OptionMessage o = prefer(&decoding, codecs[i].prefer);
+    send_option(c, &o);
+    for (;;) {
+        Pxs__Message *m = await_frame(c, NULL, 10 * SECOND);
+        assert_non_null(m);
+        if (m->video_frame->pictures_case == codecs[i].want) {
+            assert_true(px_video_frame_first(m->video_frame)->key);
+            return m;
+        }
+        px_message_free(m);
+    }
+}
+
+static void item_39_codec_asked_for_starts_with_a_key_frame(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    for (size_t i = 0; i < PX_N_ELEMENTS(codecs); i++) {
+        until_still(c, NULL, SECOND / 3);
+        px_cleanup(px_message_freep) Pxs__Message *m = change_codec(c, i);
+        const Pxs__EncodedVideoFrame *frame = px_video_frame_first(m->video_frame);
+        if (codecs[i].prefer == PX_PREFER_H264)
+            assert_true(contains_nal(&frame->data, 7) && contains_nal(&frame->data, 8));
+        px_cleanup(px_message_freep) Pxs__Message *next = await_frame(c, NULL, SECOND / 2);
+        if (next) /* refining; never another codec */
+            assert_int_equal(next->video_frame->pictures_case, codecs[i].want);
+    }
+}
+
+/* px_decoder_push() wants one picture out for each packet in. */
+static void item_40_each_packet_is_one_picture(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
     px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
     px_message_free(await_frame(c, d, 10 * SECOND));
-    for (size_t i = 0; i < PX_N_ELEMENTS(cases); i++) {
-        Pxs__SupportedDecoding decoding;
-        const Pxs__OptionMessage o = prefer(&decoding, cases[i].prefer);
-        send_option(c, &o);
-        Pxs__Message *m = NULL;
-        do {
-            px_message_free(m);
-            m = await_frame(c, NULL, 5 * SECOND);
-            assert_non_null(m);
-        } while (m->video_frame->pictures_case != cases[i].want);
-        const Pxs__EncodedVideoFrame *frame = px_video_frame_first(m->video_frame);
-        assert_true(frame->key);
-        if (cases[i].prefer == PX_PREFER_H264)
-            assert_true(contains_nal(&frame->data, 7) && contains_nal(&frame->data, 8));
+    for (size_t i = 0; i < PX_N_ELEMENTS(codecs); i++) {
         struct px_error err = {0};
+        px_cleanup(px_message_freep) Pxs__Message *m = change_codec(c, i);
         px_assert_ok_err(px_decoder_push(d, m->video_frame, &err), &err);
-        px_message_free(m);
-        for (int n = 0; n < 3; n++) { /* each packet gives a picture: the decoder insists */
+        for (int n = 0; n < 5; n++) {
             paint(10 * n, 10, 50, 50, 0x123456u * (unsigned)(n + 1));
             px_cleanup(px_message_freep) Pxs__Message *next = await_frame(c, d, 10 * SECOND);
             assert_non_null(next);
+            assert_int_equal(next->video_frame->pictures_case, codecs[i].want);
         }
     }
 }
@@ -357,20 +501,62 @@ static void item_33_still_screen_sends_probes_and_next_to_nothing(void **state) 
     assert_true(c->n_probes > probes);
 }
 
-/* Item 44. The slow one stops reading altogether, with a small window. */
-static void item_44_a_slow_client_does_not_slow_the_other(void **state) {
-    px_cleanup(px_client_closep) struct px_client *slow = dial(), *quick = NULL;
-    const int small = 4096;
-    setsockopt(slow->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-    const struct px_client_login l = {.username = ID, .password = PASSWORD};
-    px_cleanup(px_message_freep) Pxs__Message *m = NULL;
-    px_assert_ok(px_client_login(slow, &l, 5 * SECOND, &m, NULL));
-    quick = desktop(NULL);
-    count_frames(quick, SECOND, true);
+/* Pixels of which no two are alike, so that a frame has its size. */
+static void paint_noise(int size) {
+    static uint32_t pixels[160 * 160];
+    static uint32_t state = 1;
+    for (int i = 0; i < size * size; i++)
+        pixels[i] = (state = state * 1664525u + 1013904223u) >> 8;
+    const xcb_gcontext_t gc = xcb_generate_id(f.x);
+    xcb_create_gc(f.x, gc, f.root, 0, NULL);
+    xcb_put_image(f.x, XCB_IMAGE_FORMAT_Z_PIXMAP, f.root, gc, (uint16_t)size, (uint16_t)size, 300,
+                  300, 0, 24, (uint32_t)(size * size * 4), (const uint8_t *)pixels);
+    xcb_free_gc(f.x, gc);
+    free(xcb_get_input_focus_reply(f.x, xcb_get_input_focus(f.x), NULL));
+}
+
+/* Frames that @quick gets in a second while @slow (may be NULL) reads 12500 bytes a second. */
+static unsigned frames_beside(struct px_client *quick, struct px_client *slow) {
+    const int64_t t0 = px_now_us(), until = t0 + SECOND;
+    int64_t taken = 0;
     unsigned n = 0;
-    for (int i = 0; i < 10 && n < 20; i++) /* one that waits 3 s for the slowest gets 3 or 4 */
-        n += count_frames(quick, SECOND, true);
-    assert_true(n >= 20);
+    while (px_now_us() < until) {
+        char buf[512];
+        paint_noise(160);
+        px_cleanup(px_message_freep) Pxs__Message *m = await_frame(quick, NULL, 10000);
+        n += m != NULL;
+        while (slow && taken < (px_now_us() - t0) * 12500 / SECOND) {
+            const ssize_t r = recv(slow->fd, buf, sizeof(buf), MSG_DONTWAIT);
+            if (r <= 0)
+                break;
+            taken += r;
+        }
+    }
+    if (slow)
+        assert_true(taken > 0);
+    return n;
+}
+
+/* A line of 100 kbit/s beside one of any speed. One that waits for the slowest would fall to the
+ * three or four frames a second that the slow one can take; busy machines get several turns. */
+static void item_44_a_slow_client_does_not_slow_the_other(void **state) {
+    const struct px_client_login l = {.username = ID, .password = PASSWORD};
+    px_cleanup(px_client_closep) struct px_client *quick = desktop(NULL);
+    const int small = 4096;
+    for (int turn = 0; turn < 8; turn++) {
+        px_cleanup(px_client_closep) struct px_client *slow = dial();
+        px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+        frames_beside(quick, NULL);
+        const unsigned alone = frames_beside(quick, NULL);
+        setsockopt(slow->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+        px_assert_ok(px_client_login(slow, &l, 10 * SECOND, &m, NULL));
+        frames_beside(quick, slow); /* its buffers fill, it gets a stream of its own */
+        const unsigned beside = frames_beside(quick, slow);
+        print_message("# %u frames/s alone, %u beside the slow one\n", alone, beside);
+        if (alone >= 10 && beside * 4 >= alone * 3)
+            return;
+    }
+    fail_msg("fewer frames beside a slow client, each time");
 }
 
 static void late_viewer_gets_a_key_frame_and_the_first_goes_on(void **state) {
@@ -400,23 +586,63 @@ static void set_cursor(uint16_t glyph) {
     xcb_flush(f.x);
 }
 
-static void items_45_and_46_cursor_shapes(void **state) {
+static void item_45_cursor_pixels_are_packed(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
     set_cursor(68);
-    px_cleanup(px_message_freep) Pxs__Message *first =
+    px_cleanup(px_message_freep) Pxs__Message *m =
         await(c, PXS__MESSAGE__ITEM_CURSOR_DATA, 10 * SECOND);
-    assert_non_null(first);
-    assert_memory_equal(first->cursor_data->colors.data, "\x28\xb5\x2f\xfd", 4);
-    assert_true(first->cursor_data->width > 0 && first->cursor_data->id != 0);
-    drain(c, SECOND / 3);
-    set_cursor(34);
-    px_cleanup(px_message_freep) Pxs__Message *other =
-        await(c, PXS__MESSAGE__ITEM_CURSOR_DATA, 10 * SECOND);
-    assert_non_null(other);
-    set_cursor(68);
-    px_cleanup(px_message_freep) Pxs__Message *again =
-        await(c, PXS__MESSAGE__ITEM_CURSOR_ID, 10 * SECOND);
-    assert_non_null(again);
+    assert_non_null(m);
+    const Pxs__CursorData *d = m->cursor_data;
+    static uint8_t pixels[256 * 256 * 4];
+    assert_in_range(d->width, 1, 256);
+    assert_in_range(d->height, 1, 256);
+    assert_memory_equal(d->colors.data, "\x28\xb5\x2f\xfd", 4);
+    assert_int_equal(ZSTD_decompress(pixels, sizeof(pixels), d->colors.data, d->colors.len),
+                     d->width * d->height * 4);
+    bool seen = false; /* something of it is not transparent */
+    for (int i = 0; i < d->width * d->height; i++)
+        seen |= pixels[4 * i + 3] != 0;
+    assert_true(seen);
+}
+
+/* The next message about the shape; NULL: none, as when it changed back before the host looked. */
+static Pxs__Message *await_shape(struct px_client *c) {
+    const int64_t until = px_now_us() + SECOND / 3;
+    for (;;) {
+        Pxs__Message *m = NULL;
+        if (px_client_recv(c, until, &m, NULL) <= 0)
+            return NULL;
+        if (m->item_case == PXS__MESSAGE__ITEM_CURSOR_DATA ||
+            m->item_case == PXS__MESSAGE__ITEM_CURSOR_ID)
+            return m;
+        px_message_free(m);
+    }
+}
+
+/* Two shapes in turn: each is sent once (and the one of before), then only named. */
+static void item_46_known_cursor_shapes_are_named(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    const int64_t until = px_now_us() + 60 * SECOND;
+    uint64_t sent[3];
+    unsigned n_sent = 0, n_named = 0;
+    for (unsigned turn = 0; n_named < 3; turn++) {
+        assert_true(px_now_us() < until);
+        set_cursor(turn % 2 ? 34 : 150);
+        px_cleanup(px_message_freep) Pxs__Message *m = await_shape(c);
+        if (!m)
+            continue;
+        if (m->item_case == PXS__MESSAGE__ITEM_CURSOR_DATA) {
+            assert_true(n_sent < 3);
+            sent[n_sent++] = m->cursor_data->id;
+            continue;
+        }
+        bool known = false;
+        for (unsigned i = 0; i < n_sent; i++)
+            known |= sent[i] == m->cursor_id;
+        assert_true(known);
+        n_named++;
+    }
+    assert_true(n_sent >= 2);
 }
 
 static void item_47_pointer_position_only_when_asked(void **state) {
@@ -429,14 +655,15 @@ static void item_47_pointer_position_only_when_asked(void **state) {
     Pxs__OptionMessage o = PXS__OPTION_MESSAGE__INIT;
     o.show_remote_cursor = PX_OPTION_YES;
     send_option(c, &o);
-    px_message_free(await(c, PXS__MESSAGE__ITEM_CURSOR_POSITION, SECOND));
+    px_message_free(await(c, PXS__MESSAGE__ITEM_CURSOR_POSITION, 10 * SECOND));
     xcb_test_fake_input(f.x, XCB_MOTION_NOTIFY, 0, 0, f.root, 640, 360, 0);
     xcb_flush(f.x);
-    px_cleanup(px_message_freep) Pxs__Message *m =
-        await(c, PXS__MESSAGE__ITEM_CURSOR_POSITION, 10 * SECOND);
-    assert_non_null(m);
-    assert_int_equal(m->cursor_position->x, 640);
-    assert_int_equal(m->cursor_position->y, 360);
+    const int64_t until = px_now_us() + 10 * SECOND;
+    const uint8_t *body;
+    size_t size;
+    do
+        assert_int_equal(px_client_recv_body(c, until, &body, &size, NULL), 1);
+    while (size != 8 || memcmp(body, "\x6a\x06\x08\x80\x0a\x10\xd0\x05", 8) != 0);
 }
 
 /* ---- input ---- */
@@ -482,7 +709,7 @@ static void expect_pointer(int x, int y, uint32_t mask) {
     }
 }
 
-static void items_48_and_49_mouse(void **state) {
+static void item_48_move_and_left_button(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
     send_hex(c, "520610C801189003");
     expect_pointer(100, 200, 0);
@@ -490,9 +717,11 @@ static void items_48_and_49_mouse(void **state) {
     expect_pointer(100, 200, XCB_BUTTON_MASK_1);
     send_hex(c, "5208080A10C801189003");
     expect_pointer(100, 200, 0);
-    send_hex(c, "52020809"); /* left down with 0,0 */
-    expect_pointer(100, 200, XCB_BUTTON_MASK_1);
-    send_hex(c, "5202080A");
+}
+
+static void other_moves_of_the_mouse(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    send_hex(c, "520610C801189003");
     expect_pointer(100, 200, 0);
     px_assert_ok(px_client_mouse(c, PX_MOUSE_RELATIVE, -30, 5, NULL));
     expect_pointer(70, 205, 0);
@@ -537,6 +766,20 @@ static int next_event(uint8_t type, uint16_t *state) {
     return -1;
 }
 
+/* Down with 0,0: where the pointer is, and it stays there. */
+static void item_49_left_button_at_no_place(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    const xcb_window_t w = window();
+    px_assert_ok(px_client_mouse(c, PX_MOUSE_MOVE, 600, 400, NULL));
+    expect_pointer(600, 400, 0);
+    send_hex(c, "52020809");
+    assert_int_equal(next_event(XCB_BUTTON_PRESS, NULL), 1); /* the window is there, not at 0,0 */
+    expect_pointer(600, 400, XCB_BUTTON_MASK_1);
+    send_hex(c, "5202080A");
+    expect_pointer(600, 400, 0);
+    xcb_destroy_window(f.x, w);
+}
+
 static void item_50_wheel(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
     const xcb_window_t w = window();
@@ -547,9 +790,6 @@ static void item_50_wheel(void **state) {
     assert_int_equal(next_event(XCB_BUTTON_PRESS, NULL), 5);
     px_assert_ok(px_client_mouse(c, PX_MOUSE_WHEEL, 1, 0, NULL));
     assert_int_equal(next_event(XCB_BUTTON_PRESS, NULL), 6);
-    px_assert_ok(px_client_mouse(c, PX_BUTTON_RIGHT << 3 | PX_MOUSE_DOWN, 0, 0, NULL));
-    assert_int_equal(next_event(XCB_BUTTON_PRESS, NULL), 3);
-    px_assert_ok(px_client_mouse(c, PX_BUTTON_RIGHT << 3 | PX_MOUSE_UP, 0, 0, NULL));
     xcb_destroy_window(f.x, w);
 }
 
@@ -632,14 +872,15 @@ static void layout(const char *name) {
 }
 
 /* The host learns of the new layout; dead keys and AltGr of it do not get in the way of text. */
-static void text_comes_out_as_given_whatever_the_layout(void **state) {
+static void item_52_text_comes_out_as_given_whatever_the_layout(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
     static const char *const layouts[] = {"de", "fr", "ru", "us"};
-    static const uint32_t want[] = {'z', 'y', 'a', '@', '^', '`', 0xe4, 0xea, 0x01000416};
+    static const uint32_t want[] = {0xe9, 'z', 'y', 'a', '@', '^', '`', 0xe4, 0xea, 0x01000416};
     for (size_t l = 0; l < PX_N_ELEMENTS(layouts); l++) {
         layout(layouts[l]);
         drain(c, SECOND); /* the server tells the host of it */
         const xcb_window_t w = window();
+        send_hex(c, "7A043202C3A9");
         px_assert_ok(px_client_type(c, "zya@^`\xc3\xa4\xc3\xaa\xd0\x96", NULL));
         for (size_t i = 0; i < PX_N_ELEMENTS(want); i++) {
             const uint32_t got = typed_symbol();
@@ -704,15 +945,24 @@ static void item_54_view_only_has_no_effect(void **state) {
     Pxs__OptionMessage o = PXS__OPTION_MESSAGE__INIT;
     o.disable_keyboard = PX_OPTION_YES;
     px_cleanup(px_client_closep) struct px_client *c = desktop(&o);
-    const struct pointer before = pointer();
-    px_assert_ok(px_client_mouse(c, PX_MOUSE_MOVE, 333, 222, NULL));
-    send_hex(c, "7A06080120264801");
-    send_hex(c, "52020809");
-    drain(c, SECOND / 3);
-    const struct pointer after = pointer();
-    assert_int_equal(after.x, before.x);
-    assert_int_equal(after.mask & 0x1f00, 0);
+    static const char *const all[] = {
+        "520610C801189003", "5208080910C801189003", "52020809",    "520408031802",
+        "520408031801",     "7A06080120264801",     "7A043202C3A9"};
+    xcb_test_fake_input(f.x, XCB_MOTION_NOTIFY, 0, 0, f.root, 610, 410, 0);
+    const xcb_window_t w = window();
+    expect_pointer(610, 410, 0);
+    for (size_t i = 0; i < PX_N_ELEMENTS(all); i++)
+        send_hex(c, all[i]);
+    send_hex(c, "2A021001");
+    expect_echo(c);
+    drain(c, SECOND / 5); /* text is typed in its own time */
+    expect_pointer(610, 410, 0);
     assert_false(key_is_down(38));
+    for (xcb_generic_event_t *e; (e = xcb_poll_for_event(f.x)); free(e)) {
+        assert_int_not_equal(e->response_type & 0x7f, XCB_KEY_PRESS);
+        assert_int_not_equal(e->response_type & 0x7f, XCB_BUTTON_PRESS);
+    }
+    xcb_destroy_window(f.x, w);
 }
 
 /* ---- the rest ---- */
@@ -940,13 +1190,16 @@ static int start(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(item_2_longer_headers_than_needed_are_taken),
         cmocka_unit_test(item_3_frames_split_anywhere_are_put_together),
         cmocka_unit_test(item_4_empty_frame_is_ignored),
-        cmocka_unit_test(item_5_too_long_a_frame_closes),
+        cmocka_unit_test(item_5_too_long_a_frame_closes_and_takes_no_memory),
         cmocka_unit_test(garbage_closes_only_its_own_connection),
         cmocka_unit_test(item_16_direct_port_starts_with_the_hash),
         cmocka_unit_test(item_19_salt_is_stable_and_challenge_fresh),
-        cmocka_unit_test(items_20_and_31_empty_password_waits_while_probes_go_on),
+        cmocka_unit_test(item_20_empty_password_gets_no_answer),
+        cmocka_unit_test(item_30_first_probe_is_bare),
+        cmocka_unit_test(item_31_second_probe_waits_for_the_echo_of_the_first),
         cmocka_unit_test(item_21_wrong_password_then_the_right_one),
         cmocka_unit_test(item_24_another_id_is_offline),
         cmocka_unit_test(item_25_another_purpose_closes),
@@ -954,23 +1207,29 @@ int main(void) {
         cmocka_unit_test(item_32_clients_probe_comes_back_as_it_was),
         cmocka_unit_test(item_60_unknown_messages_are_skipped),
         cmocka_unit_test(item_36_first_frame_is_key_and_comes_soon),
+        cmocka_unit_test(item_38_without_a_word_on_codecs_only_vp9_comes),
         cmocka_unit_test(what_is_painted_arrives),
-        cmocka_unit_test(item_37_refresh_brings_a_key_frame),
-        cmocka_unit_test(items_39_and_40_codecs_change_with_a_key_frame),
+        cmocka_unit_test(item_37_refresh_of_all_brings_a_key_frame),
+        cmocka_unit_test(item_37_refresh_of_one_display_brings_a_key_frame),
+        cmocka_unit_test(item_39_codec_asked_for_starts_with_a_key_frame),
+        cmocka_unit_test(item_40_each_packet_is_one_picture),
         cmocka_unit_test(full_chroma_comes_when_asked_for),
         cmocka_unit_test(item_42_at_most_two_frames_go_unacknowledged),
         cmocka_unit_test(item_43_custom_fps_is_obeyed),
         cmocka_unit_test(item_33_still_screen_sends_probes_and_next_to_nothing),
         cmocka_unit_test(item_44_a_slow_client_does_not_slow_the_other),
         cmocka_unit_test(late_viewer_gets_a_key_frame_and_the_first_goes_on),
-        cmocka_unit_test(items_45_and_46_cursor_shapes),
+        cmocka_unit_test(item_45_cursor_pixels_are_packed),
+        cmocka_unit_test(item_46_known_cursor_shapes_are_named),
         cmocka_unit_test(item_47_pointer_position_only_when_asked),
-        cmocka_unit_test(items_48_and_49_mouse),
+        cmocka_unit_test(item_48_move_and_left_button),
+        cmocka_unit_test(other_moves_of_the_mouse),
+        cmocka_unit_test(item_49_left_button_at_no_place),
         cmocka_unit_test(item_50_wheel),
         cmocka_unit_test(all_mouse_buttons_arrive),
         cmocka_unit_test(item_51_map_keys_are_held),
         cmocka_unit_test(item_52_text_comes_out_as_given),
-        cmocka_unit_test(text_comes_out_as_given_whatever_the_layout),
+        cmocka_unit_test(item_52_text_comes_out_as_given_whatever_the_layout),
         cmocka_unit_test(legacy_characters_and_named_keys),
         cmocka_unit_test(caps_lock_follows_the_client),
         cmocka_unit_test(item_53_leaving_lets_everything_go),
