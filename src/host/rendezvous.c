@@ -4,14 +4,19 @@
  *     TCP        after UDP_TRIES lost ones: KeyExchange, RegisterPk, then the server's keep-alives
  *     WebSocket  after TCP_GIVE_UP_US without: the same but for the exchange; then UDP again
  *
+ * While TCP or a WebSocket serves, UDP is tried now and then (again.h). The connection stays until
+ * the server has confirmed us by UDP.
+ *
  * Requests for a connection come on the same path and go to requests.c. */
 #include "host/rendezvous.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "host/again.h"
 #include "host/dial.h"
 #include "host/nat.h"
+#include "host/netwatch.h"
 #include "host/requests.h"
 #include "host/session.h"
 #include <sodium.h>
@@ -46,6 +51,8 @@ struct px_rendezvous {
     struct px_addr server;
     struct px_requests requests;
     struct px_nat_test *nat_test; /* NULL: none runs */
+    struct px_netwatch *netwatch; /* NULL: nobody tells */
+    struct px_again again;        /* UDP, while another mode serves */
     uint8_t uuid[64];
     size_t uuid_size;
     bool key_confirmed, tcp_registered, tcp_secured;
@@ -138,6 +145,12 @@ static void heartbeat_at_once(struct px_rendezvous *r) {
     r->tried_us = tried_us; /* nothing is lost when it is not answered */
 }
 
+static void try_udp_again(struct px_rendezvous *r) {
+    struct px_rdv_msg m = {.kind = PX_RDV_REGISTER_PEER};
+    m.register_peer.id = px_bytes_of(r->host->config->id);
+    send_udp(r, &m);
+}
+
 /* ---- in ---- */
 
 static void take_pk_response(struct px_rendezvous *r, const struct px_rdv_register_pk_response *a) {
@@ -163,10 +176,40 @@ static void take_pk_response(struct px_rendezvous *r, const struct px_rdv_regist
     r->denied_us = px_now_us();
 }
 
-static void take_message(struct px_rendezvous *r, struct px_bytes in) {
+static void set_mode(struct px_rendezvous *r, enum mode mode, int64_t now);
+
+/* UDP was answered while another mode serves: first the key, then the other one may go. */
+static void take_udp_again(struct px_rendezvous *r, const struct px_rdv_msg *m) {
+    char text[PX_ADDR_TEXT_MAX];
+    if (m->kind == PX_RDV_REGISTER_PEER_RESPONSE) {
+        const struct px_rdv_msg pk = register_pk(r);
+        send_udp(r, &pk);
+        return;
+    }
+    if (m->register_pk_response.result != PX_PK_OK)
+        return;
+    const bool was_ws = r->mode == MODE_WS;
+    set_mode(r, MODE_UDP, px_now_us());
+    r->key_confirmed = r->online = true;
+    r->answered_us = px_now_us();
+    px_info("server: registered at %s (UDP, again)", px_addr_text(&r->server, text));
+    if (r->tcp)
+        px_conn_close(r->tcp, false);
+    heartbeat_at_once(r);
+    if (was_ws)
+        test_nat(r);
+}
+
+static void take_message(struct px_rendezvous *r, struct px_bytes in, bool by_udp) {
     struct px_rdv_msg m;
     if (px_rdv_decode(in, &m, NULL) < 0)
         return;
+    const bool registers =
+        m.kind == PX_RDV_REGISTER_PEER_RESPONSE || m.kind == PX_RDV_REGISTER_PK_RESPONSE;
+    if (by_udp && registers && r->mode != MODE_UDP) {
+        take_udp_again(r, &m);
+        return;
+    }
     switch (m.kind) {
     case PX_RDV_REGISTER_PEER_RESPONSE:
         r->answered_us = px_now_us();
@@ -203,7 +246,7 @@ static void on_datagram(uv_udp_t *u, ssize_t n, const uv_buf_t *buf, const struc
     if (n <= 0 || !from || flags & UV_UDP_PARTIAL || px_addr_from_sockaddr(from, &a) < 0 ||
         !px_addr_equal(&a, &r->server))
         return;
-    take_message(r, (struct px_bytes){(const uint8_t *)buf->base, (size_t)n});
+    take_message(r, (struct px_bytes){(const uint8_t *)buf->base, (size_t)n}, true);
 }
 
 /* ---- TCP ---- */
@@ -240,14 +283,16 @@ static void on_tcp_frame(void *data, const uint8_t *body, size_t size) {
         send_tcp(r->tcp, &m);
         return;
     }
-    take_message(r, (struct px_bytes){body, size});
+    take_message(r, (struct px_bytes){body, size}, false);
 }
 
 static void ignore_raw(void *data, const uint8_t *bytes, size_t size) {
 }
 
 static void on_tcp_lost(void *data, const struct px_error *why) {
-    set_online(data, false);
+    struct px_rendezvous *r = data;
+    set_online(r, false);
+    px_again_at_once(&r->again, px_now_us());
 }
 
 static void maybe_free(struct px_rendezvous *r);
@@ -279,6 +324,8 @@ static void on_tcp_connected(void *data, int status) {
 }
 
 static void set_mode(struct px_rendezvous *r, enum mode mode, int64_t now) {
+    if (r->mode == MODE_UDP)
+        px_again_begin(&r->again, now);
     r->mode = mode;
     r->mode_us = now;
     r->lost = 0;
@@ -374,8 +421,22 @@ static void on_tick(uv_timer_t *t) {
         resolve(r, now);
     else if (r->mode == MODE_UDP)
         tick_udp(r, now);
-    else
+    else {
+        if (px_again_take(&r->again, now))
+            try_udp_again(r);
         tick_tcp(r, now);
+    }
+}
+
+/* The server has to learn where we are now, and what did not come through may do so here. */
+static void on_network(void *data) {
+    struct px_rendezvous *r = data;
+    if (!r->started || r->closing)
+        return;
+    px_again_at_once(&r->again, px_now_us());
+    heartbeat_at_once(r);
+    if (r->online && r->mode != MODE_WS)
+        test_nat(r);
 }
 
 /* Stable for the machine: the server lets an id change its key only together with this. */
@@ -417,6 +478,7 @@ struct px_rendezvous *px_rendezvous_new(struct px_host *h) {
     r->answered_us = r->tried_us = -AGAIN_US;
     r->resolved_us = r->at_once_us = -RESOLVE_US;
     open_udp(r);
+    r->netwatch = px_netwatch_new(h->loop, on_network, r);
     uv_timer_start(&r->tick, on_tick, 0, TICK_MS);
     return r;
 }
@@ -439,6 +501,7 @@ void px_rendezvous_close(struct px_rendezvous *r) {
     r->closing = true;
     px_nat_test_cancel(r->nat_test);
     px_requests_fini(&r->requests);
+    px_netwatch_close(r->netwatch);
     uv_close((uv_handle_t *)&r->udp, on_handle_closed);
     uv_close((uv_handle_t *)&r->tick, on_handle_closed);
     if (r->tcp)

@@ -189,6 +189,20 @@ static void item_77_after_long_without_network_it_is_found_again(void **state) {
     printf("# %.1f s after the network\n", (double)(px_now_us() - back) / 1e6);
 }
 
+/* As long as UDP is shut TCP serves; the way back costs no registration. */
+static void udp_is_taken_again_when_it_comes_through(void **state) {
+    nats_sh(NS_RB, "nft insert rule inet r through udp dport 21116 drop");
+    start_host_at(SERVER_V4, "", "(TCP)");
+    visit(NS_CLIENT, SERVER_V4, false, "punched");
+    nats_router(NS_RB, "masquerade", false, false);
+    nats_sh(NS_HOST, "ip addr add 10.77.0.25/24 dev eth0"); /* another network, as it were */
+    assert_true(wait_for(audit_says, (void *)"(UDP, again)", 60 * SECOND));
+    visit(NS_CLIENT, SERVER_V4, false, "punched");
+    px_cleanup_free char *log = audit();
+    assert_null(strstr(log, "no answer"));
+    nats_sh(NS_HOST, "ip addr del 10.77.0.25/24 dev eth0");
+}
+
 /* A firewall that lets neither the ID server's nor the relay's own ports through. */
 static void only_websockets_come_through(void **state) {
     nats_sh(NS_RB, "nft insert rule inet r through udp dport 21116 drop; "
@@ -230,6 +244,7 @@ int main(void) {
         cmocka_unit_test(punching_can_be_forbidden),
         cmocka_unit_test(a_server_that_restarts_is_found_again),
         cmocka_unit_test(item_77_after_long_without_network_it_is_found_again),
+        cmocka_unit_test(udp_is_taken_again_when_it_comes_through),
         cmocka_unit_test(only_websockets_come_through),
     };
     return cmocka_run_group_tests(tests, start, fixture_end);
