@@ -156,6 +156,26 @@ static void put(const char *name, const char *text) {
     px_assert_ok(px_file_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, NULL));
 }
 
+static void is_reached(void) {
+    int target;
+    px_cleanup(px_client_closep) struct px_client *c = tunnel(&target);
+    struct browser b;
+    open_browser(&b, c); /* trusts what lies in the file now */
+    handshake(&b);
+    close(target);
+    close_browser(&b);
+}
+
+static void a_renewed_certificate_is_taken_at_the_next_tunnel(void **state) {
+    px_cleanup_free char *cert = NULL, *key = NULL;
+    is_reached();
+    px_assert_ok(px_cert_make("desk", (int64_t)time(NULL), &cert, &key, NULL));
+    put("tunnel-key", key); /* half renewed: no pair, the former one goes on */
+    is_reached();
+    put("tunnel-cert", cert);
+    is_reached();
+}
+
 static int start(void **state) {
     px_cleanup_free char *cert = NULL, *key = NULL;
     char extra[512];
@@ -177,6 +197,7 @@ int main(void) {
         cmocka_unit_test(jupyter_is_reached_by_https),
         cmocka_unit_test(a_target_that_speaks_first_is_heard),
         cmocka_unit_test(what_is_no_tls_ends_the_tunnel_only),
+        cmocka_unit_test(a_renewed_certificate_is_taken_at_the_next_tunnel),
     };
     return cmocka_run_group_tests(tests, start, fixture_end);
 }

@@ -4,11 +4,22 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <sys/stat.h>
 
 #define EARLY_MAX_BYTES (1024 * 1024)
 
+/* What tells one file from the one that replaced it. */
+struct version {
+    dev_t dev;
+    ino_t ino;
+    off_t size;
+    struct timespec mtime;
+};
+
 struct px_tls_server {
     SSL_CTX *ctx;
+    char *files[2]; /* certificate, key */
+    struct version versions[2];
 };
 
 struct px_tls {
@@ -26,8 +37,7 @@ static int fail(struct px_error *err, int code, const char *what) {
     return px_fail(err, code, "%s: %s", what, e ? text : "it ended early");
 }
 
-int px_tls_server_new(const char *cert_file, const char *key_file, struct px_tls_server **ret,
-                      struct px_error *err) {
+static int load(const char *cert_file, const char *key_file, SSL_CTX **ret, struct px_error *err) {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
     if (!ctx)
         return fail(err, -ENOMEM, "TLS");
@@ -39,14 +49,60 @@ int px_tls_server_new(const char *cert_file, const char *key_file, struct px_tls
         SSL_CTX_free(ctx);
         return fail(err, -EINVAL, "the certificate of tunnels");
     }
-    *ret = px_new0(struct px_tls_server, 1);
-    (*ret)->ctx = ctx;
+    *ret = ctx;
     return 0;
 }
 
+static void look(char *const files[2], struct version ret[2]) {
+    memset(ret, 0, 2 * sizeof(*ret));
+    for (int i = 0; i < 2; i++) {
+        struct stat st;
+        if (stat(files[i], &st) == 0)
+            ret[i] = (struct version){st.st_dev, st.st_ino, st.st_size, st.st_mtim};
+    }
+}
+
+static bool same(const struct version *a, const struct version *b) {
+    return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
+           a->mtime.tv_sec == b->mtime.tv_sec && a->mtime.tv_nsec == b->mtime.tv_nsec;
+}
+
+int px_tls_server_new(const char *cert_file, const char *key_file, struct px_tls_server **ret,
+                      struct px_error *err) {
+    struct px_tls_server *s = px_new0(struct px_tls_server, 1);
+    s->files[0] = px_strdup(cert_file);
+    s->files[1] = px_strdup(key_file);
+    look(s->files, s->versions); /* before they are read: what comes later is news */
+    const int r = load(cert_file, key_file, &s->ctx, err);
+    if (r < 0) {
+        px_tls_server_free(s);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}
+
+int px_tls_server_renew(struct px_tls_server *s, struct px_error *err) {
+    struct version now[2];
+    SSL_CTX *ctx;
+    look(s->files, now);
+    if (same(&now[0], &s->versions[0]) && same(&now[1], &s->versions[1]))
+        return 0;
+    const int r = load(s->files[0], s->files[1], &ctx, err);
+    if (r < 0)
+        return r;
+    SSL_CTX_free(s->ctx); /* connections hold it as long as they need it */
+    s->ctx = ctx;
+    memcpy(s->versions, now, sizeof(now));
+    return 1;
+}
+
 void px_tls_server_free(struct px_tls_server *s) {
-    if (s)
-        SSL_CTX_free(s->ctx);
+    if (!s)
+        return;
+    SSL_CTX_free(s->ctx);
+    free(s->files[0]);
+    free(s->files[1]);
     free(s);
 }
 

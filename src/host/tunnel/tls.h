@@ -15,6 +15,10 @@ struct px_tls;        /* one connection */
 /* PEM files. -EINVAL: not a certificate and its key. */
 int px_tls_server_new(const char *cert_file, const char *key_file, struct px_tls_server **ret,
                       struct px_error *err);
+/* Reads them again if they are others than it has read last. 1: they were; 0: they are the same;
+ * -EINVAL: what lies there is no pair (a renewal may be under way): it keeps what it had, and looks
+ * again next time. */
+int px_tls_server_renew(struct px_tls_server *s, struct px_error *err);
 void px_tls_server_free(struct px_tls_server *s);
 
 struct px_tls *px_tls_new(struct px_tls_server *s);

@@ -175,6 +175,9 @@ static const char *find_target(struct px_tunnel *t, char port[16]) {
     const struct px_session *s = t->session;
     const struct px_host_config *c = s->host->config;
     if (c->tls_name && strcmp(s->tunnel_host, c->tls_name) == 0 && s->host->tls) {
+        struct px_error err = {0};
+        if (px_tls_server_renew(s->host->tls, &err) < 0)
+            px_warning("tunnel '%s': the former certificate stays: %s", c->tls_name, err.msg);
         t->tls = px_tls_new(s->host->tls);
         snprintf(port, 16, "%d", c->tls_port);
         return "127.0.0.1";
