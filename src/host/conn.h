@@ -76,6 +76,6 @@ int64_t px_conn_last_read_us(const struct px_conn *c);
 int64_t px_conn_blocked_since_us(const struct px_conn *c);
 void px_conn_link(const struct px_conn *c, struct px_link_info *ret);
 
-/* @flush: sends what is queued first (a second at most), then a FIN, and drops what the client sends
- * until it ends, too (another second at most); else closes at once. Twice is fine. */
+/* @flush: sends what is queued first (a second at most), then a FIN, and drops what the client
+ * sends until it ends, too (another second at most); else closes at once. Twice is fine. */
 void px_conn_close(struct px_conn *c, bool flush);

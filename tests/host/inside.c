@@ -7,7 +7,7 @@
 
 static struct {
     uv_loop_t loop;
-    uv_async_t stop, adopt;
+    uv_async_t stop, adopt, wake;
     int fd; /* for @adopt */
     struct px_host host;
     struct px_host_config config;
@@ -19,7 +19,11 @@ static void on_adopt(uv_async_t *a) {
     px_session_adopt(&in.host, in.fd, PX_WAY_PUNCHED);
 }
 
+static void on_wake(uv_async_t *a) {
+}
+
 static void on_stop(uv_async_t *a) {
+    uv_close((uv_handle_t *)&in.wake, NULL);
     uv_close((uv_handle_t *)&in.stop, NULL);
     uv_close((uv_handle_t *)&in.adopt, NULL);
     px_host_stop(&in.host);
@@ -30,6 +34,7 @@ static void *serve(void *data) {
     uv_loop_init(&in.loop);
     uv_async_init(&in.loop, &in.stop, on_stop);
     uv_async_init(&in.loop, &in.adopt, on_adopt);
+    uv_async_init(&in.loop, &in.wake, on_wake);
     in.host.loop = &in.loop;
     in.host.config = &in.config;
     if (px_host_start(&in.host, &err) < 0)
@@ -59,6 +64,10 @@ void inside_start(const char *extra, struct px_encoders *encoders) {
 void inside_adopt(int fd) {
     in.fd = fd;
     uv_async_send(&in.adopt);
+}
+
+void inside_wake(void) {
+    uv_async_send(&in.wake);
 }
 
 void inside_stop(void) {

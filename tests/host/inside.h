@@ -10,4 +10,5 @@
 void inside_start(const char *extra, struct px_encoders *encoders);
 /* A client's connection as if it had come through a server: encrypted. Takes @fd. */
 void inside_adopt(int fd);
+void inside_wake(void); /* its loop looks at the clock (clock.h) and does what is due */
 void inside_stop(void); /* all sessions end; its memory is given back */

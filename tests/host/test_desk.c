@@ -137,7 +137,7 @@ static void item_19_salt_is_stable_and_challenge_fresh(void **state) {
     assert_string_equal(d->salt, salt);
 }
 
-/* The two minutes of item 20: test_clock.c. */
+/* The two minutes of item 20: test_hours.c. */
 static void item_20_empty_password_gets_no_answer(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = dial();
     const struct px_client_login l = {.username = ID, .password = ""};

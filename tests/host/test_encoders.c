@@ -1,10 +1,12 @@
 /* tests/host/test_encoders.c - encoders that give up in mid-session, as viewers see it */
 #include "base/clock.h"
+#include "clock.h"
 #include "inside.h"
 #include <stdatomic.h>
 
 /* A VP9 encoder of libvpx that stops when it is told to. */
 static atomic_bool broken;
+static atomic_uint n_opened; /* how often it was tried */
 static const struct px_encoder_ops *vp9, *vp8;
 
 static int flaky_probe(const struct px_encoder_ops *ops, struct px_error *err) {
@@ -13,6 +15,7 @@ static int flaky_probe(const struct px_encoder_ops *ops, struct px_error *err) {
 
 static int flaky_open(const struct px_encoder_ops *ops, const struct px_encoder_opts *opts,
                       struct px_encoder **ret, struct px_error *err) {
+    n_opened++;
     return broken ? px_fail(err, -ENOTSUP, "broken") : vp9->open(vp9, opts, ret, err);
 }
 
@@ -129,6 +132,51 @@ static void so_it_does_in_full_chroma(void **state) {
     inside_stop();
 }
 
+static bool is_tried(void *count) {
+    inside_wake();
+    return n_opened > *(unsigned *)count;
+}
+
+/* It is left alone for a minute, tried once more (and fails again), and so on until it works. */
+static void vp9_that_fails_is_tried_again_for_who_decodes_nothing_else(void **state) {
+    bool key = false;
+    broken = false;
+    inside_start("", without_another_vp9());
+    px_cleanup(px_client_closep) struct px_client *c = viewer(false, false);
+    assert_int_equal(codec_of_next(c, &key), PXS__VIDEO_FRAME__PICTURES_VP9S);
+    broken = true;
+    paint(0, 0, 50, 50, 0x123456);
+    px_cleanup(px_message_freep) Pxs__Message *none = NULL;
+    while ((none = await_frame(c, NULL, SECOND / 2))) { /* of before */
+        px_message_free(none);
+        none = NULL;
+    }
+    unsigned before = n_opened;
+    for (int round = 0; round < 2; round++) {
+        /* the connection lives on the client's echoes meanwhile */
+        for (int i = 0; i < 3; i++) {
+            clock_advance(19 * SECOND);
+            inside_wake();
+            still_there(c);
+        }
+        assert_int_equal(n_opened, before);
+        clock_advance(4 * SECOND);
+        if (round == 1)
+            broken = false;
+        assert_true(wait_for(is_tried, &before, 10 * SECOND));
+        before = n_opened;
+    }
+    px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
+    px_cleanup(px_message_freep) Pxs__Message *m = await_frame(c, d, 10 * SECOND);
+    assert_non_null(m);
+    assert_int_equal(m->video_frame->pictures_case, PXS__VIDEO_FRAME__PICTURES_VP9S);
+    assert_true(px_video_frame_first(m->video_frame)->key);
+    assert_true((px_decoder_pixel(d, 20, 20) & 0xff) > 0x30); /* what was painted meanwhile */
+    px_client_close(c);
+    c = NULL;
+    inside_stop();
+}
+
 static int start(void **state) {
     fixture_x(false);
     return 0;
@@ -138,6 +186,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vp9_that_fails_hands_over_to_what_the_viewer_decodes),
         cmocka_unit_test(so_it_does_in_full_chroma),
+        cmocka_unit_test(vp9_that_fails_is_tried_again_for_who_decodes_nothing_else),
     };
     return cmocka_run_group_tests(tests, start, fixture_end);
 }
