@@ -59,7 +59,7 @@ struct px_host_config {
     size_t totp_size;     /* 0: no second factor */
     bool trusted_devices; /* may be spared the second factor */
     char *one_time_file;  /* NULL: none */
-    char *state_dir;      /* for credentials.h */
+    char *state_dir;      /* for credentials.h and measuring.h */
     bool banner;
     char *audit_log; /* NULL: only the log */
     char *encoder;   /* "": best */

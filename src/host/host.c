@@ -7,6 +7,7 @@
 #include "host/clipboard/xclip.h"
 #include "host/input/xtest.h"
 #include "host/lock.h"
+#include "host/measuring.h"
 #include "host/metrics.h"
 #include "host/rendezvous.h"
 #include "host/session.h"
@@ -145,6 +146,7 @@ static void on_tick(uv_timer_t *t) {
         px_session_tick(s, now);
     }
     px_terminals_tick(h->terminals, now);
+    px_measuring_tick(h->measuring, now);
     px_banner_update(h); /* also after the screen or the X server became another */
 }
 
@@ -199,6 +201,7 @@ static int start_video(struct px_host *h, struct px_error *err) {
     const int r = h->encoders ? 0 : px_encoders_new(h->config->encoder, &h->encoders, err);
     if (r < 0)
         return r;
+    h->measuring = px_measuring_new(h);
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     const struct px_video_opts o = {.loop = h->loop,
                                     .display = h->config->display,
@@ -270,6 +273,8 @@ void px_host_stop(struct px_host *h) {
     if (h->video)
         px_video_close(h->video, NULL);
     h->video = NULL;
+    px_measuring_close(h->measuring);
+    h->measuring = NULL;
     px_encoders_free(h->encoders);
     h->encoders = NULL;
     px_tls_server_free(h->tls);

@@ -13,6 +13,7 @@
 #include "host/banner.h"
 #include "host/capture/cursor.h"
 #include "host/config.h"
+#include "host/choice.h"
 #include "host/credentials.h"
 #include "host/displays.h"
 #include "host/guard.h"
@@ -29,6 +30,7 @@ struct px_xclip;
 struct px_audio;
 struct px_terminals;
 struct px_tls_server;
+struct px_measuring;
 struct px_metrics;
 struct px_lock_run;
 
@@ -43,6 +45,10 @@ struct px_host {
     struct px_host_config *config; /* lent */
     char user[64], hostname[128];
     struct px_encoders *encoders; /* may be set before the start (tests); taken */
+    struct px_measured measured;  /* what they take here */
+    struct px_measuring *measuring;
+    struct px_mix mixes[PX_DISPLAYS_MAX]; /* what each display has been showing */
+    unsigned n_switches;                  /* of codecs in mid-session, for speed */
     struct px_video *video;
     bool screen_there;
     int width, height; /* of the screen; 0: nothing known yet */

@@ -285,6 +285,7 @@ struct info {
     Pxs__Features features;
     Pxs__SupportedEncoding encoding;
     Pxs__CodecAbility i444;
+    char additions[PX_WHY_MAX + 80];
 };
 
 static void fill_displays(const struct px_host *h, struct info *i) {
@@ -314,7 +315,7 @@ static void fill(const struct px_host *h, struct info *i) {
     i->info.version = (char *)PX_PROTOCOL_VERSION;
 }
 
-static void fill_rest(const struct px_host *h, struct info *i) {
+static void fill_rest(const struct px_host *h, const struct px_choice *c, struct info *i) {
     i->features = (Pxs__Features)PXS__FEATURES__INIT;
     i->features.terminal = h->config->permissions.terminal;
     i->encoding = (Pxs__SupportedEncoding)PXS__SUPPORTED_ENCODING__INIT;
@@ -336,8 +337,11 @@ static void fill_rest(const struct px_host *h, struct info *i) {
     i->info.encoding = &i->encoding;
     i->info.resolutions = &i->resolutions;
     const struct px_permissions *p = &h->config->permissions;
-    i->info.platform_additions =
-        (char *)(p->file && p->clipboard && p->keyboard ? "{\"has_file_clipboard\":true}" : "{}");
+    /* Clients take what they know. The second is for ours (phoenix-probe). */
+    snprintf(i->additions, sizeof(i->additions), "{%s\"phoenix_codec\":\"%s: %s\"}",
+             p->file && p->clipboard && p->keyboard ? "\"has_file_clipboard\":true," : "",
+             px_codec_name(c->codec), c->why);
+    i->info.platform_additions = i->additions;
 }
 
 void px_login_send_peer_info(struct px_session *s) {
@@ -345,7 +349,9 @@ void px_login_send_peer_info(struct px_session *s) {
     fill(s->host, &i);
     if (s->kind != PX_KIND_TUNNEL) {
         fill_displays(s->host, &i);
-        fill_rest(s->host, &i);
+        struct px_choice c;
+        px_viewer_choose(s, s->shown, true, &c);
+        fill_rest(s->host, &c, &i);
     }
     Pxs__LoginResponse r = PXS__LOGIN_RESPONSE__INIT;
     r.answer_case = PXS__LOGIN_RESPONSE__ANSWER_PEER_INFO;

@@ -35,6 +35,41 @@ static void gauge(struct px_buf *out, const char *name, const char *help, unsign
                   name, help, name, name, value);
 }
 
+static void print_times(const struct px_figures *f, const char *what,
+                        const uint32_t us[PX_N_SCENES], struct px_buf *out) {
+    for (int c = 0; c < PX_N_SCENES; c++)
+        px_buf_printf(out,
+                      "phoenix_host_encoder_seconds{encoder=\"%s\",codec=\"%s\",what=\"%s\","
+                      "content=\"%s\",measured=\"%d\"} %.6f\n",
+                      f->name, px_codec_name(f->codec), what, px_scene_names[c], !f->assumed,
+                      us[c] / 1e6);
+}
+
+static void print_measured(const struct px_host *h, struct px_buf *out) {
+    px_buf_printf(out,
+                  "# HELP phoenix_host_encoder_seconds What the choice of codecs goes by: a "
+                  "picture of %dx%d, one core.\n# TYPE phoenix_host_encoder_seconds gauge\n",
+                  PX_MEASURE_WIDTH, PX_MEASURE_HEIGHT);
+    for (int i = 0; i < h->measured.n; i++) {
+        print_times(&h->measured.list[i], "encode", h->measured.list[i].encode_us, out);
+        print_times(&h->measured.list[i], "decode", h->measured.list[i].decode_us, out);
+    }
+}
+
+static void print_choices(const struct px_host *h, struct px_buf *out) {
+    px_buf_printf(out, "# HELP phoenix_host_viewer_codec The codec of each viewer, and why.\n"
+                       "# TYPE phoenix_host_viewer_codec gauge\n");
+    unsigned n = 0;
+    for (const struct px_session *s = h->sessions; s; s = s->next, n++)
+        for (int i = 0; i < PX_DISPLAYS_MAX; i++)
+            if (s->viewers[i].share)
+                px_buf_printf(out,
+                              "phoenix_host_viewer_codec{viewer=\"%u\",display=\"%d\","
+                              "codec=\"%s\",why=\"%s\"} 1\n",
+                              n, i, px_codec_name(s->viewers[i].choice.codec),
+                              s->viewers[i].choice.why);
+}
+
 void px_metrics_print(const struct px_host *h, struct px_buf *out) {
     unsigned n_desktops = 0;
     for (const struct px_session *s = h->sessions; s; s = s->next)
@@ -45,6 +80,9 @@ void px_metrics_print(const struct px_host *h, struct px_buf *out) {
     gauge(out, "hardware_encoders", "Encoders open on cards.", px_encoders_n_hardware(h->encoders));
     gauge(out, "encoder_failures", "Encoders that gave up in mid-session.",
           px_encoders_n_failed(h->encoders));
+    gauge(out, "codec_switches", "Codecs changed in mid-session, for speed.", h->n_switches);
+    print_choices(h, out);
+    print_measured(h, out);
     px_stats_print(&h->stats, out);
 }
 

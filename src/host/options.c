@@ -1,5 +1,6 @@
 /* src/host/options.c - what a client wants of its session */
 #include "host/options.h"
+#include <stdio.h>
 
 #define FPS_DEFAULT 60 /* the clients' own limit comes as custom_fps */
 #define FPS_MAX 120
@@ -84,31 +85,34 @@ static int preferred(enum px_prefer_codec p) {
     return -1;
 }
 
-enum px_codec px_options_codec(const struct px_options *o, const struct px_encoders *able) {
-    static const enum px_codec hardware[] = {PX_CODEC_H265, PX_CODEC_H264, PX_CODEC_AV1};
-    static const enum px_codec full_chroma[] = {PX_CODEC_VP9, PX_CODEC_AV1};
-    /* By what bench/screen measured: time from key to picture, dragged windows, scrolled text. */
-    static const enum px_codec software[] = {PX_CODEC_H264, PX_CODEC_VP8, PX_CODEC_VP9,
-                                             PX_CODEC_AV1};
-    const int want = preferred(o->prefer);
-    if (want >= 0 && both(o, able, (enum px_codec)want))
-        return (enum px_codec)want;
-    for (size_t i = 0; o->want_i444 && i < PX_N_ELEMENTS(full_chroma); i++)
-        if (both(o, able, full_chroma[i]) && o->can_i444 & 1u << full_chroma[i])
-            return full_chroma[i];
-    for (size_t i = 0; i < sizeof(hardware) / sizeof(hardware[0]); i++)
-        if (both(o, able, hardware[i]) && px_encoders_hardware(able, hardware[i]))
-            return hardware[i];
-    for (size_t i = 0; i < sizeof(software) / sizeof(software[0]); i++)
-        if (both(o, able, software[i]))
-            return software[i];
-    return PX_CODEC_VP9;
+static void wish(enum px_codec codec, const char *why, struct px_choice *ret) {
+    *ret = (struct px_choice){.codec = codec};
+    snprintf(ret->why, sizeof(ret->why), "%s", why);
 }
 
-void px_options_stream(const struct px_options *o, const struct px_encoders *able,
+void px_options_codec(const struct px_options *o, const struct px_encoders *able,
+                      const struct px_situation *now, struct px_choice *ret) {
+    static const enum px_codec full_chroma[] = {PX_CODEC_VP9, PX_CODEC_AV1};
+    const int want = preferred(o->prefer);
+    unsigned candidates = 0;
+    if (want >= 0 && both(o, able, (enum px_codec)want)) {
+        wish((enum px_codec)want, "the client's wish", ret);
+        return;
+    }
+    for (size_t i = 0; o->want_i444 && i < PX_N_ELEMENTS(full_chroma); i++)
+        if (both(o, able, full_chroma[i]) && o->can_i444 & 1u << full_chroma[i]) {
+            wish(full_chroma[i], "full colour", ret);
+            return;
+        }
+    for (int c = 0; c < PX_N_CODECS; c++)
+        candidates |= (unsigned)both(o, able, (enum px_codec)c) << c;
+    px_choose(now, candidates ? candidates : 1u << PX_CODEC_VP9, ret);
+}
+
+void px_options_stream(const struct px_options *o, enum px_codec codec,
                        struct px_vstream_opts *ret) {
     const unsigned q = o->quality_percent;
-    *ret = (struct px_vstream_opts){.codec = px_options_codec(o, able),
+    *ret = (struct px_vstream_opts){.codec = codec,
                                     .fps = o->fps ? o->fps : FPS_DEFAULT,
                                     .key_every = o->recording ? RECORDING_KEY_EVERY : 0};
     ret->i444 = o->want_i444 && o->can_i444 & 1u << ret->codec &&

@@ -1,6 +1,7 @@
 /* src/host/options.h - what a client wants of its session, put together from its option messages
  * Pure. A message changes only what it sets. */
 #pragma once
+#include "host/choice.h"
 #include "host/encode/encoder.h"
 #include "host/video.h"
 #include "proto/session.h"
@@ -20,10 +21,11 @@ struct px_options {
 void px_options_init(struct px_options *o);
 void px_options_merge(struct px_options *o, const Pxs__OptionMessage *m);
 
-/* The codec for this client: its preference if both can, else the best that both can. */
-enum px_codec px_options_codec(const struct px_options *o, const struct px_encoders *able);
-/* Everything a stream needs but the rate. */
-void px_options_stream(const struct px_options *o, const struct px_encoders *able,
+/* The codec for this client: its preference if both can, else the quickest that both can. */
+void px_options_codec(const struct px_options *o, const struct px_encoders *able,
+                      const struct px_situation *now, struct px_choice *ret);
+/* Everything a stream of @codec needs but the rate. */
+void px_options_stream(const struct px_options *o, enum px_codec codec,
                        struct px_vstream_opts *ret);
 /* kbit/s that this client's quality is worth at @width x @height on a line without limits. */
 unsigned px_options_rate(const struct px_options *o, int width, int height);

@@ -45,6 +45,8 @@ struct px_viewer {
     int64_t sent_us, alone_us, slow_us;
     uint64_t line_kbps; /* what the line is believed to take; 0: nothing known */
     uint64_t n_packets, n_bytes;
+    struct px_choice choice;
+    int64_t chosen_us, better_us; /* since when another codec would be quicker; 0: none */
 };
 
 struct px_files;
@@ -170,6 +172,8 @@ void px_viewer_acked(struct px_session *s);
 void px_viewer_refresh(struct px_session *s, int display); /* -1: all it watches */
 uint64_t px_viewer_packets(const struct px_session *s);
 void px_viewer_tick(struct px_session *s, int64_t now_us);
+/* The codec that a viewer of @display would be given now, and why. */
+void px_viewer_choose(const struct px_session *s, int display, bool stay, struct px_choice *ret);
 unsigned px_viewer_n_streams(const struct px_host *h);
 unsigned px_viewer_rate_kbps(const struct px_session *s);
 extern const struct px_video_ops px_viewer_video_ops; /* data: struct px_host */

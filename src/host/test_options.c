@@ -3,9 +3,21 @@
 #include "host/options.h"
 
 static struct px_encoders *encoders;
+static struct px_measured measured;
 
 static int setup(void **state) {
-    return px_encoders_new(NULL, &encoders, NULL);
+    const int r = px_encoders_new(NULL, &encoders, NULL);
+    if (r >= 0)
+        px_measured_assume(encoders, &measured);
+    return r;
+}
+
+static enum px_codec codec_for(const struct px_options *o) {
+    const struct px_situation now = {.measured = &measured, .area_px = 1920 * 1080, .current = -1};
+    struct px_choice c;
+    px_options_codec(o, encoders, &now, &c);
+    assert_true(c.why[0]);
+    return c.codec;
 }
 
 static int teardown(void **state) {
@@ -25,7 +37,7 @@ static struct px_options of(const Pxs__SupportedDecoding *d) {
 static void item_38_without_a_word_only_vp9_is_sent(void **state) {
     struct px_options o;
     px_options_init(&o);
-    assert_int_equal(px_options_codec(&o, encoders), PX_CODEC_VP9);
+    assert_int_equal(codec_for(&o), PX_CODEC_VP9);
 }
 
 static void preference_counts_when_both_can(void **state) {
@@ -33,10 +45,10 @@ static void preference_counts_when_both_can(void **state) {
     d.ability_vp9 = d.ability_vp8 = 1;
     d.prefer = PX_PREFER_VP8;
     struct px_options o = of(&d);
-    assert_int_equal(px_options_codec(&o, encoders), PX_CODEC_VP8);
+    assert_int_equal(codec_for(&o), PX_CODEC_VP8);
     d.prefer = PX_PREFER_H264; /* which this client cannot */
     o = of(&d);
-    assert_int_equal(px_options_codec(&o, encoders), PX_CODEC_VP8); /* quicker than VP9 here */
+    assert_int_equal(codec_for(&o), PX_CODEC_VP8); /* quicker than VP9 here */
     d.prefer = 77;
     o = of(&d);
     assert_int_equal(o.prefer, PX_PREFER_AUTO);
@@ -49,16 +61,16 @@ static void full_chroma_only_where_client_takes_it(void **state) {
     d.ability_vp9 = 1;
     d.prefer_chroma = 1;
     struct px_options o = of(&d);
-    px_options_stream(&o, encoders, &s);
+    px_options_stream(&o, codec_for(&o), &s);
     assert_false(s.i444);
     a.vp9 = true;
     d.i444 = &a;
     o = of(&d);
-    px_options_stream(&o, encoders, &s);
+    px_options_stream(&o, codec_for(&o), &s);
     assert_true(s.i444);
     d.ability_h264 = d.ability_vp8 = 1; /* quicker, but in 4:2:0 only */
     o = of(&d);
-    px_options_stream(&o, encoders, &s);
+    px_options_stream(&o, codec_for(&o), &s);
     assert_true(s.i444);
     assert_int_equal(s.codec, PX_CODEC_VP9);
 }

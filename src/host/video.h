@@ -40,6 +40,7 @@ struct px_video_packet {
     size_t size;
     bool key;
     enum px_codec codec;
+    int64_t changed_px, area_px; /* changed 0: nothing had, see times.damage_us; of the picture */
     struct px_video_times times;
 };
 

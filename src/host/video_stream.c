@@ -129,10 +129,15 @@ static void note_coarse(struct px_vstream *s, const struct px_packet *p, bool wh
 }
 
 static void send_packet(struct px_video *v, struct px_vstream *s, const struct px_packet *p,
-                        int64_t now, int64_t pts_ms) {
+                        int64_t changed_px, int64_t now, int64_t pts_ms) {
+    const struct px_rect view = px_video_view(v, s);
     struct px_video_event *e = px_video_event_new(PX_VIDEO_PACKET, s);
     print_frame(p, &s->cur, pts_ms, &e->body);
-    e->packet = (struct px_video_packet){.key = p->key, .codec = s->cur.codec, .times = v->times};
+    e->packet = (struct px_video_packet){.key = p->key,
+                                         .codec = s->cur.codec,
+                                         .changed_px = changed_px,
+                                         .area_px = (int64_t)view.w * view.h,
+                                         .times = v->times};
     e->packet.times.encode_us = now;
     e->packet.times.done_us = px_now_us();
     px_video_post(v, e);
@@ -153,6 +158,7 @@ static int encode(struct px_video *v, struct px_vstream *s, bool key, struct px_
                         refine, &p, err);
     s->last_us = now;
     px_pace_take(&s->pace, s->cur.fps, now);
+    const int64_t changed_px = whole || refine ? 0 : px_region_area(&what);
     if (r <= 0)
         return r;
     note_coarse(s, &p, whole || p.key, refine, &picture);
@@ -162,7 +168,7 @@ static int encode(struct px_video *v, struct px_vstream *s, bool key, struct px_
     s->since_key = p.key ? 0 : s->since_key + 1;
     if (p.key)
         s->last_key_us = now;
-    send_packet(v, s, &p, now, pts_ms);
+    send_packet(v, s, &p, p.key ? 0 : changed_px, now, pts_ms);
     return 1;
 }
 

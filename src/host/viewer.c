@@ -14,6 +14,9 @@
 #define BACK_US (10 * PX_US_PER_S)
 #define ACKS_MAX 2
 #define ACK_US (3 * PX_US_PER_S)
+#define SWITCH_US (10 * PX_US_PER_S) /* between two codecs, at least */
+#define SURE_US (3 * PX_US_PER_S)    /* so long another one must be quicker */
+#define STILL_US (PX_US_PER_S / 2)   /* a key frame disturbs nobody then */
 
 struct px_share {
     struct px_share *next;
@@ -153,10 +156,52 @@ static void join(struct px_viewer *v, struct px_share *sh) {
     check_ready(sh);
 }
 
-static void join_display(struct px_viewer *v) {
+/* What the line is known to take; 0: it never made us wait. */
+static unsigned line_rate(const struct px_viewer *v) {
+    const unsigned n = (unsigned)__builtin_popcount(v->session->watched);
+    return (unsigned)(v->line_kbps * 8 / 10 / (n ? n : 1));
+}
+
+/* The codec of its stream, or of one that it could share. */
+static int codec_at_hand(const struct px_viewer *v) {
+    if (v->share)
+        return (int)v->share->opts.codec;
+    for (const struct px_share *sh = v->session->host->shares; sh; sh = sh->next)
+        if (sh->opts.display == v->display && !sh->alone && !sh->failed_us)
+            return (int)sh->opts.codec;
+    return -1;
+}
+
+void px_viewer_choose(const struct px_session *s, int display, bool stay, struct px_choice *ret) {
+    const struct px_host *h = s->host;
+    const struct px_rect a = h->displays.list[display].area;
+    const struct px_situation now = {.measured = &h->measured,
+                                     .mix = &h->mixes[display],
+                                     .now_us = px_now_us(),
+                                     .area_px = (int64_t)a.w * a.h,
+                                     .rate_kbps = line_rate(&s->viewers[display]),
+                                     .current = codec_at_hand(&s->viewers[display]),
+                                     .stay = stay};
+    px_options_codec(&s->options, h->encoders, &now, ret);
+}
+
+static void choose(struct px_viewer *v, bool stay) {
+    struct px_choice was = v->choice;
+    char addr[PX_ADDR_TEXT_MAX];
+    px_viewer_choose(v->session, v->display, stay, &v->choice);
+    if (v->share && was.codec == v->choice.codec)
+        return;
+    px_info("session %s: display %d: %s: %s", px_addr_text(&v->session->peer, addr), v->display,
+            px_codec_name(v->choice.codec), v->choice.why);
+    v->chosen_us = px_now_us();
+    v->better_us = 0;
+}
+
+static void join_display(struct px_viewer *v, bool stay) {
     struct px_session *s = v->session;
     struct px_vstream_opts o;
-    px_options_stream(&s->options, s->host->encoders, &o);
+    choose(v, stay);
+    px_options_stream(&s->options, v->choice.codec, &o);
     o.display = v->display;
     o.view = px_displays_view(&s->host->displays, v->display);
     o.rate_kbps = rate_for(v);
@@ -174,7 +219,7 @@ void px_viewer_join(struct px_session *s) {
         return;
     for (int i = 0; i < PX_DISPLAYS_MAX; i++)
         if (i < s->host->displays.n && s->watched & 1u << i)
-            join_display(&s->viewers[i]);
+            join_display(&s->viewers[i], true);
         else
             leave(&s->viewers[i]);
 }
@@ -295,6 +340,30 @@ void px_viewer_refresh(struct px_session *s, int display) {
     }
 }
 
+/* Whether a key frame would not be noticed: nothing moves, or all of it does all the time. */
+static bool may_switch(const struct px_viewer *v, int64_t now) {
+    return now - v->sent_us > STILL_US ||
+           px_mix_is_video(&v->session->host->mixes[v->display], now);
+}
+
+/* Another codec, where it has been quicker for a while, and seldom. */
+static void reconsider(struct px_viewer *v, int64_t now) {
+    struct px_choice c;
+    if (!v->choice.by_time || v->share->failed_us || now - v->chosen_us < SWITCH_US)
+        return;
+    px_viewer_choose(v->session, v->display, false, &c);
+    if (c.codec == v->share->opts.codec) {
+        v->better_us = 0;
+        return;
+    }
+    if (!v->better_us)
+        v->better_us = now;
+    if (now - v->better_us < SURE_US || !may_switch(v, now))
+        return;
+    v->session->host->n_switches++;
+    join_display(v, false);
+}
+
 static void tick(struct px_viewer *v, int64_t now) {
     const struct px_session *s = v->session;
     if (!v->share)
@@ -316,6 +385,7 @@ static void tick(struct px_viewer *v, int64_t now) {
         return;
     }
     check_ready(v->share); /* an acknowledgement that never came */
+    reconsider(v, now);
 }
 
 void px_viewer_tick(struct px_session *s, int64_t now) {
@@ -329,6 +399,9 @@ static void on_packet(void *data, void *stream_data, const struct px_video_packe
     struct px_share *sh = stream_data;
     const int64_t now = px_now_us();
     px_stats_packet(&sh->host->stats, p);
+    if (p->changed_px > 0)
+        px_mix_add(&sh->host->mixes[sh->opts.display],
+                   px_scene_of(p->changed_px, p->area_px, p->size), now);
     for (struct px_viewer *v = sh->viewers; v; v = v->next) {
         if (v->wants_key && !p->key)
             continue;
@@ -371,7 +444,9 @@ static bool fall_back(struct px_session *s, const struct px_vstream_opts *failed
         o->can |= 1u << PX_CODEC_VP9;
         return true;
     }
-    if (px_options_codec(o, s->host->encoders) != PX_CODEC_VP9)
+    struct px_choice other;
+    px_viewer_choose(s, failed->display, false, &other);
+    if (other.codec != PX_CODEC_VP9)
         return true;
     o->can |= 1u << PX_CODEC_VP9;
     return false;

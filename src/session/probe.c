@@ -59,6 +59,15 @@ static void take_text(char to[PX_PROBE_TEXT_MAX], const char *from) {
     snprintf(to, PX_PROBE_TEXT_MAX, "%.*s", PX_PROBE_TEXT_MAX - 1, px_peer_text(from, clean));
 }
 
+/* phoenix-host says there which codec it begins with, and why. */
+static void take_additions(struct px_probe *p, const char *text) {
+    json_t *root = json_loads(text ? text : "", 0, NULL);
+    const char *why = json_string_value(json_object_get(root, "phoenix_codec"));
+    if (why)
+        take_text(p->result->codec_why, why);
+    json_decref(root);
+}
+
 /* Of the first connection. */
 static void take_info(struct px_probe *p, const struct px_client *c, const Pxs__PeerInfo *info) {
     if (p->result->login_us > 0)
@@ -67,6 +76,7 @@ static void take_info(struct px_probe *p, const struct px_client *c, const Pxs__
     take_text(p->result->username, info->username);
     take_text(p->result->hostname, info->hostname);
     take_text(p->result->version, info->version);
+    take_additions(p, info->platform_additions);
     p->result->encrypted = c->encrypted;
     p->result->relayed = c->relayed;
 }

@@ -54,6 +54,7 @@ struct px_probe_deed { /* one of the services */
 struct px_probe_result {
     char username[PX_PROBE_TEXT_MAX], hostname[PX_PROBE_TEXT_MAX], version[PX_PROBE_TEXT_MAX];
     char codec[16];
+    char codec_why[PX_PROBE_TEXT_MAX]; /* of the first picture, by phoenix-host; "" by others */
     bool encrypted, relayed, i444;
     int width, height;
     int64_t connect_us, login_us, first_frame_us; /* since the start */

@@ -78,6 +78,8 @@ static void add_picture(const struct px_probe_result *r, json_t *root) {
                   (int)r->n_frames, "key_frames", (int)r->n_keys, "cursors", (int)r->n_cursors,
                   "video_bytes", (json_int_t)r->n_bytes, "host_delay_ms", (int)r->host_delay_ms);
     set(o, "decode_ms", decode_json(&r->decode));
+    if (r->codec_why[0])
+        set(o, "codec_why", json_string(r->codec_why));
     json_object_update(root, o);
     json_decref(o);
 }

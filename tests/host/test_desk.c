@@ -1002,6 +1002,9 @@ static void metrics_tell_each_stage(void **state) {
         assert_non_null(at);
         assert_true(atoi(at + strlen(want)) >= 5);
     }
+    assert_non_null(strstr(text, "\nphoenix_host_viewer_codec{"));
+    assert_non_null(strstr(text, "codec=\"vp9\",why=\"no other that both can\"} 1\n"));
+    assert_non_null(strstr(text, "\nphoenix_host_encoder_seconds{encoder=\"phoenix-vp8\","));
 }
 
 /* The number after @name in what read_metrics() gave; 0: it is not there. */

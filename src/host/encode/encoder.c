@@ -11,7 +11,8 @@
 
 struct px_encoders {
     const struct px_encoder_ops *able[CANDIDATES_MAX]; /* best first; hardware before software */
-    _Atomic int64_t shun_until_us[CANDIDATES_MAX];     /* it failed; 0: never */
+    atomic_bool last[CANDIDATES_MAX];
+    _Atomic int64_t shun_until_us[CANDIDATES_MAX]; /* it failed; 0: never */
     size_t n;
     atomic_uint n_hardware, n_failed;
 };
@@ -93,22 +94,39 @@ unsigned px_encoders_n_failed(const struct px_encoders *e) {
     return e->n_failed;
 }
 
+const struct px_encoder_ops *px_encoders_at(const struct px_encoders *e, size_t i) {
+    return i < e->n ? e->able[i] : NULL;
+}
+
+void px_encoders_put_last(struct px_encoders *e, const char *name, bool last) {
+    for (size_t i = 0; i < e->n; i++)
+        if (strcmp(e->able[i]->name, name) == 0)
+            e->last[i] = last;
+}
+
+int px_encoder_open_at(struct px_encoders *e, size_t i, const struct px_encoder_opts *opts,
+                       struct px_encoder **ret, struct px_error *err) {
+    struct px_encoder *enc = NULL;
+    const int r = e->able[i]->open(e->able[i], opts, &enc, err);
+    if (r < 0)
+        return r;
+    enc->ops = e->able[i];
+    enc->opts = *opts;
+    enc->of = e;
+    e->n_hardware += enc->ops->hardware;
+    *ret = enc;
+    return 0;
+}
+
 int px_encoder_open(struct px_encoders *e, const struct px_encoder_opts *opts,
                     struct px_encoder **ret, struct px_error *err) {
     const int64_t now = px_now_us();
     px_fail(err, -ENOTSUP, "no encoder for %s", px_codec_name(opts->codec));
-    for (size_t i = 0; i < e->n; i++) {
-        struct px_encoder *enc = NULL;
-        if (e->able[i]->codec != opts->codec || e->shun_until_us[i] > now ||
-            e->able[i]->open(e->able[i], opts, &enc, err) < 0)
-            continue;
-        enc->ops = e->able[i];
-        enc->opts = *opts;
-        enc->of = e;
-        e->n_hardware += enc->ops->hardware;
-        *ret = enc;
-        return 0;
-    }
+    for (int last = 0; last < 2; last++)
+        for (size_t i = 0; i < e->n; i++)
+            if (e->able[i]->codec == opts->codec && e->last[i] == (last == 1) &&
+                e->shun_until_us[i] <= now && px_encoder_open_at(e, i, opts, ret, err) >= 0)
+                return 0;
     return -ENOTSUP;
 }
 

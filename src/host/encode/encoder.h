@@ -73,10 +73,17 @@ bool px_encoders_hardware(const struct px_encoders *e, enum px_codec codec);
 /* How many are open on cards now, and how many gave up while they were in use. */
 unsigned px_encoders_n_hardware(const struct px_encoders *e);
 unsigned px_encoders_n_failed(const struct px_encoders *e);
+/* The one at place @i of the list; NULL: there are no more. */
+const struct px_encoder_ops *px_encoders_at(const struct px_encoders *e, size_t i);
+/* Whether @name is opened only when no other encoder of its codec does. */
+void px_encoders_put_last(struct px_encoders *e, const char *name, bool last);
 
 /* The first that opens. -ENOTSUP: none does. */
 int px_encoder_open(struct px_encoders *e, const struct px_encoder_opts *opts,
                     struct px_encoder **ret, struct px_error *err);
+/* The one at place @i. -ENOTSUP: it does not open. */
+int px_encoder_open_at(struct px_encoders *e, size_t i, const struct px_encoder_opts *opts,
+                       struct px_encoder **ret, struct px_error *err);
 /* An encoder that fails is closed, left alone for a while (PX_ENCODER_SHUN_US), and replaced by
  * the next that opens, whose first packet is a key frame: @*enc changes, the viewer sees nothing.
  * Negative only when none is left; @*enc is NULL then. */

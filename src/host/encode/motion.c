@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define SAMPLES_MAX 24
+#define ASIDE 5
 #define TRIES 8 /* that find nothing, before anything is found: content that is new */
 #define PATTERN                                                                                    \
     40 /* changes from one pixel to the next, in a block that will not match by chance */
@@ -132,18 +133,20 @@ int px_find_moves(const uint8_t *before, int before_stride, const uint8_t *now, 
                   struct px_move ret[PX_MOVES_MAX]) {
     const struct search s = {before, now, before_stride, stride, width, height};
     struct found found[SAMPLES_MAX];
-    int n_active = 0, n_found = 0, n_asked = 0, seen = 0;
+    int n_active = 0, n_found = 0, n_at = 0, seen = 0, at[SAMPLES_MAX];
     for (int i = 0; i < columns * rows; i++)
         n_active += active[i];
-    /* Odd, so that samples do not stand in one column. */
-    const int every = (n_active / SAMPLES_MAX) | 1;
-    for (int i = 0; i < columns * rows; i++) {
-        const int x = i % columns * PX_MOVE_SIDE, y = i / columns * PX_MOVE_SIDE;
-        if (!active[i] || seen++ % every || x + PX_MOVE_SIDE > width || y + PX_MOVE_SIDE > height)
-            continue;
-        ask(&s, x, y, found, &n_found);
-        if (++n_asked >= TRIES && n_found == 0)
-            break;
+    const int every = n_active / SAMPLES_MAX + 1;
+    /* Each a little farther on, so that samples do not stand in one column. */
+    for (int i = 0; i < columns * rows && n_at < SAMPLES_MAX; i++)
+        if (active[i] && seen++ == n_at * every + n_at * ASIDE % every)
+            at[n_at++] = i;
+    /* From the middle on: a window's uppermost blocks are its frame, and what it uncovered. */
+    for (int i = 0; i < n_at && (i < TRIES || n_found > 0); i++) {
+        const int k = at[(i + n_at / 2) % n_at];
+        const int x = k % columns * PX_MOVE_SIDE, y = k / columns * PX_MOVE_SIDE;
+        if (x + PX_MOVE_SIDE <= width && y + PX_MOVE_SIDE <= height)
+            ask(&s, x, y, found, &n_found);
     }
     return take_best(found, n_found, ret);
 }

@@ -4,6 +4,7 @@
  * stock clients have, and both must show the same to the bit. */
 #include "base/test.h"
 #include "host/encode/encoder.h"
+#include "host/encode/scene.h"
 #include "proto/session.h"
 #include "session/decoder.h"
 #include <libavcodec/avcodec.h>
@@ -201,6 +202,28 @@ static void what_moved_costs_little_and_does_not_fade(void **state) {
 }
 
 /* Blocks that stay cost a small part of a bit each: decoders must not take that for the end. */
+/* Both ways at once, so that the first blocks of what changed show frame and background. */
+static void a_window_dragged_aslant_is_found(void **state) {
+    static const struct { int width, height; } sizes[] = {{640, 368}, {1280, 720}, {1920, 1080}};
+    for (size_t k = 0; k < PX_N_ELEMENTS(sizes); k++) {
+        struct px_scene scene;
+        struct px_region changed;
+        struct desk d;
+        px_scene_init(&scene, sizes[k].width, sizes[k].height);
+        open_desk(&d, sizes[k].width, sizes[k].height, 100000, 1);
+        for (int i = 0; i < 6; i++) {
+            px_scene_step(&scene, PX_SCENE_DRAG, &changed);
+            px_assert_ok_err(px_encoder_push(d.all, &d.enc, &scene.picture, i ? &changed : NULL,
+                                             i * 17, i == 0, false, &d.packet, NULL),
+                             &(struct px_error){0});
+            const size_t window = (size_t)(scene.window.w * scene.window.h);
+            assert_true(i == 0 || d.packet.size * 8 < window * 2); /* two bits a pixel, at most */
+        }
+        close_desk(&d);
+        px_scene_fini(&scene);
+    }
+}
+
 static void a_small_change_leaves_the_rest(void **state) {
     struct desk d;
     open_desk(&d, 1920, 1080, 1000000, 2);
@@ -330,6 +353,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_size_and_number_of_threads_is_shown_as_it_is),
         cmocka_unit_test(what_moved_costs_little_and_does_not_fade),
+        cmocka_unit_test(a_window_dragged_aslant_is_found),
         cmocka_unit_test(a_small_change_leaves_the_rest),
         cmocka_unit_test(a_viewer_who_comes_late_gets_a_key_frame_at_once),
         cmocka_unit_test(a_busy_screen_is_right_in_the_end),

@@ -1,0 +1,196 @@
+/* src/host/encode/measure.c - what each encoder takes here, for each kind of content */
+#include "host/encode/measure.h"
+#include "base/alloc.h"
+#include <libavcodec/avcodec.h>
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#define WORST 95 /* quality, see struct px_encoder_opts */
+
+struct run {
+    const struct px_measure_opts *opts;
+    struct px_encoders *all;
+    struct px_encoder *enc;
+    AVCodecContext *decoder;
+    AVPacket *packet;
+    AVFrame *frame;
+    struct px_scene scene;
+    clockid_t clock;
+    int64_t pts_ms;
+    uint32_t encode_us[2 * PX_MEASURE_PICTURES_MAX], decode_us[2 * PX_MEASURE_PICTURES_MAX];
+};
+
+static uint32_t us_since(clockid_t clock, const struct timespec *since) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    const int64_t ns =
+        (now.tv_sec - since->tv_sec) * INT64_C(1000000000) + now.tv_nsec - since->tv_nsec;
+    return (uint32_t)(ns / 1000);
+}
+
+static enum AVCodecID id_of(enum px_codec codec) {
+    switch (codec) {
+    case PX_CODEC_VP8:
+        return AV_CODEC_ID_VP8;
+    case PX_CODEC_VP9:
+        return AV_CODEC_ID_VP9;
+    case PX_CODEC_AV1:
+        return AV_CODEC_ID_AV1;
+    case PX_CODEC_H264:
+        return AV_CODEC_ID_H264;
+    case PX_CODEC_H265:
+        return AV_CODEC_ID_HEVC;
+    }
+    return AV_CODEC_ID_NONE;
+}
+
+static int open_decoder(struct run *r, enum px_codec codec, struct px_error *err) {
+    /* libavcodec's own AV1 decoder wants hardware; dav1d does not. */
+    const AVCodec *c = codec == PX_CODEC_AV1 ? avcodec_find_decoder_by_name("libdav1d")
+                                             : avcodec_find_decoder(id_of(codec));
+    if (!c)
+        return px_fail(err, -EIO, "libavcodec decodes no %s", px_codec_name(codec));
+    r->decoder = avcodec_alloc_context3(c);
+    r->decoder->thread_count = 1;
+    r->decoder->flags |= AV_CODEC_FLAG_LOW_DELAY;
+    r->packet = av_packet_alloc();
+    r->frame = av_frame_alloc();
+    const int e = avcodec_open2(r->decoder, c, NULL);
+    return e < 0 ? px_fail(err, -EIO, "%s: %s", c->name, av_err2str(e)) : 0;
+}
+
+static int decode(struct run *r, const struct px_packet *p, struct px_error *err) {
+    int e = av_new_packet(r->packet, (int)p->size);
+    if (e < 0)
+        return px_fail(err, -EIO, "%s", av_err2str(e));
+    memcpy(r->packet->data, p->data, p->size);
+    e = avcodec_send_packet(r->decoder, r->packet);
+    if (e >= 0)
+        e = avcodec_receive_frame(r->decoder, r->frame);
+    av_packet_unref(r->packet);
+    return e < 0 ? px_fail(err, -EIO, "what it writes is not decoded: %s", av_err2str(e)) : 0;
+}
+
+/* Tenths of dB of luma in @a. */
+static uint32_t likeness(const struct px_picture *p, const AVFrame *f, struct px_rect a) {
+    uint64_t sum = 0;
+    for (int y = a.y; y < a.y + a.h; y++)
+        for (int x = a.x; x < a.x + a.w; x++) {
+            const int d = p->planes[0][(ptrdiff_t)y * p->strides[0] + x] -
+                          f->data[0][(ptrdiff_t)y * f->linesize[0] + x];
+            sum += (uint64_t)(d * d);
+        }
+    return (uint32_t)(10 * 10 * log10(255.0 * 255 * a.w * a.h / (double)(sum ? sum : 1)));
+}
+
+/* One picture through encoder and decoder. */
+static int pass(struct run *r, const struct px_region *changed, uint32_t *ret_encode_us,
+                uint32_t *ret_decode_us, uint32_t *ret_bytes, struct px_error *err) {
+    struct px_packet p;
+    struct timespec since;
+    if (r->opts->stop && r->opts->stop(r->opts->data))
+        return px_fail(err, -ECANCELED, "stopped");
+    clock_gettime(r->clock, &since);
+    const struct px_encoder_ops *ops = r->enc->ops;
+    int e = px_encoder_push(r->all, &r->enc, &r->scene.picture, changed, r->pts_ms, !changed, false,
+                            &p, err);
+    *ret_encode_us = us_since(r->clock, &since);
+    r->pts_ms += 16;
+    if (e <= 0 || r->enc->ops != ops) /* another took over for it */
+        return px_fail(err, -EIO, "%s does not encode", ops->name);
+    clock_gettime(r->clock, &since);
+    e = decode(r, &p, err);
+    *ret_decode_us = us_since(r->clock, &since);
+    *ret_bytes = (uint32_t)p.size;
+    return e;
+}
+
+static int by_size(const void *a, const void *b) {
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static uint32_t median(uint32_t *of, unsigned n) {
+    qsort(of, n, sizeof(*of), by_size);
+    return of[n / 2];
+}
+
+/* A film's grain could cost any number of bytes: it gets as many as lines have for films, so that
+ * what is compared is a quality that one would see. */
+#define FILM_BITS_PER_PIXEL 0.12
+#define FILM_FPS 60
+
+static unsigned film_kbps(const struct px_measure_opts *o) {
+    const double kbps = FILM_BITS_PER_PIXEL * FILM_FPS * o->width * o->height / 1000;
+    return kbps < 1 ? 1 : (unsigned)kbps;
+}
+
+static int measure_kind(struct run *r, enum px_scene_kind kind, struct px_figures *f,
+                        struct px_error *err) {
+    const unsigned n = r->opts->n_pictures * (kind == PX_SCENE_VIDEO ? 2 : 1);
+    const unsigned settled = kind == PX_SCENE_VIDEO ? n / 4 : 1; /* before: what was there before */
+    struct px_region changed;
+    uint64_t bytes = 0, ddb = 0;
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t size;
+        px_scene_step(&r->scene, kind, &changed);
+        const int e = pass(r, &changed, &r->encode_us[i], &r->decode_us[i], &size, err);
+        if (e < 0)
+            return e;
+        if (i < settled)
+            continue;
+        bytes += size;
+        ddb += likeness(&r->scene.picture, r->frame, changed.rects[0]);
+    }
+    f->bytes[kind] = (uint32_t)(bytes / (n - settled));
+    f->ddb[kind] = (uint32_t)(ddb / (n - settled));
+    f->encode_us[kind] = median(r->encode_us, n);
+    f->decode_us[kind] = median(r->decode_us, n);
+    return 0;
+}
+
+static int measure_all(struct run *r, struct px_figures *f, struct px_error *err) {
+    uint32_t ignored;
+    int e = open_decoder(r, f->codec, err);
+    if (e >= 0)
+        e = pass(r, NULL, &f->key_us, &ignored, &f->key_bytes, err);
+    for (int k = 0; k < PX_N_SCENES && e >= 0; k++) {
+        if (k == PX_SCENE_VIDEO)
+            px_encoder_set_rate(r->enc, film_kbps(r->opts), r->opts->min_quality, WORST);
+        e = measure_kind(r, (enum px_scene_kind)k, f, err);
+    }
+    return e;
+}
+
+int px_measure(struct px_encoders *e, size_t i, const struct px_measure_opts *opts,
+               struct px_figures *ret, struct px_error *err) {
+    const struct px_encoder_ops *ops = px_encoders_at(e, i);
+    const struct px_encoder_opts o = {.codec = ops->codec,
+                                      .width = opts->width,
+                                      .height = opts->height,
+                                      .rate_kbps = opts->rate_kbps,
+                                      .min_quality = opts->min_quality,
+                                      .max_quality = WORST,
+                                      .threads = opts->threads};
+    struct px_figures f = {.codec = ops->codec, .hardware = ops->hardware};
+    struct run *r = px_new0(struct run, 1);
+    r->opts = opts;
+    r->all = e;
+    r->clock = ops->hardware || opts->threads > 1 ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID;
+    snprintf(f.name, sizeof(f.name), "%s", ops->name);
+    int n = px_encoder_open_at(e, i, &o, &r->enc, err);
+    if (n >= 0) {
+        px_scene_init(&r->scene, opts->width, opts->height);
+        n = measure_all(r, &f, err);
+        px_encoder_close(r->enc);
+        px_scene_fini(&r->scene);
+    }
+    avcodec_free_context(&r->decoder);
+    av_packet_free(&r->packet);
+    av_frame_free(&r->frame);
+    free(r);
+    if (n >= 0)
+        *ret = f;
+    return n;
+}
