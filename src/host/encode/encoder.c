@@ -107,6 +107,8 @@ void px_encoders_put_last(struct px_encoders *e, const char *name, bool last) {
 int px_encoder_open_at(struct px_encoders *e, size_t i, const struct px_encoder_opts *opts,
                        struct px_encoder **ret, struct px_error *err) {
     struct px_encoder *enc = NULL;
+    if (e->shun_until_us[i] > px_now_us())
+        return px_fail(err, -ENOTSUP, "%s has failed a moment ago", e->able[i]->name);
     const int r = e->able[i]->open(e->able[i], opts, &enc, err);
     if (r < 0)
         return r;

@@ -81,7 +81,7 @@ void px_encoders_put_last(struct px_encoders *e, const char *name, bool last);
 /* The first that opens. -ENOTSUP: none does. */
 int px_encoder_open(struct px_encoders *e, const struct px_encoder_opts *opts,
                     struct px_encoder **ret, struct px_error *err);
-/* The one at place @i. -ENOTSUP: it does not open. */
+/* The one at place @i. -ENOTSUP: it does not open, or is left alone. */
 int px_encoder_open_at(struct px_encoders *e, size_t i, const struct px_encoder_opts *opts,
                        struct px_encoder **ret, struct px_error *err);
 /* An encoder that fails is closed, left alone for a while (PX_ENCODER_SHUN_US), and replaced by
