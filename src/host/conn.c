@@ -20,17 +20,21 @@
  * close(2) would send a reset, and that takes our last words with it on the client's side. */
 #define LINGER_LIMIT_MS 1000
 #define LINGER_LIMIT_BYTES (16u * 1024 * 1024)
+/* A client's frames are taken for that long, then it is the others' turn: some frames are cheap to
+ * send and dear to take, such as keys, and libuv would read on as long as there is something. */
+#define SLICE_US (3 * PX_US_PER_MS)
 
 struct px_conn {
     struct px_conn_opts opts;
     uv_tcp_t tcp;
-    uv_timer_t limit_timer;
+    uv_timer_t limit_timer, turn_timer;
     uv_connect_t connect_req;
     uv_shutdown_t shutdown_req;
     void (*on_connect)(void *data, int status);
     struct px_buf in;
     struct px_secure secure;
     bool encrypted, raw, held, closing, flushing, lingering, peer_ended, in_input, reading, paused;
+    bool waits;       /* for its next turn, with frames in @in */
     size_t n_dropped; /* while it flushes and lingers */
     int n_open;       /* handles whose close callback is due */
     size_t queued;
@@ -58,8 +62,9 @@ struct px_conn *px_conn_new(const struct px_conn_opts *opts) {
     c->opts = *opts;
     uv_tcp_init(opts->loop, &c->tcp);
     uv_timer_init(opts->loop, &c->limit_timer);
-    c->tcp.data = c->limit_timer.data = c;
-    c->n_open = 2;
+    uv_timer_init(opts->loop, &c->turn_timer);
+    c->tcp.data = c->limit_timer.data = c->turn_timer.data = c;
+    c->n_open = 3;
     c->last_read_us = px_now_us();
     return c;
 }
@@ -199,14 +204,21 @@ static int next_frame(struct px_conn *c, size_t *at, struct px_error *err) {
     return deliver(c, data + prefix, body, err);
 }
 
-/* The callback may send, switch to raw, or close; it must not read on its own. */
+static void on_turn(uv_timer_t *t);
+
+/* The callback may send, switch to raw, or close; it must not read on its own. What is left when
+ * the slice is over waits for the next turn, and so does what the kernel has. */
 static void take_input(struct px_conn *c) {
     struct px_error err = {0};
+    const int64_t until = px_now_us() + SLICE_US;
     size_t at = 0;
     int r = 1;
     c->in_input = true;
-    while (r > 0 && !c->closing && !c->flushing && !c->raw && !c->held)
+    c->waits = false;
+    while (r > 0 && !c->waits && !c->closing && !c->flushing && !c->raw && !c->held) {
         r = next_frame(c, &at, &err);
+        c->waits = r > 0 && px_now_us() > until;
+    }
     if (c->raw && !c->closing && !c->flushing && at < c->in.size) {
         const size_t from = at;
         at = c->in.size;
@@ -214,6 +226,11 @@ static void take_input(struct px_conn *c) {
     }
     c->in_input = false;
     px_buf_drop(&c->in, at);
+    c->waits &= !c->closing && !c->flushing;
+    if (c->waits) {
+        uv_read_stop((uv_stream_t *)&c->tcp);
+        uv_timer_start(&c->turn_timer, on_turn, 0, 0);
+    }
     if (r < 0)
         lost(c, &err);
 }
@@ -258,6 +275,19 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
         px_buf_fini(&c->in);
 }
 
+static void read_on(struct px_conn *c) {
+    uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+}
+
+static void on_turn(uv_timer_t *t) {
+    struct px_conn *c = t->data;
+    if (c->closing || c->flushing || !c->waits)
+        return;
+    take_input(c);
+    if (!c->waits && !c->paused && !c->closing)
+        read_on(c);
+}
+
 int px_conn_start(struct px_conn *c, struct px_error *err) {
     if (c->reading) /* a WebSocket does from its handshake on */
         return 0;
@@ -272,8 +302,8 @@ void px_conn_pause(struct px_conn *c, bool paused) {
     c->paused = paused;
     if (paused)
         uv_read_stop((uv_stream_t *)&c->tcp);
-    else
-        uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+    else if (!c->waits)
+        read_on(c);
 }
 
 static void on_limit(uv_timer_t *t) {
@@ -465,7 +495,9 @@ void px_conn_close(struct px_conn *c, bool flush) {
     if (flush && (c->n_writes > 0 || c->reading)) {
         if (c->flushing)
             return;
-        px_conn_pause(c, false);
+        if (c->paused || c->waits)
+            read_on(c);
+        c->paused = c->waits = false;
         c->flushing = true;
         uv_timer_start(&c->limit_timer, on_limit, FLUSH_LIMIT_MS, 0);
         if (c->n_writes == 0)
@@ -475,4 +507,5 @@ void px_conn_close(struct px_conn *c, bool flush) {
     c->closing = true;
     uv_close((uv_handle_t *)&c->tcp, on_handle_closed);
     uv_close((uv_handle_t *)&c->limit_timer, on_handle_closed);
+    uv_close((uv_handle_t *)&c->turn_timer, on_handle_closed);
 }
