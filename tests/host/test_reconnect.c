@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "fixture.h"
-#include <dirent.h>
+#include "holds.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -173,34 +173,8 @@ static void (*const ways[])(void) = {
 
 /* ---- what the host holds ---- */
 
-static unsigned n_fds(void) {
-    char path[64];
-    unsigned n = 0;
-    snprintf(path, sizeof(path), "/proc/%d/fd", (int)f.host_pid);
-    DIR *d = opendir(path);
-    assert_non_null(d);
-    while (readdir(d))
-        n++;
-    closedir(d);
-    return n;
-}
-
-static long private_kb(void) {
-    char path[64], line[128];
-    long sum = 0, kb;
-    snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)f.host_pid);
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    while (fgets(line, sizeof(line), file))
-        if (sscanf(line, "Private_Clean: %ld", &kb) == 1 ||
-            sscanf(line, "Private_Dirty: %ld", &kb) == 1)
-            sum += kb;
-    fclose(file);
-    return sum;
-}
-
 static bool holds_no_more_fds(void *before) {
-    return n_fds() <= *(unsigned *)before;
+    return holds_fds(f.host_pid) <= *(unsigned *)before;
 }
 
 static void come_and_go(unsigned times) {
@@ -213,15 +187,15 @@ static void come_and_go(unsigned times) {
 
 static void a_thousand_clients_leave_nothing_behind_and_the_viewer_alone(void **state) {
     watcher.client = login(&as_viewer);
-    unsigned fds = n_fds(); /* with the watcher's */
+    unsigned fds = holds_fds(f.host_pid); /* with the watcher's */
     assert_int_equal(pthread_create(&watcher.thread, NULL, watch, NULL), 0);
     come_and_go(WARM); /* what is made once is made */
     assert_true(wait_for(holds_no_more_fds, &fds, 20 * SECOND));
-    const long before = private_kb();
+    const long before = holds_kb(f.host_pid);
     const unsigned frames = watcher.frames;
     come_and_go(TIMES);
     assert_true(wait_for(holds_no_more_fds, &fds, 20 * SECOND));
-    const long after = private_kb();
+    const long after = holds_kb(f.host_pid);
     const unsigned seen = watcher.frames;
     paint(700, 100, 50, 50, 0xffffff);
     watcher.stop = true;
