@@ -420,6 +420,15 @@ void px_session_adopt(struct px_host *h, int fd, enum px_way way) {
         px_session_begin(s);
 }
 
+void px_session_adopt_udp(struct px_host *h, int fd, const struct px_addr *peer, const void *first,
+                          size_t size) {
+    struct px_session *s = px_session_new(h, PX_WAY_UDP, true);
+    if (px_conn_open_kcp(s->conn, fd, peer, first, size, NULL) < 0)
+        px_session_end(s, NULL);
+    else
+        px_session_begin(s);
+}
+
 void px_session_authorised(struct px_session *s) {
     struct px_host *h = s->host;
     struct px_asker who;
