@@ -299,6 +299,7 @@ static void on_dry(void *data) {
     struct px_session *s = data;
     if (s->ended)
         return;
+    s->dry_us = px_now_us();
     px_viewer_dry(s);
     if (s->files)
         px_files_dry(s->files);

@@ -96,6 +96,7 @@ struct px_session {
     uint64_t cursors[PX_KNOWN_CURSORS]; /* shapes that the client holds, oldest overwritten */
     unsigned n_cursors;
     uint64_t cursor_shown;
+    int64_t dry_us; /* when all that was sent was last with the kernel */
     bool audio_on, chat_answered;
 
     struct px_shot *shot;         /* a screenshot under way */
