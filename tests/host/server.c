@@ -95,12 +95,22 @@ const char *server_config(void) {
     return config;
 }
 
+/* A host takes twenty requests a second, whoever asks. */
+static void pace(void) {
+    static int64_t next;
+    const int64_t now = px_now_us();
+    if (next > now)
+        px_sleep_us(next - now);
+    next = px_now_us() + SECOND / 8;
+}
+
 int server_reach(bool relay, struct px_client **ret, struct px_error *err) {
     const struct px_probe_opts o = {.id = ID,
                                     .server = address,
                                     .server_key = key,
                                     .force_relay = relay,
                                     .timeout_us = 10 * SECOND};
+    pace();
     const int r = px_reach(&o, ret, err);
     if (r >= 0)
         assert_true((*ret)->encrypted);
