@@ -27,8 +27,11 @@ static inline void px_put(struct px_bits *b, bool bit, unsigned chance) {
     b->range = range << shift;
     b->low <<= shift;
     b->n += (unsigned)shift;
-    if (b->n >= 40)
-        px_bits_flush(b);
+    if (b->n >= 40) { /* a copy: who has @b in registers keeps it there */
+        struct px_bits copy = *b;
+        px_bits_flush(&copy);
+        *b = copy;
+    }
 }
 
 /* @n bits of @value, highest first, each as likely 0 as 1. */

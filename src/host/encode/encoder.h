@@ -38,7 +38,7 @@ struct px_encoder_ops {
     bool hardware;
     /* 0: runs here. Leaves nothing open. Any thread. */
     int (*probe)(const struct px_encoder_ops *ops, struct px_error *err);
-    /* -ENOTSUP: not this size or chroma. -EIO: not now; it is left alone for a while. */
+    /* -ENOTSUP: not this size or chroma. */
     int (*open)(const struct px_encoder_ops *ops, const struct px_encoder_opts *opts,
                 struct px_encoder **ret, struct px_error *err);
     /* Encodes @pic, lent for the call. @changed tells what differs from the last push (a hint; the
@@ -95,6 +95,6 @@ void px_encoder_set_rate(struct px_encoder *enc, unsigned rate_kbps, unsigned mi
 void px_encoder_close(struct px_encoder *enc);
 PX_DEFINE_CLEANUP(struct px_encoder *, px_encoder_close)
 
-/* vp8.c, vpx.c, x264.c, avcodec.c: tables ended by a NULL name. */
-extern const struct px_encoder_ops px_encoders_vp8[], px_encoders_vpx[], px_encoders_x264[],
-    px_encoders_avcodec[];
+/* vp8.c, vp9.c, vpx.c, x264.c, avcodec.c: tables ended by a NULL name. */
+extern const struct px_encoder_ops px_encoders_vp8[], px_encoders_vp9[], px_encoders_vpx[],
+    px_encoders_x264[], px_encoders_avcodec[];
