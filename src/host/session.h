@@ -41,7 +41,8 @@ struct px_viewer {
     bool dry;       /* the last packet is with the kernel */
     bool alone;     /* slow: has a stream of its own */
     unsigned unacked;
-    int64_t done_us; /* when the packet on its way was ready; 0: none is */
+    int64_t done_us;  /* when the packet on its way was ready; 0: none is */
+    int64_t grace_us; /* until then nobody waits for its first picture to pass; 0: no more */
     int64_t sent_us, alone_us, slow_us;
     uint64_t line_kbps; /* what the line is believed to take; 0: nothing known */
     uint64_t n_packets, n_bytes;

@@ -153,10 +153,11 @@ void px_vstream_update(struct px_vstream *s, const struct px_vstream_opts *opts)
     wake(s->video);
 }
 
-void px_vstream_ready(struct px_vstream *s) {
+void px_vstream_ready(struct px_vstream *s, bool all) {
     pthread_mutex_lock(&s->video->lock);
-    const bool was = s->ready;
+    const bool was = s->ready && (s->ready_all || !all);
     s->ready = true;
+    s->ready_all |= all;
     pthread_mutex_unlock(&s->video->lock);
     if (!was)
         wake(s->video);

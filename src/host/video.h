@@ -4,7 +4,8 @@
  * makes one packet each time it is told that there is room (px_vstream_ready), as soon as something
  * has changed, from the newest picture: never on a timer, never more than one ahead. When the
  * screen rests, what was coded coarsely is coded once more, finer. Viewers that want the same share
- * a stream.
+ * a stream. A key frame may come as a coarse one first, and only for those who wait for one; what
+ * it lacks follows at once, in parts, and changes go first.
  *
  * The X server may come and go: while it is away a stream shows a dark picture.
  * All functions and callbacks run on the loop's thread. */
@@ -39,6 +40,7 @@ struct px_video_packet {
     const uint8_t *body; /* an encoded Message.video_frame */
     size_t size;
     bool key;
+    bool lone; /* a key frame for those who wait for one; the others go on without it */
     enum px_codec codec;
     int64_t changed_px, area_px; /* changed 0: nothing had, see times.damage_us; of the picture */
     struct px_video_times times;
@@ -70,7 +72,8 @@ void px_video_close(struct px_video *v, void (*on_closed)(void *data));
 struct px_vstream *px_vstream_open(struct px_video *v, const struct px_vstream_opts *opts,
                                    void *data);
 void px_vstream_update(struct px_vstream *s, const struct px_vstream_opts *opts);
-void px_vstream_ready(struct px_vstream *s);
+/* @all: for parts that late viewers lack, too; else only for what changes. */
+void px_vstream_ready(struct px_vstream *s, bool all);
 void px_vstream_keyframe(
     struct px_vstream *s);                   /* the next packet is one, and comes without damage */
 void px_vstream_close(struct px_vstream *s); /* no callback for it afterwards */

@@ -18,14 +18,16 @@ struct px_vstream {
     bool closed; /* loop */
     /* under the lock */
     struct px_vstream_opts opts;
-    bool opts_new, ready, want_key, gone;
+    bool opts_new, ready, ready_all, want_key, gone;
     /* video thread */
     struct px_vstream_opts cur;
     struct px_encoder *enc;
     struct px_region pending; /* not in the last packet */
     struct px_region coarse;  /* coded, but not at its best */
     bool all_pending, failed;
-    bool refining; /* the last packet was a part of a refinement that goes on at once */
+    bool refining;  /* the last packet was a part of a refinement that goes on at once */
+    bool last_lone; /* the last key frame was */
+    bool owing;     /* late viewers lack parts, which do not wait until the screen rests */
     unsigned since_key;
     struct px_pace pace;
     int64_t last_us, last_key_us, last_damage_us, start_us;

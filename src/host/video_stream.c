@@ -8,11 +8,13 @@
 /* The screen rests: long enough that typing does not trigger it, short enough to go unnoticed. */
 #define REST_US (150 * PX_US_PER_MS)
 #define KEY_GAP_US (200 * PX_US_PER_MS) /* between two key frames on request */
+#define LONE_GAP_US (50 * PX_US_PER_MS) /* between cheap ones */
+#define PART_US (10 * PX_US_PER_MS)     /* what a part may take */
 
 void px_vstream_reset(struct px_vstream *s) {
     px_encoder_close(s->enc);
     s->enc = NULL;
-    s->failed = s->refining = false;
+    s->failed = s->refining = s->owing = false;
     s->pending.n = s->coarse.n = 0;
     s->all_pending = true;
 }
@@ -43,7 +45,8 @@ static int open_encoder(struct px_video *v, struct px_vstream *s, struct px_erro
                                       .rate_kbps = s->cur.rate_kbps,
                                       .min_quality = s->cur.min_quality,
                                       .max_quality = s->cur.max_quality,
-                                      .threads = v->opts.threads};
+                                      .threads = v->opts.threads,
+                                      .whole_keys = s->cur.key_every > 0};
     const int r = px_encoder_open(v->opts.encoders, &o, &s->enc, err);
     if (r >= 0)
         px_debug("video: %s opens %dx%d%s", s->enc->ops->name, view.w, view.h,
@@ -134,6 +137,7 @@ static void send_packet(struct px_video *v, struct px_vstream *s, const struct p
     struct px_video_event *e = px_video_event_new(PX_VIDEO_PACKET, s);
     print_frame(p, &s->cur, pts_ms, &e->body);
     e->packet = (struct px_video_packet){.key = p->key,
+                                         .lone = p->lone,
                                          .codec = s->cur.codec,
                                          .changed_px = changed_px,
                                          .area_px = (int64_t)view.w * view.h,
@@ -143,48 +147,68 @@ static void send_packet(struct px_video *v, struct px_vstream *s, const struct p
     px_video_post(v, e);
 }
 
-static int encode(struct px_video *v, struct px_vstream *s, bool key, struct px_error *err) {
-    struct px_packet p;
+/* @part: what changed stays for later. */
+static int encode(struct px_video *v, struct px_vstream *s, bool key, bool part,
+                  struct px_error *err) {
+    struct px_packet p = {0};
     const int64_t now = px_now_us();
     int r = s->enc ? 0 : open_encoder(v, s, err);
     if (r < 0)
         return r;
-    const bool whole = key || s->all_pending;
-    const bool refine = !whole && s->pending.n == 0 && s->coarse.n > 0;
+    const bool whole = key || (s->all_pending && !part);
+    const bool refine = !whole && (s->pending.n == 0 || part) && s->coarse.n > 0;
     const struct px_region what = refine ? s->coarse : s->pending;
     const int64_t pts_ms = (now - s->start_us) / PX_US_PER_MS;
     const struct px_picture picture = picture_of(v, s);
     r = px_encoder_push(v->opts.encoders, &s->enc, &picture, whole ? NULL : &what, pts_ms, key,
                         refine, &p, err);
     s->last_us = now;
-    px_pace_take(&s->pace, s->cur.fps, now);
+    if (!refine && !p.lone)
+        px_pace_take(&s->pace, s->cur.fps, now);
     const int64_t changed_px = whole || refine ? 0 : px_region_area(&what);
     if (r <= 0)
         return r;
     note_coarse(s, &p, whole || p.key, refine, &picture);
     s->refining = p.more;
-    s->pending.n = 0;
-    s->all_pending = false;
+    s->owing = p.owes;
+    if (!part && !p.lone) {
+        s->pending.n = 0;
+        s->all_pending = false;
+    }
     s->since_key = p.key ? 0 : s->since_key + 1;
-    if (p.key)
+    if (p.key) {
         s->last_key_us = now;
+        s->last_lone = p.lone;
+    }
     send_packet(v, s, &p, p.key ? 0 : changed_px, now, pts_ms);
     return 1;
 }
 
 struct turn {
-    bool ready, want_key;
+    bool ready, ready_all, want_key;
 };
 
 static struct turn peek(struct px_video *v, const struct px_vstream *s) {
     pthread_mutex_lock(&v->lock);
-    const struct turn t = {.ready = s->ready && !s->gone, .want_key = s->want_key};
+    const struct turn t = {.ready = s->ready && !s->gone,
+                           .ready_all = s->ready_all && !s->gone,
+                           .want_key = s->want_key};
     pthread_mutex_unlock(&v->lock);
     return t;
 }
 
 static int64_t later(int64_t a, int64_t b) {
     return a > b ? a : b;
+}
+
+static int64_t key_due_us(const struct px_vstream *s) {
+    return s->last_key_us + (s->last_lone ? LONE_GAP_US : KEY_GAP_US);
+}
+
+/* There is time for a part until the next picture may come. */
+static bool wants_part(const struct px_vstream *s, const struct turn *t, bool damage, int64_t now) {
+    return s->owing && s->coarse.n > 0 && t->ready_all &&
+           (!damage || px_pace_due_us(&s->pace, s->cur.fps) > now + PART_US);
 }
 
 int64_t px_vstream_due_us(struct px_video *v, struct px_vstream *s, int64_t now) {
@@ -196,12 +220,14 @@ int64_t px_vstream_due_us(struct px_video *v, struct px_vstream *s, int64_t now)
     const bool damage =
         s->pending.n > 0 || s->all_pending || (v->screen && px_screen_changed(v->screen));
     int64_t at = INT64_MAX;
+    if (wants_part(s, &t, damage, now))
+        return 0;
     if (damage)
         at = px_pace_due_us(&s->pace, s->cur.fps);
-    else if (!t.want_key && s->coarse.n > 0)
+    else if (!t.want_key && s->coarse.n > 0 && t.ready_all)
         at = (s->refining ? s->last_damage_us : later(s->last_us, s->last_damage_us)) + REST_US;
-    if (t.want_key && s->last_key_us + KEY_GAP_US < at)
-        at = s->last_key_us + KEY_GAP_US;
+    if (t.want_key && key_due_us(s) < at)
+        at = key_due_us(s);
     return at <= now ? 0 : at;
 }
 
@@ -210,20 +236,23 @@ void px_vstream_serve(struct px_video *v, struct px_vstream *s) {
     if (px_vstream_due_us(v, s, now) != 0)
         return;
     /* Key frames are dear; several requests at once get one. */
-    const bool asked = peek(v, s).want_key && now - s->last_key_us >= KEY_GAP_US;
+    const struct turn t = peek(v, s);
+    const bool asked = t.want_key && now >= key_due_us(s);
     const bool key = s->last_us == 0 || !s->enc || asked ||
                      (s->cur.key_every && s->since_key + 1 >= s->cur.key_every);
-    if (!key && s->pending.n == 0 && !s->all_pending && !wants_refining(s, now))
+    const bool pending = s->pending.n > 0 || s->all_pending;
+    const bool part = !key && wants_part(s, &t, pending, now);
+    if (!key && !pending && !part && !wants_refining(s, now))
         return;
     struct px_error err = {0};
-    const int r = encode(v, s, key, &err);
+    const int r = encode(v, s, key, part, &err);
     if (r < 0) {
         fail_stream(v, s, &err);
         return;
     }
     pthread_mutex_lock(&v->lock);
     if (r > 0)
-        s->ready = false;
+        s->ready = s->ready_all = false;
     if (key)
         s->want_key = false;
     pthread_mutex_unlock(&v->lock);

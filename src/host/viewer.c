@@ -10,7 +10,8 @@
 #include "host/session.h"
 #include <string.h>
 
-#define PATIENCE_MS 60 /* how long the quick wait for the slow, once */
+#define PATIENCE_MS 60               /* how long the quick wait for the slow, once */
+#define GRACE_US (60 * PX_US_PER_MS) /* for a first picture that only the late get */
 #define BACK_US (10 * PX_US_PER_S)
 #define ACKS_MAX 2
 #define ACK_US (3 * PX_US_PER_S)
@@ -32,6 +33,11 @@ struct px_share {
 
 static bool has_room(const struct px_viewer *v, int64_t now) {
     return v->dry && (v->unacked < ACKS_MAX || now - v->sent_us > ACK_US);
+}
+
+/* Its first picture is on its way: changes may queue behind it, so that others see them at once. */
+static bool is_excused(const struct px_viewer *v, int64_t now) {
+    return now < v->grace_us;
 }
 
 unsigned px_viewer_rate_kbps(const struct px_session *s) {
@@ -149,6 +155,7 @@ static void join(struct px_viewer *v, struct px_share *sh) {
     sh->viewers = v;
     v->share = sh;
     v->wants_key = true;
+    v->grace_us = px_now_us() + GRACE_US;
     v->dry = px_conn_queued_bytes(v->session->conn) == 0;
     v->unacked = 0;
     px_vstream_keyframe(sh->stream);
@@ -236,7 +243,7 @@ static void split(struct px_share *sh) {
     char addr[PX_ADDR_TEXT_MAX];
     for (struct px_viewer *v = sh->viewers, *next; v; v = next) {
         next = v->next;
-        if (has_room(v, now))
+        if (has_room(v, now) || is_excused(v, now))
             continue;
         px_debug("session %s: slow: a stream of its own", px_addr_text(&v->session->peer, addr));
         struct px_vstream_opts o = sh->opts;
@@ -260,19 +267,23 @@ static void on_patience(uv_timer_t *t) {
 
 static void check_ready(struct px_share *sh) {
     const int64_t now = px_now_us();
-    unsigned ready = 0, all = 0;
+    unsigned ready = 0, excused = 0, all = 0;
+    bool late = false; /* somebody's grace is over */
     for (const struct px_viewer *v = sh->viewers; v; v = v->next) {
+        const bool room = has_room(v, now);
         all++;
-        ready += has_room(v, now);
+        ready += room;
+        excused += !room && is_excused(v, now);
+        late |= !room && v->grace_us && !is_excused(v, now);
     }
-    if (ready == all) {
+    if (ready > 0 && ready + excused == all) {
         if (sh->waiting)
             uv_timer_stop(&sh->patience);
         sh->waiting = false;
-        px_vstream_ready(sh->stream);
-    } else if (ready > 0 && !sh->waiting) {
+        px_vstream_ready(sh->stream, excused == 0);
+    } else if (ready > 0 && (!sh->waiting || late)) {
         sh->waiting = true;
-        uv_timer_start(&sh->patience, on_patience, PATIENCE_MS, 0);
+        uv_timer_start(&sh->patience, on_patience, late ? 0 : PATIENCE_MS, 0);
     }
 }
 
@@ -297,6 +308,7 @@ static void dry(struct px_viewer *v) {
     if (v->dry)
         return;
     v->dry = true;
+    v->grace_us = 0;
     if (v->share) {
         const int64_t now = px_now_us();
         if (v->done_us)
@@ -403,8 +415,10 @@ static void on_packet(void *data, void *stream_data, const struct px_video_packe
         px_mix_add(&sh->host->mixes[sh->opts.display],
                    px_scene_of(p->changed_px, p->area_px, p->size), now);
     for (struct px_viewer *v = sh->viewers; v; v = v->next) {
-        if (v->wants_key && !p->key)
+        if (v->wants_key ? !p->key : p->lone)
             continue;
+        if (p->lone)
+            v->grace_us = now + GRACE_US;
         v->wants_key = false;
         v->dry = false;
         v->sent_us = now;

@@ -2,11 +2,12 @@
 #include "host/encode/budget.h"
 
 #define GUESS_BYTES_PER_PIXEL 0.6 /* of a desktop's first picture */
-#define CHANGE_SHARE 8            /* a change is so much cheaper, as long as none has been seen */
-#define SMALL_AREA (64 * 64)      /* says nothing about the next picture */
-#define FLOOR_MS 10               /* of the line's time: what any picture may take */
-#define PARTS 4                   /* of the credit, for a change: others follow */
-#define HALVES 12                 /* steps of the quantizer that halve a picture */
+#define GUESS_COARSE 0.5
+#define CHANGE_SHARE 8       /* a change is so much cheaper, as long as none has been seen */
+#define SMALL_AREA (64 * 64) /* says nothing about the next picture */
+#define FLOOR_MS 10          /* of the line's time: what any picture may take */
+#define PARTS 4              /* of the credit, for a change: others follow */
+#define HALVES 12            /* steps of the quantizer that halve a picture */
 
 /* 2^(-quantizer / HALVES) */
 static double scale(int quantizer) {
@@ -35,13 +36,13 @@ static double expected(const struct px_budget *b, enum px_budget_kind kind) {
         return b->bytes_per_pixel[kind];
     if (kind == PX_BUDGET_CHANGE)
         return expected(b, PX_BUDGET_WHOLE) / CHANGE_SHARE;
-    return GUESS_BYTES_PER_PIXEL;
+    return kind == PX_BUDGET_COARSE ? GUESS_COARSE : GUESS_BYTES_PER_PIXEL;
 }
 
 int px_budget_quantizer(const struct px_budget *b, enum px_budget_kind kind, int64_t area, int best,
                         int worst) {
     const double each = expected(b, kind) * (double)area;
-    const int64_t share = b->credit_bytes / (kind == PX_BUDGET_WHOLE ? 1 : PARTS);
+    const int64_t share = b->credit_bytes / (kind == PX_BUDGET_CHANGE ? PARTS : 1);
     const double room = (double)(share > b->floor_bytes ? share : b->floor_bytes);
     int q = best;
     while (q < worst && each * scale(q) > room)

@@ -13,11 +13,12 @@
 enum px_budget_kind {
     PX_BUDGET_WHOLE, /* a key frame or a refinement: few of these follow each other */
     PX_BUDGET_CHANGE,
+    PX_BUDGET_COARSE, /* a key frame of few numbers */
 };
 
 struct px_budget {
     int64_t credit_bytes, floor_bytes, last_ms;
-    double bytes_per_pixel[2]; /* of each kind, at quantizer 0, smoothed; 0: no picture yet */
+    double bytes_per_pixel[3]; /* of each kind, at quantizer 0, smoothed; 0: no picture yet */
     bool started;
 };
 

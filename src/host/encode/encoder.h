@@ -20,6 +20,7 @@ struct px_encoder_opts {
     unsigned rate_kbps;                /* what the line takes; at least 1 */
     unsigned min_quality, max_quality; /* bounds of the quantizer's scale, 0 best .. 100 worst */
     unsigned threads;                  /* at least 1 */
+    bool whole_keys; /* no key frame is coarse at first, however long it takes (a recording) */
 };
 
 struct px_packet {
@@ -28,6 +29,12 @@ struct px_packet {
     bool key;
     bool fine; /* at min_quality: nothing is gained by refining what it shows */
     bool more; /* refined only a part, so as to be quick: the next part may follow at once */
+    /* A key frame only for who waits for one: who was there goes on without it, and all of them
+     * with the next packet. What was due is still due. */
+    bool lone;
+    /* Some see a coarse key frame still: refine at once and before the screen rests, only what has
+     * changed goes first. */
+    bool owes;
 };
 
 struct px_encoder;
@@ -42,9 +49,9 @@ struct px_encoder_ops {
     int (*open)(const struct px_encoder_ops *ops, const struct px_encoder_opts *opts,
                 struct px_encoder **ret, struct px_error *err);
     /* Encodes @pic, lent for the call. @changed tells what differs from the last push (a hint; the
-     * first push and key frames take everything). @refine: nothing differs, @changed shall look
-     * better, towards min_quality as far as the rate allows. 1: *ret is set; 0: the encoder kept
-     * nothing. */
+     * first push and key frames take everything). @key: somebody waits for a key frame. @refine:
+     * @changed shall look better, towards min_quality as far as the rate allows; nothing differs,
+     * unless the last packet owes. 1: *ret is set; 0: the encoder kept nothing. */
     int (*push)(struct px_encoder *enc, const struct px_picture *pic,
                 const struct px_region *changed, int64_t pts_ms, bool key, bool refine,
                 struct px_packet *ret, struct px_error *err);

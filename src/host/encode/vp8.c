@@ -6,7 +6,14 @@
  * that text stays sharp and decoders have less to do. The quantizer is chosen per picture by the
  * budget (budget.h), as for H.264, and remembered per block: a refinement takes only blocks that
  * are too coarse, and so many that it is done within a few milliseconds.
- * A key frame is a picture like any other, only with nothing to refer to. */
+ *
+ * A key frame is a picture like any other, only with nothing to refer to. Where that would take
+ * long (much detail) it is a coarse one, and a refinement in parts follows at once. Who was there
+ * already does not get it: it is coded aside, from nothing that the stream has (a lone key frame),
+ * and the parts that follow are the same for all, whole blocks that refer to nothing but each
+ * other. They go from the top to the bottom: what is above @n_clean is the same in all decoders,
+ * what is below may not be referred to from above. So the picture of who was there stays as it is,
+ * and who came has all of it after the last part. */
 #include "host/encode/budget.h"
 #include "host/encode/crew.h"
 #include "host/encode/encoder.h"
@@ -20,8 +27,15 @@
 #define BANDS_MAX PX_VP8_STREAMS_MAX
 #define QP_BEST 10 /* of the budget's scale: finer is not seen */
 #define QP_WORST 51
+#define QP_COARSE 28
+#define ROUGH (QP_WORST + 1) /* the quality of a block of a coarse key frame */
+#define DETAILED_MAX 1500    /* blocks with something in them, in a key frame that is not coarse */
+#define PLAIN 8              /* pixels of a block without anything in it differ by less */
 #define REFINE_STEP 6
 #define REFINE_BLOCKS 1000 /* at once: 15 ms of one core if they are all dense text */
+#define CLEAN_MIN 64       /* blocks of a part that all decoders get, on a slow line */
+#define CLEAN_KBPS 20      /* one more of these for so much of the line's rate: 50 ms of it */
+#define CLEAN_ALONG 200    /* with a change, so that changes do not keep the rest away for ever */
 #define ALONE 400          /* so few blocks are not worth waking another thread */
 #define ADAPT_FROM 200
 #define MOVE_FROM 8 /* so few blocks are coded sooner than looked for */
@@ -45,6 +59,8 @@ struct vp8 {
     struct px_budget budget;
     struct px_buf modes, streams[PX_VP8_STREAMS_MAX], out;
     int next_refined; /* the block at which the next refinement goes on */
+    int n_clean;      /* blocks, from the first, that are the same in all decoders */
+    bool joined;      /* a lone key frame was the last */
     int64_t last_pts_ms;
     bool started;
     /* the picture at hand; threads only read these */
@@ -54,7 +70,8 @@ struct vp8 {
     int n_moves, n_bands, first_row[BANDS_MAX + 1];
     struct px_vp8_frame frame;
     int qp, n_later; /* coarse blocks that wait for the next part of a refinement */
-    bool key, refine;
+    int next_clean;  /* n_clean after it */
+    bool key, refine, coarse, lone;
 };
 
 /* ---- blocks ---- */
@@ -62,6 +79,19 @@ struct vp8 {
 static bool fits(const struct vp8 *v, int column, int row, struct px_move m) {
     const int x = column * SIDE + m.x, y = row * SIDE + m.y;
     return x >= 0 && y >= 0 && x <= (v->columns - 1) * SIDE && y <= (v->rows - 1) * SIDE;
+}
+
+/* Whether all decoders have the same there, where that matters. A half of a chroma pixel is made of
+ * six, so a little more than the block counts. */
+static bool may_take(const struct vp8 *v, int column, int row, struct px_move m) {
+    const int i = row * v->columns + column;
+    if (i >= v->next_clean)
+        return true;
+    const int edge = SIDE - 1 + (m.x || m.y ? 6 : 0);
+    int right = (column * SIDE + m.x + edge) / SIDE, low = (row * SIDE + m.y + edge) / SIDE;
+    right = right < v->columns ? right : v->columns - 1;
+    low = low < v->rows ? low : v->rows - 1;
+    return i < v->n_clean && low * v->columns + right < v->n_clean;
 }
 
 static bool was_there(const struct vp8 *v, const struct px_vp8_pixels *want, int column, int row,
@@ -96,7 +126,8 @@ static bool find_same(const struct vp8 *v, const struct px_vp8_at *at,
     const struct px_move still = {0};
     for (int i = -1; i < v->n_moves; i++) {
         const struct px_move m = i < 0 ? still : v->moves[i];
-        if (!fits(v, at->column, at->row, m) || !was_there(v, want, at->column, at->row, m))
+        if (!fits(v, at->column, at->row, m) || !may_take(v, at->column, at->row, m) ||
+            !was_there(v, want, at->column, at->row, m))
             continue;
         ret->mode = PX_VP8_INTER;
         ret->move = m;
@@ -128,13 +159,18 @@ static void choose(const struct vp8 *v, const struct px_vp8_at *at,
     ret->same = false;
     if (!v->key && !v->refine && find_same(v, at, want, ret))
         return;
-    if (!v->key)
+    if (!v->key && may_take(v, at->column, at->row, still)) {
         consider(at, want, PX_VP8_INTER, still, ret);
-    if (v->refine)
-        return;
-    if (v->n_moves > 0 && fits(v, at->column, at->row, v->moves[0]))
+        if (v->refine)
+            return;
+    }
+    if (v->n_moves > 0 && fits(v, at->column, at->row, v->moves[0]) &&
+        may_take(v, at->column, at->row, v->moves[0]))
         consider(at, want, PX_VP8_INTER, v->moves[0], ret);
-    choose_intra(at, want, ret);
+    if (v->coarse && !at->cut) /* what would be won by others is not coded */
+        consider(at, want, PX_VP8_DC, still, ret);
+    else
+        choose_intra(at, want, ret);
 }
 
 /* The worst of the up to four blocks that it came from. */
@@ -168,7 +204,9 @@ static void code_block(struct vp8 *v, const struct px_vp8_at *at) {
     k->mode = (uint8_t)c.mode;
     k->move = c.move;
     k->skip = is_good(v, &want, &c);
-    k->quality = k->skip && c.same ? moved_quality(v, at, c.move) : (uint8_t)v->qp;
+    k->quality = k->skip && c.same ? moved_quality(v, at, c.move)
+                 : v->coarse       ? ROUGH
+                                   : (uint8_t)v->qp;
     if (!k->skip)
         k->skip = !px_vp8_code(&v->steps, &want, &c.guess, k->ends, v->numbers[i]);
     px_vp8_store(at, &c.guess);
@@ -176,7 +214,7 @@ static void code_block(struct vp8 *v, const struct px_vp8_at *at) {
 
 static void code_band(void *data, int band) {
     struct vp8 *v = data;
-    struct px_vp8_at at = {.now = &v->now,
+    struct px_vp8_at at = {.now = v->lone ? &v->before : &v->now,
                            .before = v->n_moves ? &v->before : &v->now,
                            .columns = v->columns,
                            .rows = v->rows};
@@ -250,16 +288,57 @@ static int pick_coarse(struct vp8 *v, int best) {
     return later;
 }
 
+/* The next blocks that all decoders shall have. Returns how many are left for another time. */
+static int pick_unclean(struct vp8 *v, int best) {
+    const unsigned room = v->base.opts.rate_kbps / CLEAN_KBPS;
+    const int most = v->refine ? REFINE_BLOCKS : CLEAN_ALONG;
+    const int n = room < CLEAN_MIN ? CLEAN_MIN : room > (unsigned)most ? most : (int)room;
+    v->next_clean = v->n_clean + n < v->n_blocks ? v->n_clean + n : v->n_blocks;
+    if (v->refine)
+        memset(v->active, 0, (size_t)v->n_blocks);
+    memset(v->active + v->n_clean, 1, (size_t)(v->next_clean - v->n_clean));
+    int later = v->n_blocks - v->next_clean;
+    for (int i = 0; i < v->n_clean; i++)
+        later += v->quality[i] > best;
+    return later;
+}
+
 /* NULL @changed: everything. Returns how many blocks. */
 static int choose_blocks(struct vp8 *v, const struct px_region *changed, int best) {
     int n = 0;
     memset(v->active, !changed, (size_t)v->n_blocks);
     for (int i = 0; changed && i < changed->n; i++)
         mark(v, changed->rects[i]);
-    v->n_later = v->refine ? pick_coarse(v, best) : 0;
+    v->next_clean = v->n_clean;
+    v->n_later = 0;
+    if (!v->key && v->n_clean < v->n_blocks)
+        v->n_later = pick_unclean(v, best);
+    else if (v->refine)
+        v->n_later = pick_coarse(v, best);
     for (int i = 0; i < v->n_blocks; i++)
         n += v->active[i];
     return n;
+}
+
+static bool is_plain(const struct px_vp8_pixels *p) {
+    uint8_t low = 255, high = 0;
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++) {
+            low = p->y[y][x] < low ? p->y[y][x] : low;
+            high = p->y[y][x] > high ? p->y[y][x] : high;
+        }
+    return high - low < PLAIN;
+}
+
+/* There is too much in the picture for a key frame that shall be there at once. */
+static bool is_detailed(const struct vp8 *v) {
+    struct px_vp8_pixels p;
+    int n = 0;
+    for (int i = 0; i < v->n_blocks && n <= DETAILED_MAX; i++) {
+        px_vp8_read(&v->in, v->frame.width, v->frame.height, i % v->columns, i / v->columns, &p);
+        n += !is_plain(&p);
+    }
+    return n > DETAILED_MAX;
 }
 
 /* Bands have about as many blocks to code each. */
@@ -289,15 +368,20 @@ static void place_numbers(struct vp8 *v) {
 
 /* ---- pictures ---- */
 
+static void need_before(struct vp8 *v) {
+    const size_t luma = (size_t)v->n_blocks * SIDE * SIDE;
+    if (v->memory_before)
+        return;
+    v->memory_before = px_calloc(luma, 3);
+    v->before.planes[0] = v->memory_before;
+    v->before.planes[1] = v->memory_before + luma;
+    v->before.planes[2] = v->memory_before + luma + luma / 4;
+    memcpy(v->before.strides, v->now.strides, sizeof(v->now.strides));
+}
+
 static void copy_before(struct vp8 *v) {
     const size_t luma = (size_t)v->n_blocks * SIDE * SIDE;
-    if (!v->memory_before) {
-        v->memory_before = px_calloc(luma, 3);
-        v->before.planes[0] = v->memory_before;
-        v->before.planes[1] = v->memory_before + luma;
-        v->before.planes[2] = v->memory_before + luma + luma / 4;
-        memcpy(v->before.strides, v->now.strides, sizeof(v->now.strides));
-    }
+    need_before(v);
     memcpy(v->memory_before, v->memory, luma + luma / 2);
 }
 
@@ -350,11 +434,18 @@ static int coarsest_active(const struct vp8 *v) {
     return worst;
 }
 
+static enum px_budget_kind kind_of(const struct vp8 *v) {
+    return v->coarse ? PX_BUDGET_COARSE : v->key || v->refine ? PX_BUDGET_WHOLE : PX_BUDGET_CHANGE;
+}
+
 static int choose_qp(const struct vp8 *v, int64_t area, int best) {
     const int worst = quantizer(v->base.opts.max_quality);
-    const enum px_budget_kind kind = v->key || v->refine ? PX_BUDGET_WHOLE : PX_BUDGET_CHANGE;
-    const int qp = px_budget_quantizer(&v->budget, kind, area, best, worst);
-    const int step = coarsest_active(v) - REFINE_STEP;
+    if (v->coarse)
+        return px_budget_quantizer(&v->budget, PX_BUDGET_COARSE, area, QP_COARSE, QP_WORST);
+    const int qp = px_budget_quantizer(&v->budget, kind_of(v), area, best, worst);
+    const int coarsest = coarsest_active(v), step = coarsest - REFINE_STEP;
+    if (v->refine && v->n_clean < v->n_blocks) /* nobody gets worse than he had */
+        return qp < coarsest ? qp : coarsest > best ? coarsest : best;
     if (v->refine && qp > step) /* at least a step at a time, or it would be for nothing */
         return step > best ? step : best;
     return qp;
@@ -366,6 +457,8 @@ static void encode(struct vp8 *v, int n_active) {
     find_moves(v, n_active);
     px_crew_run(v->crew, v->n_bands, code_band, v);
     v->frame.key = v->key;
+    v->frame.passing = v->lone;
+    v->frame.joined = v->joined && !v->key;
     v->frame.index = v->steps.index;
     v->frame.n_streams = v->n_bands > 2 ? 4 : v->n_bands;
     adapt(v, n_active);
@@ -375,8 +468,35 @@ static void encode(struct vp8 *v, int n_active) {
         px_buf_reset(&v->streams[i]);
     px_crew_run(v->crew, 1 + v->frame.n_streams, write_part, v);
     px_vp8_join(&v->frame, &v->modes, v->streams, &v->out);
-    if (!v->refine)
-        keep_source(v);
+}
+
+/* For those who wait: nothing of it stays but that they are there. */
+static void encode_lone(struct vp8 *v) {
+    px_vp8_chances kept;
+    memcpy(&kept, &v->frame.chances, sizeof(kept));
+    need_before(v);
+    encode(v, v->n_blocks);
+    memcpy(&v->frame.chances, &kept, sizeof(kept));
+    v->n_clean = 0;
+    v->joined = true;
+}
+
+static void encode_shared(struct vp8 *v, int n_active) {
+    encode(v, n_active);
+    keep_source(v);
+    for (int i = 0; i < v->n_blocks; i++)
+        v->quality[i] = v->blocks[i].quality;
+    v->n_clean = v->key ? v->n_blocks : v->next_clean;
+    v->joined = false;
+}
+
+static bool owes(const struct vp8 *v) {
+    if (v->n_clean < v->n_blocks)
+        return true;
+    for (int i = 0; i < v->n_blocks; i++)
+        if (v->quality[i] >= ROUGH)
+            return true;
+    return false;
 }
 
 static int vp8_push(struct px_encoder *enc, const struct px_picture *pic,
@@ -391,22 +511,26 @@ static int vp8_push(struct px_encoder *enc, const struct px_picture *pic,
     if (v->started && pts_ms <= v->last_pts_ms)
         pts_ms = v->last_pts_ms + 1;
     v->last_pts_ms = pts_ms;
+    v->coarse = v->key && !enc->opts.whole_keys && is_detailed(v);
+    v->lone = v->coarse && v->started;
     v->started = true;
     px_budget_pass(&v->budget, enc->opts.rate_kbps, pts_ms);
     const int n_active = choose_blocks(v, v->key ? NULL : changed, best);
     const int64_t area = (int64_t)n_active * SIDE * SIDE;
     const int qp = v->qp = choose_qp(v, area, best);
-    px_vp8_steps_init(&v->steps, index_of(qp));
-    encode(v, n_active);
-    for (int i = 0; i < v->n_blocks; i++)
-        v->quality[i] = v->blocks[i].quality;
-    px_budget_spend(&v->budget, v->key || v->refine ? PX_BUDGET_WHOLE : PX_BUDGET_CHANGE,
-                    v->out.size, area, qp);
+    px_vp8_steps_init(&v->steps, index_of(qp), v->coarse);
+    if (v->lone)
+        encode_lone(v);
+    else
+        encode_shared(v, n_active);
+    px_budget_spend(&v->budget, kind_of(v), v->out.size, area, qp);
     *ret = (struct px_packet){.data = (const uint8_t *)v->out.data,
                               .size = v->out.size,
                               .key = v->key,
-                              .fine = v->n_later == 0 && coarsest_active(v) <= best,
-                              .more = v->n_later > 0};
+                              .fine = v->n_later == 0 && !v->coarse && coarsest_active(v) <= best,
+                              .more = v->n_later > 0,
+                              .lone = v->lone,
+                              .owes = owes(v)};
     return 1;
 }
 

@@ -11,6 +11,7 @@
 #endif
 
 typedef int16_t v8 __attribute__((vector_size(16)));
+typedef uint16_t w8 __attribute__((vector_size(16)));
 typedef uint8_t b8 __attribute__((vector_size(8)));
 
 /* ---- quantizers ---- */
@@ -24,10 +25,10 @@ static void step_init(struct px_vp8_steps *s, int kind, int dc, int ac) {
     s->ac_round[kind] = (int16_t)(ac * 3 / 8); /* small numbers cost more than they show */
 }
 
-void px_vp8_steps_init(struct px_vp8_steps *s, int index) {
+void px_vp8_steps_init(struct px_vp8_steps *s, int index, bool coarse) {
     const int dc = px_vp8_dc_steps[index], ac = px_vp8_ac_steps[index];
     const int means = ac * 155 / 100;
-    *s = (struct px_vp8_steps){.index = index};
+    *s = (struct px_vp8_steps){.index = index, .coarse = coarse};
     step_init(s, 0, dc, ac);
     step_init(s, 1, dc > 132 ? 132 : dc, ac);
     step_init(s, 2, dc * 2, means < 8 ? 8 : means);
@@ -160,9 +161,10 @@ static inline void save(uint8_t *p, v8 v) {
 #define LINES (8 + TAPS - 1)
 
 /* Half way between c and d, the format's filter: 3, -16, 77, 77, -16, 3, of 128. The sum may pass
- * 32767 and not 40864: it is kept 128 * 128 less. */
+ * 32767 and not 40864: it is kept 128 * 128 less, and on the way it may wrap. */
 static inline v8 half(v8 a, v8 b, v8 c, v8 d, v8 e, v8 f) {
-    return ((3 * (a + f) - 16 * (b + e) + 77 * (c + d) + (64 - 128 * 128)) >> 7) + 128;
+    const w8 sum = 3 * (w8)(a + f) - 16 * (w8)(b + e) + 77 * (w8)(c + d);
+    return ((v8)(sum + (uint16_t)(64 - 128 * 128)) >> 7) + 128;
 }
 
 /* Chroma that moved by half pixels: 8x8 from @x, @y, and what the filter wants around it. */
@@ -315,6 +317,13 @@ static inline v8 quantize(v8 a, v8 per, v8 round) {
     return (q ^ sign) - sign;
 }
 
+/* Leaves the lowest of the numbers. */
+static inline void keep_few(v8 r[4]) {
+    r[0] &= (v8){-1, -1, 0, 0, -1, -1, 0, 0};
+    r[1] &= (v8){-1, 0, 0, 0, -1, 0, 0, 0};
+    r[2] = r[3] = (v8){0};
+}
+
 /* Where the numbers of a part lie in r[4] of forward(), in zigzag order. */
 static const uint8_t turned_zigzag[16] = {0, 8, 1, 2, 9, 16, 24, 17, 10, 3, 11, 18, 25, 26, 19, 27};
 
@@ -417,6 +426,8 @@ static void code_pair(const struct px_vp8_steps *s, const uint8_t *want, const u
     r[0] = quantize(r[0], per0, round0);
     for (int i = 1; i < 4; i++)
         r[i] = quantize(r[i], per, round);
+    if (s->coarse)
+        keep_few(r);
     if (is_zero(r))
         return;
     int16_t flat[4][8];

@@ -35,7 +35,8 @@ struct px_vp8_steps {
     int16_t dc[3], ac[3];         /* of luma, chroma, luma's means */
     int16_t dc_per[3], ac_per[3]; /* 65536 / step */
     int16_t dc_round[3], ac_round[3];
-    int near; /* pixels so near to their guess need no more */
+    int near;    /* pixels so near to their guess need no more */
+    bool coarse; /* of each part only the three lowest numbers */
 };
 
 /* Three planes of whole blocks. */
@@ -46,7 +47,7 @@ struct px_vp8_planes {
 
 /* ---- vp8_block.c ---- */
 
-void px_vp8_steps_init(struct px_vp8_steps *s, int index);
+void px_vp8_steps_init(struct px_vp8_steps *s, int index, bool coarse);
 
 struct px_vp8_pixels {
     uint8_t y[16][16], uv[2][8][8];
@@ -89,6 +90,8 @@ struct px_vp8_frame {
     const struct px_vp8_block *blocks;
     int16_t (*const *numbers)[16]; /* of each block, PX_VP8_PARTS each; looked at unless skip */
     px_vp8_chances chances, chances_before; /* as decoders have them after its header, and before */
+    bool passing; /* chances are for this frame only; then those before it count again */
+    bool joined;  /* some decoders have had a key frame just now: chances_before or the format's */
 };
 
 /* Adds up what the numbers of one stream are. */

@@ -305,9 +305,11 @@ static void put_move(struct px_bits *b, const struct px_vp8_frame *f, int column
 static void put_updates(struct px_bits *b, const struct px_vp8_frame *f) {
     const uint8_t *update = (const void *)px_vp8_coef_update_probs;
     const uint8_t *was = (const void *)&f->chances_before, *now = (const void *)&f->chances;
+    const uint8_t *at_first = f->joined ? (const void *)px_vp8_coef_probs : was;
     for (size_t i = 0; i < sizeof(f->chances); i++) {
-        px_put(b, now[i] != was[i], update[i]);
-        if (now[i] != was[i])
+        const bool differs = now[i] != was[i] || now[i] != at_first[i];
+        px_put(b, differs, update[i]);
+        if (differs)
             px_put_value(b, now[i], 8);
     }
 }
@@ -323,7 +325,7 @@ static void put_header(struct px_bits *b, const struct px_vp8_frame *f, const st
     px_put_value(b, 0, 5); /* all kinds of numbers by the same quantizer */
     if (!f->key)
         px_put_value(b, 0, 2 + 2 + 2 + 2); /* golden and the other picture stay */
-    px_put_value(b, 1, 1);                 /* chances stay for the next frame */
+    px_put_value(b, !f->passing, 1);       /* chances stay for the next frame */
     if (!f->key)
         px_put_value(b, 1, 1); /* the next picture refers to this one */
     put_updates(b, f);
