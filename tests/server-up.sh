@@ -39,7 +39,9 @@ for i in 1 2 3 4 5; do # a server that has not come to its exec yet is not dead
     ok "death and up, time $i" phoenix up --wait nothing "$file"
     lacks "up has nothing to complain of, time $i" "$out" "no remote access"
 done
+kill -9 "$(cat "$pxt_run/server.pid")"
 ok "restart" phoenix restart pxt-s
+ok "starts a dead server, too" ctl status
 is "ID, password and identity stay" "$(cat "$etc/rustdesk-id" "$etc/host-password" "$etc/host-identity" | sha256sum)" "$before"
 pid=$(cat "$pxt_run/server.pid")
 ok "rm" phoenix rm --yes pxt-s

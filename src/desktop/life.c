@@ -40,10 +40,20 @@ static int on_names(const struct px_fleet *fleet, char *const *names, size_t n_n
     return px_many_run(tasks, n_names, opts, err);
 }
 
+/* What all desktops need of this host: once, before the first starts. The rules may be gone after a
+ * reboot, and the server with them; without the latter desktops are of use, so that is only told. */
+static int prepare_host(const struct px_fleet *fleet, struct px_error *err) {
+    struct px_error why = {0};
+    int r = px_fleet_net_up(fleet, err);
+    if (r >= 0 && px_server_up(fleet, &why) < 0)
+        px_warning("no remote access: %s%s%s%s", why.msg, why.hint[0] ? " (hint: " : "", why.hint,
+                   why.hint[0] ? ")" : "");
+    return r;
+}
+
 int px_start(const struct px_fleet *fleet, char *const *names, size_t n_names,
              const struct px_life_opts *opts, struct px_error *err) {
-    /* The rules may be gone after a reboot: once for all before the first starts. */
-    int r = n_names > 0 ? px_fleet_net_up(fleet, err) : 0;
+    int r = n_names > 0 ? prepare_host(fleet, err) : 0;
     return r < 0 ? r : on_names(fleet, names, n_names, opts, do_start, err);
 }
 
@@ -54,7 +64,7 @@ int px_stop(const struct px_fleet *fleet, char *const *names, size_t n_names,
 
 int px_restart(const struct px_fleet *fleet, char *const *names, size_t n_names,
                const struct px_life_opts *opts, struct px_error *err) {
-    int r = n_names > 0 ? px_fleet_net_up(fleet, err) : 0;
+    int r = n_names > 0 ? prepare_host(fleet, err) : 0;
     return r < 0 ? r : on_names(fleet, names, n_names, opts, do_restart, err);
 }
 
@@ -85,10 +95,11 @@ int px_start_boot(const struct px_fleet *fleet, const struct px_life_opts *opts,
     int r = px_fleet_names(fleet, NULL, 0, &names, &n, err);
     if (r < 0)
         return r;
-    struct px_error why = {0};
-    if (n > 0 && px_server_up(fleet, &why) < 0)
-        px_warning("no remote access: %s", why.msg);
-    r = px_start(fleet, names, keep_for_boot(fleet, names, n), opts, err);
+    /* The host's even where no desktop is to be started: who starts one by hand has it already. */
+    if (n > 0)
+        r = prepare_host(fleet, err);
+    if (r >= 0)
+        r = px_start(fleet, names, keep_for_boot(fleet, names, n), opts, err);
     px_names_free(names, n);
     return r;
 }

@@ -38,7 +38,7 @@ static void print_facts(struct px_cli *cli, const json_t *o, const char *group) 
         px_cleanup_free char *name = px_asprintf("%s%s%s", group, *group ? " " : "", key);
         for (char *p = name; (p = strchr(p, '_'));)
             *p = ' ';
-        if (json_is_array(value))
+        if (json_is_array(value) || strcmp(key, "decode_ms") == 0)
             continue; /* of a histogram: for programs */
         if (json_is_object(value))
             print_facts(cli, value, name);
