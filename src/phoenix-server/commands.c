@@ -182,8 +182,12 @@ static int on_always_relay(struct admin_call *c, struct px_error *err) {
 
 static int on_punches(struct admin_call *c, struct px_error *err) {
     int r = need_id(c, err);
+    if (r == 0 && arg(c, 0) && strcmp(arg(c, 0), "clear") != 0)
+        r = px_fail(err, -EINVAL, "expected clear or nothing, not '%.60s'", arg(c, 0));
     if (r < 0)
         return r;
+    if (arg(c, 0))
+        px_idserver_forget_punches(c->server->id);
     px_cleanup_free struct px_punch_record *p = px_new0(struct px_punch_record, PX_PUNCH_RECORDS);
     size_t n = px_idserver_punches(c->server->id, p, PX_PUNCH_RECORDS);
     c->result = json_array();
@@ -332,7 +336,7 @@ static const struct command {
     {"free", "ID", "forget a device, so that another machine may take its ID", 1, on_free},
     {"relays", "[LIST]", "relays to propose; set them", 0, on_relays},
     {"always-use-relay", "[yes|no]", "show or set", 0, on_always_relay},
-    {"punches", "", "latest connection requests, newest first", 0, on_punches},
+    {"punches", "[clear]", "latest connection requests, newest first; forget them", 0, on_punches},
     {"sources", "[ADDRESS]", "what addresses have used up; forget that of one", 0, on_sources},
     {"limits", "[NAME N]", "what one address may use; set one until the next start", 0, on_limits},
     {"usage", "", "relayed sessions", 0, on_usage},

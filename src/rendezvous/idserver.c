@@ -182,3 +182,10 @@ size_t px_idserver_punches(struct px_idserver *s, struct px_punch_record *ret, s
     pthread_mutex_unlock(&s->lock);
     return n;
 }
+
+void px_idserver_forget_punches(struct px_idserver *s) {
+    pthread_mutex_lock(&s->lock);
+    memset(s->punches, 0, PX_PUNCH_RECORDS * sizeof(*s->punches));
+    s->n_punches = 0;
+    pthread_mutex_unlock(&s->lock);
+}

@@ -93,3 +93,4 @@ struct px_punch_record {
 #define PX_PUNCH_RECORDS 1024
 /* The latest requests, newest first; returns how many (at most @max). */
 size_t px_idserver_punches(struct px_idserver *s, struct px_punch_record *ret, size_t max);
+void px_idserver_forget_punches(struct px_idserver *s);

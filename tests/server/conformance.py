@@ -1355,6 +1355,7 @@ def the_admin_socket_does_what_the_console_did_and_loopback_is_no_console():
         assert s.ctl('find', i.decode())['online'] is True
         assert [x['id'] for x in s.ctl('list')] == [i.decode()]
         assert s.ctl('punches')[0]['id'] == i.decode()
+        assert s.ctl('punches', 'clear') == [] and s.ctl('punches') == []
         assert s.ctl('relays', 'r1.example.com,r2.example.com:5')[1]['relay'] == 'r2.example.com:5'
         assert s.ctl('always-use-relay', 'y') == {'always_use_relay': True}
         assert s.ctl('always-use-relay') == {'always_use_relay': True} and len(s.ctl('relays')) == 2
