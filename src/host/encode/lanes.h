@@ -11,6 +11,7 @@
 #endif
 
 typedef int16_t v8 __attribute__((vector_size(16)));
+typedef uint16_t w8 __attribute__((vector_size(16)));
 typedef uint8_t b8 __attribute__((vector_size(8)));
 
 static inline v8 px_load8(const uint8_t *p) {

@@ -4,6 +4,7 @@
  * stock clients have, and both must show the same to the bit. */
 #include "base/test.h"
 #include "host/encode/encoder.h"
+#include "host/encode/scene.h"
 #include "proto/session.h"
 #include "session/decoder.h"
 #include <libavcodec/avcodec.h>
@@ -21,6 +22,7 @@ struct desk {
     struct px_packet packet;
     uint32_t random;
     int64_t now_ms;
+    struct px_decoder *late; /* of a second viewer */
 };
 
 static void open_desk(struct desk *d, int width, int height, bool i444, unsigned rate_kbps,
@@ -47,6 +49,7 @@ static void close_desk(struct desk *d) {
     px_encoder_close(d->enc);
     px_encoders_free(d->all);
     px_decoder_free(d->decoder);
+    px_decoder_free(d->late);
     avcodec_free_context(&d->av);
     vpx_codec_destroy(&d->vpx);
     px_picture_fini(&d->picture);
@@ -117,27 +120,49 @@ static void decoders_agree(struct desk *d) {
     av_packet_free(&packet);
 }
 
-static void push(struct desk *d, const struct px_region *changed, bool key, bool refine) {
+static void decode(struct px_decoder *decoder, const struct px_packet *p) {
     Pxs__EncodedVideoFrame f = PXS__ENCODED_VIDEO_FRAME__INIT, *frames[] = {&f};
     Pxs__EncodedVideoFrames list = PXS__ENCODED_VIDEO_FRAMES__INIT;
     Pxs__VideoFrame v = PXS__VIDEO_FRAME__INIT;
+    struct px_error err = {0};
+    f.data = (ProtobufCBinaryData){p->size, (uint8_t *)p->data};
+    f.key = p->key;
+    list.n_frames = 1;
+    list.frames = frames;
+    v.pictures_case = PXS__VIDEO_FRAME__PICTURES_VP9S;
+    v.vp9s = &list;
+    px_assert_ok_err(px_decoder_push(decoder, &v, &err), &err);
+}
+
+/* What a viewer who is there gets; and a late one. */
+static void push(struct desk *d, const struct px_region *changed, bool key, bool refine) {
     struct px_error err = {0};
     d->now_ms += 17;
     px_assert_ok_err(px_encoder_push(d->all, &d->enc, &d->picture, changed, d->now_ms, key, refine,
                                      &d->packet, &err),
                      &err);
-    f.data = (ProtobufCBinaryData){d->packet.size, (uint8_t *)d->packet.data};
-    f.key = d->packet.key;
-    list.n_frames = 1;
-    list.frames = frames;
-    v.pictures_case = PXS__VIDEO_FRAME__PICTURES_VP9S;
-    v.vp9s = &list;
-    px_assert_ok_err(px_decoder_push(d->decoder, &v, &err), &err);
+    if (d->late)
+        decode(d->late, &d->packet);
+    if (d->packet.lone)
+        return;
+    decode(d->decoder, &d->packet);
     decoders_agree(d);
 }
 
 static struct px_region everything(const struct desk *d) {
     return (struct px_region){.rects = {{0, 0, d->picture.width, d->picture.height}}, .n = 1};
+}
+
+/* The parts that a coarse key frame owes. */
+static void take_parts(struct desk *d) {
+    const struct px_region all = everything(d);
+    int n = 0;
+    while (d->packet.owes) {
+        assert_true(n++ < 1000);
+        d->now_ms += 100;
+        push(d, &all, false, true);
+        assert_false(d->packet.key);
+    }
 }
 
 static int at(const struct desk *d, int plane, int x, int y) {
@@ -164,6 +189,14 @@ static double difference(const struct desk *d) {
 }
 
 #define NEAR 4.0 /* of 255 */
+#define COARSE_BYTES_MAX 100000
+#define PART_BYTES_MAX 300000
+
+/* Both viewers see the same, to the bit. */
+static void same_picture(const struct desk *d) {
+    px_cleanup_free uint8_t *a = px_decoder_rgba(d->decoder), *b = px_decoder_rgba(d->late);
+    assert_memory_equal(a, b, (size_t)d->picture.width * (size_t)d->picture.height * 4);
+}
 
 static void every_size_and_number_of_threads_is_shown_as_it_is(void **state) {
     static const struct {
@@ -203,7 +236,7 @@ static void what_moved_costs_little_and_does_not_fade(void **state) {
         push(&d, NULL, true, false);
         const size_t whole = d.packet.size;
         const struct px_region all = everything(&d);
-        for (int k = 0; k < 12; k++) {
+        for (int k = 0; k < 6; k++) {
             scroll(&d, lines[i]);
             push(&d, &all, false, false);
             assert_true(d.packet.size < whole * (size_t)(lines[i] + 96) / 480);
@@ -219,8 +252,9 @@ static void a_small_change_leaves_the_rest(void **state) {
     open_desk(&d, 1920, 1080, false, 1000000, 2);
     write_lines(&d, 0, 1080);
     push(&d, NULL, true, false);
-    for (int i = 0; i < 20; i++) {
-        const struct px_region corner = {.rects = {{0, 0, 16 + i * 40, 32}}, .n = 1};
+    take_parts(&d);
+    for (int i = 0; i < 8; i++) {
+        const struct px_region corner = {.rects = {{0, 0, 16 + i * 100, 32}}, .n = 1};
         for (int y = 0; y < 32; y++)
             for (int x = 0; x < corner.rects[0].w; x++)
                 d.picture.planes[0][(ptrdiff_t)y * d.picture.strides[0] + x] =
@@ -295,9 +329,9 @@ static void a_busy_screen_is_right_in_the_end(void **state) {
         d.random = (uint32_t)(i + 77);
         write_lines(&d, 0, cases[i].height);
         push(&d, NULL, true, false);
-        for (int k = 0; k < 80; k++) {
+        for (int k = 0; k < 40; k++) {
             struct px_region changed = {.rects = {do_something(&d), do_something(&d)}, .n = 2};
-            push(&d, &changed, k % 31 == 30, false);
+            push(&d, &changed, k % 17 == 16, false);
         }
         const struct px_region all = everything(&d);
         for (int k = 0; k < 100 && !d.packet.fine; k++) {
@@ -308,6 +342,96 @@ static void a_busy_screen_is_right_in_the_end(void **state) {
         assert_true(difference(&d) < NEAR);
         close_desk(&d);
     }
+}
+
+/* Who was there sees nothing of it, whatever happens meanwhile; who comes has all of it soon. */
+static void a_late_viewer_of_a_full_screen_gets_a_coarse_key_frame_and_the_rest(void **state) {
+    static const unsigned threads[] = {1, 4};
+    for (size_t i = 0; i < PX_N_ELEMENTS(threads); i++) {
+        struct desk d;
+        open_desk(&d, 800, 512, i == 1, 1000000, threads[i]); /* 1600 blocks */
+        write_lines(&d, 0, 512);
+        push(&d, NULL, true, false);
+        assert_true(d.packet.key && d.packet.owes && !d.packet.lone);
+        take_parts(&d);
+        assert_true(difference(&d) < NEAR);
+        for (int k = 0; k < 4; k++) {
+            const struct px_region all = everything(&d);
+            struct px_region changed;
+            write_lines(&d, 0, 512);
+            push(&d, &all, false, false);
+            px_decoder_free(d.late);
+            d.late = px_decoder_new();
+            push(&d, NULL, true, false);
+            assert_true(d.packet.key && d.packet.owes && d.packet.lone);
+            assert_true(d.packet.size < COARSE_BYTES_MAX);
+            for (int n = 0; d.packet.owes; n++) {
+                assert_true(n < 30);
+                if ((k + n) % 4 == 1) {
+                    scroll(&d, 1 + (int)chance(&d) % 60);
+                    push(&d, &all, false, false);
+                } else if ((k + n) % 4 == 2) {
+                    changed = (struct px_region){.rects = {do_something(&d)}, .n = 1};
+                    push(&d, &changed, false, false);
+                } else {
+                    push(&d, &all, false, true);
+                    assert_true(d.packet.size < PART_BYTES_MAX);
+                }
+                assert_false(d.packet.key);
+                assert_true(difference(&d) < NEAR);
+            }
+            same_picture(&d);
+        }
+        close_desk(&d);
+    }
+}
+
+/* A newcomer who comes while another one still waits for parts. */
+static void late_viewers_who_come_at_once_share_the_parts(void **state) {
+    struct desk d;
+    open_desk(&d, 800, 512, false, 1000000, 2);
+    write_lines(&d, 0, 512);
+    push(&d, NULL, true, false);
+    take_parts(&d);
+    const struct px_region all = everything(&d);
+    for (int i = 0; i < 3; i++) {
+        px_decoder_free(d.late);
+        d.late = px_decoder_new();
+        push(&d, NULL, true, false);
+        assert_true(d.packet.lone);
+        if (i < 2)
+            push(&d, &all, false, true);
+        assert_true(d.packet.owes);
+    }
+    take_parts(&d);
+    same_picture(&d);
+    assert_true(difference(&d) < NEAR);
+    close_desk(&d);
+}
+
+/* A slow line gets smaller parts, and nobody's picture becomes worse for them. */
+static void a_late_viewer_does_not_cost_others_their_quality(void **state) {
+    struct desk d;
+    open_desk(&d, 800, 512, false, 2000, 2);
+    write_lines(&d, 0, 512);
+    push(&d, NULL, true, false);
+    const struct px_region all = everything(&d);
+    while (!d.packet.fine) {
+        d.now_ms += 1000;
+        push(&d, &all, false, true);
+    }
+    const double fine = difference(&d);
+    d.late = px_decoder_new();
+    push(&d, NULL, true, false);
+    assert_true(d.packet.lone);
+    for (int n = 0; d.packet.owes; n++) {
+        assert_true(n < 200);
+        push(&d, &all, false, true);
+        assert_true(d.packet.size < PART_BYTES_MAX / 4);
+        assert_true(difference(&d) < fine + 0.5);
+    }
+    same_picture(&d);
+    close_desk(&d);
 }
 
 /* No part takes long, and none is left out. */
@@ -349,6 +473,9 @@ int main(void) {
         cmocka_unit_test(a_small_change_leaves_the_rest),
         cmocka_unit_test(a_viewer_who_comes_late_gets_a_key_frame_at_once),
         cmocka_unit_test(a_busy_screen_is_right_in_the_end),
+        cmocka_unit_test(a_late_viewer_of_a_full_screen_gets_a_coarse_key_frame_and_the_rest),
+        cmocka_unit_test(late_viewers_who_come_at_once_share_the_parts),
+        cmocka_unit_test(a_late_viewer_does_not_cost_others_their_quality),
         cmocka_unit_test(a_large_refinement_comes_in_parts),
         cmocka_unit_test(sizes_that_the_host_lacks_are_declined),
     };

@@ -29,10 +29,12 @@ struct vp9 {
     struct px_vp9_planes now, before; /* as the decoder has it: this picture, the last */
     uint8_t *memory, *memory_before;
     size_t n_memory;
-    uint8_t *source;       /* luma of the last picture that came in, whole cells */
-    numbers **numbers;     /* of each cell: where they lie in @store */
-    numbers *store;        /* of the cells that have any */
-    px_vp9_counts *counts; /* of each tile */
+    uint8_t *source;               /* luma of the last picture that came in, whole cells */
+    numbers **numbers;             /* of each cell: where they lie in @store */
+    numbers *store;                /* of the cells that have any */
+    px_vp9_counts *counts;         /* of each tile */
+    px_vp9_chances coarse_chances; /* of the last coarse key frame: the next is much alike */
+    bool had_coarse;
     int n_tiles_max;
     struct px_budget budget;
     struct px_buf coded, out, tiles[TILES_MAX];
@@ -43,7 +45,7 @@ struct vp9 {
     struct px_vp9_steps steps;
     struct px_move moves[PX_MOVES_MAX];
     int n_moves, qp;
-    bool refine;
+    bool refine, coarse, lone;
 };
 
 /* ---- cells ---- */
@@ -79,6 +81,7 @@ static bool find_same(const struct vp9 *v, const struct px_vp9_at *at, const px_
     for (int i = -1; i < v->n_moves; i++) {
         const struct px_move m = i < 0 ? (struct px_move){0} : v->moves[i];
         if ((i >= 0 && !fits(v, at->column, at->row, m)) ||
+            !px_grid_may_take(&v->grid, at->column, at->row, m) ||
             !was_there(v, want[0], at->column, at->row, m))
             continue;
         ret->mode = PX_VP9_INTER;
@@ -111,14 +114,18 @@ static void choose(const struct vp9 *v, const struct px_vp9_at *at, const px_vp9
     ret->move = still;
     if (!v->frame.key && !v->refine && find_same(v, at, want, ret))
         return;
-    if (!v->frame.key)
+    if (!v->frame.key && px_grid_may_take(&v->grid, at->column, at->row, still)) {
         consider(at, want, still, ret);
-    if (v->refine)
-        return;
-    if (v->n_moves > 0 && fits(v, at->column, at->row, v->moves[0]))
+        if (v->refine)
+            return;
+    }
+    if (v->n_moves > 0 && fits(v, at->column, at->row, v->moves[0]) &&
+        px_grid_may_take(&v->grid, at->column, at->row, v->moves[0]))
         consider(at, want, v->moves[0], ret);
-    unsigned distance;
-    const enum px_vp9_mode inside = px_vp9_choose_inside(at, want[0], &distance);
+    unsigned distance = 0;
+    enum px_vp9_mode inside = PX_VP9_DC;
+    if (!v->coarse) /* else what would be won by others is not coded */
+        inside = px_vp9_choose_inside(at, want[0], &distance);
     if (distance < ret->distance) {
         ret->mode = inside;
         ret->move = still;
@@ -159,7 +166,9 @@ static void code_cell(struct vp9 *v, const struct px_vp9_at *at) {
     k->mode = (uint8_t)c.mode;
     k->move = c.move;
     k->skip = is_good(v, want, &c);
-    k->quality = k->skip && c.same ? moved_quality(v, at, c.move) : (uint8_t)v->qp;
+    k->quality = k->skip && c.same ? moved_quality(v, at, c.move)
+                 : v->coarse       ? PX_GRID_ROUGH
+                                   : (uint8_t)v->qp;
     if (k->skip)
         px_vp9_store(at, c.guess);
     else if (c.mode == PX_VP9_INTER)
@@ -184,7 +193,7 @@ static void keep_cell(struct vp9 *v, const struct px_vp9_at *at) {
 static void code_tile(void *data, int tile) {
     struct vp9 *v = data;
     struct px_vp9_at at = {.size = &v->frame.size,
-                           .now = &v->now,
+                           .now = v->lone ? &v->before : &v->now,
                            .before = v->n_moves ? &v->before : &v->now,
                            .first_column = px_vp9_tile_column(&v->frame, tile)};
     const int last = px_vp9_tile_column(&v->frame, tile + 1);
@@ -207,6 +216,10 @@ static void adapt(struct vp9 *v) {
     memcpy(&v->frame.chances, &px_vp9_coef_chances, sizeof(v->frame.chances));
     if (v->grid.n_active < ADAPT_FROM)
         return;
+    if (v->coarse && v->had_coarse) {
+        memcpy(&v->frame.chances, &v->coarse_chances, sizeof(v->frame.chances));
+        return;
+    }
     memset(v->counts, 0, (size_t)n * sizeof(v->counts[0]));
     px_crew_run(v->crew, n, count_tile, v);
     uint32_t *sum = (uint32_t *)&v->counts[0];
@@ -214,6 +227,10 @@ static void adapt(struct vp9 *v) {
         for (size_t k = 0; k < sizeof(v->counts[0]) / sizeof(*sum); k++)
             sum[k] += ((const uint32_t *)&v->counts[i])[k];
     px_vp9_adapt(&v->counts[0], &v->frame.chances);
+    if (v->coarse) {
+        memcpy(&v->coarse_chances, &v->frame.chances, sizeof(v->coarse_chances));
+        v->had_coarse = true;
+    }
 }
 
 static void write_tile(void *data, int i) {
@@ -241,11 +258,15 @@ static void set_planes(const struct vp9 *v, uint8_t *memory, struct px_vp9_plane
         .strides = {stride, stride >> shift, stride >> shift}};
 }
 
+static void need_before(struct vp9 *v) {
+    if (v->memory_before)
+        return;
+    v->memory_before = px_calloc(v->n_memory, 1);
+    set_planes(v, v->memory_before, &v->before);
+}
+
 static void copy_before(struct vp9 *v) {
-    if (!v->memory_before) {
-        v->memory_before = px_calloc(v->n_memory, 1);
-        set_planes(v, v->memory_before, &v->before);
-    }
+    need_before(v);
     memcpy(v->memory_before, v->memory, v->n_memory);
 }
 
@@ -308,8 +329,27 @@ static void encode(struct vp9 *v) {
     px_crew_run(v->crew, n_tiles, write_tile, v);
     px_buf_reset(&v->out);
     px_vp9_join(&v->frame, v->tiles, &v->coded, &v->out);
-    if (!v->refine)
-        keep_source(v);
+}
+
+/* For those who wait: nothing of it stays but that they are there. */
+static void encode_lone(struct vp9 *v) {
+    need_before(v);
+    encode(v);
+    v->grid.n_clean = 0;
+}
+
+static void encode_shared(struct vp9 *v) {
+    encode(v);
+    keep_source(v);
+    for (int i = 0; i < v->grid.n; i++)
+        v->grid.quality[i] = v->frame.cells[i].quality;
+    v->grid.n_clean = v->frame.key ? v->grid.n : v->grid.next_clean;
+}
+
+static enum px_budget_kind kind_of(const struct vp9 *v) {
+    return v->coarse                   ? PX_BUDGET_COARSE
+           : v->frame.key || v->refine ? PX_BUDGET_WHOLE
+                                       : PX_BUDGET_CHANGE;
 }
 
 static int vp9_push(struct px_encoder *enc, const struct px_picture *pic,
@@ -325,22 +365,29 @@ static int vp9_push(struct px_encoder *enc, const struct px_picture *pic,
     if (v->started && pts_ms <= v->last_pts_ms)
         pts_ms = v->last_pts_ms + 1;
     v->last_pts_ms = pts_ms;
+    v->coarse = v->frame.key && !enc->opts.whole_keys && px_grid_is_detailed(g, pic);
+    v->lone = v->coarse && v->started;
     v->started = true;
     px_budget_pass(&v->budget, enc->opts.rate_kbps, pts_ms);
-    px_grid_choose(g, v->frame.key ? NULL : changed, v->refine ? REFINE_CELLS : 0, best);
-    const enum px_budget_kind kind = v->frame.key || v->refine ? PX_BUDGET_WHOLE : PX_BUDGET_CHANGE;
-    v->qp = px_grid_choose_quantizer(g, &v->budget, kind, v->refine, best,
+    px_grid_choose(g, v->frame.key ? NULL : changed, v->refine,
+                   REFINE_CELLS >> !v->frame.size.shift, best, enc->opts.rate_kbps);
+    v->qp = px_grid_choose_quantizer(g, &v->budget, kind_of(v), v->refine,
+                                     v->coarse ? PX_GRID_QP_COARSE : best,
                                      px_grid_quantizer(enc->opts.max_quality));
-    px_vp9_steps_init(&v->steps, index_of(v->qp));
-    encode(v);
-    for (int i = 0; i < g->n; i++)
-        g->quality[i] = v->frame.cells[i].quality;
-    px_budget_spend(&v->budget, kind, v->out.size, (int64_t)g->n_active * SIDE * SIDE, v->qp);
+    px_vp9_steps_init(&v->steps, index_of(v->qp), v->coarse);
+    if (v->lone)
+        encode_lone(v);
+    else
+        encode_shared(v);
+    px_budget_spend(&v->budget, kind_of(v), v->out.size, (int64_t)g->n_active * SIDE * SIDE, v->qp);
+    const bool fine = g->n_later == 0 && !v->coarse && px_grid_coarsest(g) <= best;
     *ret = (struct px_packet){.data = (const uint8_t *)v->out.data,
                               .size = v->out.size,
                               .key = v->frame.key,
-                              .fine = g->n_later == 0 && px_grid_coarsest(g) <= best,
-                              .more = g->n_later > 0};
+                              .fine = fine,
+                              .more = g->n_later > 0,
+                              .lone = v->lone,
+                              .owes = px_grid_owes(g)};
     return 1;
 }
 

@@ -9,10 +9,11 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-void px_vp9_steps_init(struct px_vp9_steps *s, int index) {
+void px_vp9_steps_init(struct px_vp9_steps *s, int index, bool coarse) {
     const int dc = px_vp9_dc_steps[index], ac = px_vp9_ac_steps[index];
     *s = (struct px_vp9_steps){
         .index = index,
+        .coarse = coarse,
         .dc = (int16_t)dc,
         .ac = (int16_t)ac,
         .dc_per = (int16_t)(65536 / dc),
@@ -85,13 +86,14 @@ void px_vp9_store(const struct px_vp9_at *at, const px_vp9_pixels p) {
 #define LINES (8 + TAPS - 1)
 
 /* Half way between d and e, the format's filter: -1, 6, -19, 78, 78, -19, 6, -1, of 128. The sum
- * may pass 32767 and not 42908: it is kept 128 * 128 less. */
+ * may pass 32767 and not 42908: it is kept 128 * 128 less, and on the way it may wrap. */
 static inline v8 half(const uint8_t *p, int step) {
     const v8 a = px_load8(p), b = px_load8(p + step), c = px_load8(p + (ptrdiff_t)2 * step),
              d = px_load8(p + (ptrdiff_t)3 * step), e = px_load8(p + (ptrdiff_t)4 * step),
              f = px_load8(p + (ptrdiff_t)5 * step), g = px_load8(p + (ptrdiff_t)6 * step),
              h = px_load8(p + (ptrdiff_t)7 * step);
-    return ((6 * (b + g) - (a + h) - 19 * (c + f) + 78 * (d + e) + (64 - 128 * 128)) >> 7) + 128;
+    const w8 sum = 6 * (w8)(b + g) - (w8)(a + h) - 19 * (w8)(c + f) + 78 * (w8)(d + e);
+    return ((v8)(sum + (uint16_t)(64 - 128 * 128)) >> 7) + 128;
 }
 
 /* Chroma that moved by half pixels: 8x8 from @x, @y, and what the filter wants around it. */
@@ -279,6 +281,11 @@ INLINE bool code_two(const struct px_vp9_steps *s, enum px_vp9_mode mode, const 
         per[0] = per[4] = s->dc_per;
         round[0] = round[4] = s->dc_round;
         r[0] = px_quantize8((r[0] + 1) >> 1, per, round);
+        if (s->coarse) { /* the lowest three */
+            r[0] &= (v8){-1, -1, 0, 0, -1, -1, 0, 0};
+            r[1] &= (v8){-1, 0, 0, 0, -1, 0, 0, 0};
+            r[2] = r[3] = zero;
+        }
         any = !px_is_zero8(r);
         if (any) {
             int16_t flat[4][8];
@@ -403,6 +410,29 @@ INLINE void guess_inside(enum px_vp9_mode mode, const struct two *t, const bool 
     }
 }
 
+/* Want and neighbours are all of one colour: whatever the mode, the guess is it. Into the picture
+ * with it, then. */
+static bool put_flat(const struct px_vp9_at *at, const struct cell *c, int plane,
+                     const px_vp9_pixels want, uint8_t *ends) {
+    const bool top = at->row == 0, edge = at->column == at->first_column;
+    const int side = px_vp9_side(at->size, plane) * 4, stride = c->stride[plane];
+    uint8_t *corner = c->corner[plane];
+    uint8_t flat[16];
+    memset(flat, want[plane][0][0], sizeof(flat));
+    if ((top && edge) || (!top && memcmp(corner - stride - !edge, flat, (size_t)side) != 0) ||
+        (!top && corner[side - 1 - stride] != flat[0]))
+        return false;
+    for (int y = 0; y < side; y++)
+        if (memcmp(want[plane][y], flat, (size_t)side) != 0 ||
+            (!edge && corner[(ptrdiff_t)y * stride - 1] != flat[0]))
+            return false;
+    for (int y = 0; y < side; y++)
+        memcpy(corner + (ptrdiff_t)y * stride, flat, (size_t)side);
+    memset(ends + px_vp9_first(at->size, plane), 0,
+           (size_t)(px_vp9_first(at->size, plane + 1) - px_vp9_first(at->size, plane)));
+    return true;
+}
+
 /* Parts that do not need each other, in an order in which what each needs is there. */
 static const struct {
     uint8_t x[2], y[2];
@@ -415,6 +445,8 @@ INLINE bool code_luma(const struct px_vp9_at *at, const struct px_vp9_steps *s,
                       uint8_t *ends, int16_t (*numbers)[16]) {
     const bool top = at->row == 0, edge = at->column == at->first_column;
     bool any = false;
+    if (put_flat(at, c, 0, want, ends))
+        return false;
     for (int i = 0; i < 9; i++) {
         struct two t;
         bool above[2], left[2];
@@ -444,6 +476,8 @@ INLINE bool code_chroma(const struct px_vp9_at *at, const struct px_vp9_steps *s
                         uint8_t *ends, int16_t (*numbers)[16]) {
     const bool top = at->row == 0, edge = at->column == at->first_column;
     bool any = false;
+    if (put_flat(at, c, 1, want, ends) && put_flat(at, c, 2, want, ends))
+        return false;
     for (int y = 0; y < c->high[1]; y++)
         for (int x = 0; x < c->wide[1]; x++) {
             const bool above[2] = {!top || y > 0, !top || y > 0};
