@@ -7,4 +7,6 @@ if [ "$(id -u)" != 0 ]; then
     exit 1
 fi
 "$phoenix" image show desktop >/dev/null 2>&1 || "$phoenix" image build desktop
-exec "$phoenix" up "$file"
+"$phoenix" up "$file"
+command -v phoenix >/dev/null || echo "
+phoenix is $phoenix here; \`make install\` puts it into the PATH"

@@ -30,6 +30,7 @@ session() { inside /usr/lib/phoenix/session-env "$@"; }
 fact() { phoenix show --json "$1" | python3 -c "import json,sys; d=json.load(sys.stdin)['desktops'][0]; print(d$2)"; }
 windows() { session xprop -root _NET_CLIENT_LIST | grep -o 0x | wc -l; }
 
+is "show tells the ID, too" "$(fact pxt-a '["rustdesk_id"]')" "$(remote id)"
 is "systemd is content" "$(inside systemctl is-system-running --wait)" running
 is "the session runs as the desktop's user" "$(inside ps -o user= -C xfce4-session)" alice
 is "who may become root" "$(inside sudo -n id -un)" root

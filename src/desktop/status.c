@@ -2,6 +2,7 @@
 #include "desktop/status.h"
 #include "base/alloc.h"
 #include "desktop/ready.h"
+#include "desktop/remote.h"
 #include <arpa/inet.h>
 #include <jansson.h>
 #include <string.h>
@@ -26,6 +27,13 @@ static char *gpu_text(const struct px_gpu_request *gpus) {
     return px_strdup("none");
 }
 
+static char *rustdesk_id(const struct px_fleet *fleet, const struct px_desktop *d,
+                         const struct px_status *s) {
+    px_cleanup(px_remote_fini) struct px_remote remote = {0};
+    return s->has_session && px_remote_load(fleet, d, &remote, NULL) == 0 ? px_take_ptr(remote.id)
+                                                                          : NULL;
+}
+
 static void fill(const struct px_fleet *fleet, struct px_desktop *d,
                  const struct px_status_opts *opts, struct px_status *s) {
     struct px_error err = {0};
@@ -42,6 +50,7 @@ static void fill(const struct px_fleet *fleet, struct px_desktop *d,
     s->has_session = px_ready_has_session(fleet, d);
     if (px_ready_has_jupyter(fleet, d))
         s->jupyter_url = px_ready_jupyter_url(d);
+    s->rustdesk_id = rustdesk_id(fleet, d, s);
     if (!d->image && !s->problem)
         s->problem = px_asprintf("its image %.19s... is gone", d->rec->image);
     s->rec = px_take_ptr(d->rec);
@@ -90,16 +99,17 @@ void px_status_list_free(struct px_status *list, size_t n) {
         free(s->image);
         free(s->gpus);
         free(s->jupyter_url);
+        free(s->rustdesk_id);
         px_record_free(s->rec);
     }
     free(list);
 }
 
 json_t *px_status_to_json(const struct px_status *s) {
-    json_t *o = json_pack("{ss ss ss* ss ss ss* ss ss*}", "name", s->name, "state", s->state,
+    json_t *o = json_pack("{ss ss ss* ss ss ss* ss ss* ss*}", "name", s->name, "state", s->state,
                           "problem", s->problem, "user", s->user, "image", s->image, "address",
                           s->address[0] ? s->address : NULL, "gpus", s->gpus, "jupyter_url",
-                          s->jupyter_url);
+                          s->jupyter_url, "rustdesk_id", s->rustdesk_id);
     json_object_set_new(o, "screen", json_boolean(s->has_session));
     if (s->info.init_pid > 0) {
         json_object_set_new(o, "init_pid", json_integer(s->info.init_pid));

@@ -14,6 +14,7 @@ struct px_status {
     char *gpus;                    /* "none", or what it was given */
     bool has_session;              /* runs and has an X session that a screenshot would show */
     char *jupyter_url;             /* with its token; NULL: image or spec has none */
+    char *rustdesk_id;             /* what clients type; NULL: they do not get in now */
     struct px_container_info info;
     struct px_record *rec; /* NULL when damaged */
 };

@@ -59,6 +59,9 @@ static void print(struct px_cli *cli, const struct px_status *s) {
         print_spec(cli, s->rec);
         print_use(cli, s);
     }
+    if (s->rustdesk_id)
+        px_cli_fact(cli, "RustDesk ID", "%s (password: phoenix connect %s)", s->rustdesk_id,
+                    s->name);
     if (s->jupyter_url)
         px_cli_fact(cli, "Jupyter", "%s", s->jupyter_url);
 }
