@@ -41,7 +41,8 @@ static int on_names(const struct px_fleet *fleet, char *const *names, size_t n_n
 }
 
 /* What all desktops need of this host: once, before the first starts. The rules may be gone after a
- * reboot, and the server with them; without the latter desktops are of use, so that is only told. */
+ * reboot, and the server with them; without the latter desktops are of use, so that is only told.
+ */
 static int prepare_host(const struct px_fleet *fleet, struct px_error *err) {
     struct px_error why = {0};
     int r = px_fleet_net_up(fleet, err);
@@ -95,11 +96,9 @@ int px_start_boot(const struct px_fleet *fleet, const struct px_life_opts *opts,
     int r = px_fleet_names(fleet, NULL, 0, &names, &n, err);
     if (r < 0)
         return r;
-    /* The host's even where no desktop is to be started: who starts one by hand has it already. */
-    if (n > 0)
-        r = prepare_host(fleet, err);
-    if (r >= 0)
-        r = px_start(fleet, names, keep_for_boot(fleet, names, n), opts, err);
+    /* Also where no desktop is to be started: who starts one by hand has it already. */
+    const size_t kept = keep_for_boot(fleet, names, n);
+    r = n > 0 && kept == 0 ? prepare_host(fleet, err) : px_start(fleet, names, kept, opts, err);
     px_names_free(names, n);
     return r;
 }
