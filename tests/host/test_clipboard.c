@@ -1,8 +1,10 @@
 /* tests/host/test_clipboard.c - every form of a clipboard both ways, with real selection owners */
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/proc.h"
 #include "fixture.h"
 #include <png.h>
+#include <sys/wait.h>
 #include <zstd.h>
 
 static void copy_here(const char *target, const void *data, size_t size) {
@@ -203,6 +205,22 @@ static void an_option_holds_the_clipboard_back(void **state) {
     assert_true(is_pasted(&w));
 }
 
+/* Reading a clipboard may cost a program much: it is not asked when there is nobody to take it. */
+static void nothing_is_read_while_nobody_watches(void **state) {
+    char path[128];
+    snprintf(path, sizeof(path), "%s/copied", f.dir);
+    px_assert_ok(px_file_write_atomic(AT_FDCWD, path, "mine", 4, 0600, NULL));
+    /* Ends when it was asked once, for whatever. */
+    const char *const argv[] = {"xclip",      "-quiet",    "-loops", "1",
+                                "-selection", "clipboard", path,     NULL};
+    const pid_t owner = run(argv);
+    px_sleep_us(SECOND);
+    assert_int_equal(waitpid(owner, NULL, WNOHANG), 0);
+    px_cleanup(px_buf_fini) struct px_buf got = {0};
+    (void)paste_here("UTF8_STRING", &got); /* that counts */
+    assert_int_equal(waitpid(owner, NULL, 0), owner);
+}
+
 static int start(void **state) {
     fixture_x(false);
     fixture_host("");
@@ -211,6 +229,7 @@ static int start(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_read_while_nobody_watches), /* no client has been there */
         cmocka_unit_test(every_form_comes_from_the_desktop),
         cmocka_unit_test(every_form_goes_to_the_desktop),
         cmocka_unit_test(pixels_become_png),
