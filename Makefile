@@ -11,7 +11,7 @@ SANITIZED ?= $(BUILD)-asan
 FILE ?= examples/quickstart.yaml
 FUZZ_SECONDS ?= 20
 PHOENIX = $(BUILD)/src/phoenix/phoenix
-SOURCES = $(shell git ls-files '*.c' '*.h' | grep -v '\.pb-c\.')
+SOURCES = $(shell git ls-files '*.c' '*.h' | grep -v -e '\.pb-c\.' -e '^third_party/')
 
 .PHONY: all up test install bench format check-format fuzz clean deps
 

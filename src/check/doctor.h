@@ -68,7 +68,8 @@ void px_doctor_look(const struct px_host_spec *host, struct px_host_facts *ret);
 /* Adds a finding per subject. Pure. */
 void px_doctor_judge(const struct px_host_facts *facts, struct px_findings *ret);
 
-/* The trial itself (doctor_trial.c): makes a user namespace, an idmapped clone of a directory below
+/* The trial itself (doctor_trial.c), by the backend's own code: makes a user namespace, an idmapped
+ * clone of a directory below
  * @dir and an overlay on it; checks the owner seen through it and that a file can be written.
  * -ENOSYS, -EINVAL, -EPERM and others of the system calls; the message names the call. */
 int px_doctor_try_overlay(const char *dir, struct px_error *err);

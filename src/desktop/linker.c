@@ -112,8 +112,10 @@ static int write_cache(int root_fd, uid_t id, const struct px_driver *driver,
     px_cleanup(px_buf_fini) struct px_buf out = {0};
     /* An image without one, or with one of its own making: the linker then finds its own libraries
      * in its default directories, and ours through the cache. */
-    const bool have = px_root_read(root_fd, CACHE, PX_LDCACHE_MAX_BYTES, &old, &size, NULL) == 0 &&
-                      px_ldcache_parse(old, size, &cache, NULL) == 0;
+    const int r = px_root_read(root_fd, CACHE, PX_LDCACHE_MAX_BYTES, &old, &size, NULL);
+    if (r == -EINVAL) /* a pipe there would hold up every program, the first one too */
+        remove_file(root_fd, CACHE);
+    const bool have = r == 0 && px_ldcache_parse(old, size, &cache, NULL) == 0;
     const size_t dropped = px_ldcache_drop_dir(&cache, LIB_DIR);
     if (!driver && (!have || dropped == 0))
         return 0;

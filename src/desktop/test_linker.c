@@ -8,6 +8,7 @@
 #include "gpu/ldcache.h"
 #include "gpu/test_tree.h"
 #include <limits.h>
+#include <sys/stat.h>
 
 static struct px_driver driver = {
     .files = (struct px_driver_file[]){{(char *)"/x", (char *)"lib/libcuda.so.580.95.05"},
@@ -101,6 +102,18 @@ static void files_of_the_image_stay(void **state) {
     assert_string_equal(text, "mine");
 }
 
+static void a_cache_that_would_hold_up_every_program_goes(void **state) {
+    px_cleanup(tree_free) struct tree t = new_desktop();
+    px_cleanup_free char *path = px_asprintf("%s/root/etc/ld.so.cache", t.path);
+    assert_int_equal(mkfifo(path, 0644), 0);
+    px_assert_ok(prepare(&t, NULL));
+    assert_false(there(&t, "/root/etc/ld.so.cache"));
+    assert_int_equal(mkfifo(path, 0644), 0);
+    px_assert_ok(prepare(&t, &driver));
+    px_cleanup_free char *cuda = cached(&t, "libcuda.so.1");
+    assert_string_equal(cuda, PX_DRIVER_DIR "/lib/libcuda.so.1");
+}
+
 static void nothing_is_written_outside(void **state) {
     /* Where the trap is, relative to the desktop's root, and whether it is the last name. */
     static const char *const traps[] = {
@@ -164,6 +177,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_driver_is_known_and_forgotten),
         cmocka_unit_test(files_of_the_image_stay),
+        cmocka_unit_test(a_cache_that_would_hold_up_every_program_goes),
         cmocka_unit_test(nothing_is_written_outside),
         cmocka_unit_test(links_out_of_the_way_are_not_followed_when_removed),
         cmocka_unit_test(a_cache_of_rubbish_is_replaced),

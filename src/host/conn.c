@@ -1,9 +1,10 @@
-/* src/host/conn.c - one TCP connection that carries frames */
+/* src/host/conn.c - one connection that carries frames */
 #include "host/conn.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "host/kcpsock.h"
 #include "proto/frame.h"
 #include "proto/wsclient.h"
 #include <netinet/in.h>
@@ -41,7 +42,8 @@ struct px_conn {
     unsigned n_writes;
     int64_t last_read_us, write_since_us;
     uint64_t n_in, n_out;
-    struct conn_ws *ws; /* NULL: plain TCP */
+    struct conn_ws *ws;     /* NULL: plain TCP */
+    struct px_kcpsock *kcp; /* NULL: TCP; else @tcp is not used */
 };
 
 struct conn_ws {
@@ -206,6 +208,13 @@ static int next_frame(struct px_conn *c, size_t *at, struct px_error *err) {
 
 static void on_turn(uv_timer_t *t);
 
+static void stop_reading(struct px_conn *c) {
+    if (c->kcp)
+        px_kcpsock_read(c->kcp, false);
+    else
+        uv_read_stop((uv_stream_t *)&c->tcp);
+}
+
 /* The callback may send, switch to raw, or close; it must not read on its own. What is left when
  * the slice is over waits for the next turn, and so does what the kernel has. */
 static void take_input(struct px_conn *c) {
@@ -228,7 +237,7 @@ static void take_input(struct px_conn *c) {
     px_buf_drop(&c->in, at);
     c->waits &= !c->closing && !c->flushing;
     if (c->waits) {
-        uv_read_stop((uv_stream_t *)&c->tcp);
+        stop_reading(c);
         uv_timer_start(&c->turn_timer, on_turn, 0, 0);
     }
     if (r < 0)
@@ -251,6 +260,15 @@ static void drop_input(struct px_conn *c, ssize_t n) {
         uv_read_stop((uv_stream_t *)&c->tcp);
 }
 
+static void take_bytes(struct px_conn *c, size_t n) {
+    c->last_read_us = px_now_us();
+    c->n_in += n;
+    take_input(c);
+    /* A large frame must not hold its memory for the rest of an idle session. */
+    if (!c->closing && c->in.size == 0 && c->in.cap > 2 * READ_BYTES)
+        px_buf_fini(&c->in);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
     struct px_conn *c = stream->data;
     if (n == 0 || c->closing)
@@ -266,17 +284,15 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
         lost(c, n == UV_EOF ? NULL : &err);
         return;
     }
-    c->last_read_us = px_now_us();
     c->in.size += (size_t)n;
-    c->n_in += (size_t)n;
-    take_input(c);
-    /* A large frame must not hold its memory for the rest of an idle session. */
-    if (!c->closing && c->in.size == 0 && c->in.cap > 2 * READ_BYTES)
-        px_buf_fini(&c->in);
+    take_bytes(c, (size_t)n);
 }
 
 static void read_on(struct px_conn *c) {
-    uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+    if (c->kcp)
+        px_kcpsock_read(c->kcp, true);
+    else
+        uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
 }
 
 static void on_turn(uv_timer_t *t) {
@@ -291,6 +307,11 @@ static void on_turn(uv_timer_t *t) {
 int px_conn_start(struct px_conn *c, struct px_error *err) {
     if (c->reading) /* a WebSocket does from its handshake on */
         return 0;
+    if (c->kcp) {
+        px_kcpsock_read(c->kcp, true);
+        c->reading = true;
+        return 0;
+    }
     const int r = uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
     c->reading = r == 0;
     return r < 0 ? px_fail_sys(err, r, "cannot read") : 0;
@@ -301,7 +322,7 @@ void px_conn_pause(struct px_conn *c, bool paused) {
         return;
     c->paused = paused;
     if (paused)
-        uv_read_stop((uv_stream_t *)&c->tcp);
+        stop_reading(c);
     else if (!c->waits)
         read_on(c);
 }
@@ -351,6 +372,12 @@ static void on_written(uv_write_t *req, int status) {
 }
 
 static void submit(struct px_conn *c, struct write *w) {
+    if (c->kcp) { /* keeps a copy, in its segments */
+        c->n_out += w->size;
+        px_kcpsock_write(c->kcp, w->bytes, w->size);
+        free(w);
+        return;
+    }
     uv_buf_t buf = uv_buf_init((char *)w->bytes, (unsigned)w->size);
     w->conn = c;
     c->queued += w->size;
@@ -410,7 +437,7 @@ void px_conn_send_raw(struct px_conn *c, const void *bytes, size_t size) {
 }
 
 size_t px_conn_queued_bytes(const struct px_conn *c) {
-    return c->queued;
+    return c->kcp ? px_kcpsock_unsent_bytes(c->kcp) : c->queued;
 }
 
 void px_conn_set_secure(struct px_conn *c, const struct px_secure *s) {
@@ -442,7 +469,9 @@ void px_conn_own(const struct px_conn *c, struct px_addr *ret) {
     struct sockaddr_storage ss = {0};
     int len = sizeof(ss);
     *ret = (struct px_addr){0};
-    if (uv_tcp_getsockname(&c->tcp, (struct sockaddr *)&ss, &len) == 0)
+    if (c->kcp)
+        px_kcpsock_own(c->kcp, ret);
+    else if (uv_tcp_getsockname(&c->tcp, (struct sockaddr *)&ss, &len) == 0)
         (void)px_addr_from_sockaddr((struct sockaddr *)&ss, ret);
 }
 
@@ -450,7 +479,9 @@ void px_conn_peer(const struct px_conn *c, struct px_addr *ret) {
     struct sockaddr_storage ss = {0};
     int len = sizeof(ss);
     *ret = (struct px_addr){0};
-    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&ss, &len) == 0)
+    if (c->kcp)
+        px_kcpsock_peer(c->kcp, ret);
+    else if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&ss, &len) == 0)
         (void)px_addr_from_sockaddr((struct sockaddr *)&ss, ret);
 }
 
@@ -464,18 +495,19 @@ int64_t px_conn_last_read_us(const struct px_conn *c) {
 }
 
 int64_t px_conn_blocked_since_us(const struct px_conn *c) {
-    return c->write_since_us;
+    return c->kcp ? px_kcpsock_blocked_since_us(c->kcp) : c->write_since_us;
 }
 
 void px_conn_link(const struct px_conn *c, struct px_link_info *ret) {
     uv_os_fd_t fd;
     *ret = (struct px_link_info){0};
-    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) == 0)
+    if (c->kcp)
+        px_kcpsock_link(c->kcp, ret);
+    else if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) == 0)
         px_link_read(fd, ret);
 }
 
-static void on_handle_closed(uv_handle_t *h) {
-    struct px_conn *c = h->data;
+static void one_closed(struct px_conn *c) {
     if (--c->n_open > 0)
         return;
     const struct px_conn_ops *ops = c->opts.ops;
@@ -489,12 +521,20 @@ static void on_handle_closed(uv_handle_t *h) {
     ops->on_closed(data);
 }
 
+static void on_handle_closed(uv_handle_t *h) {
+    one_closed(h->data);
+}
+
 void px_conn_close(struct px_conn *c, bool flush) {
-    if (c->closing)
+    if (c->closing || (flush && c->flushing))
         return;
-    if (flush && (c->n_writes > 0 || c->reading)) {
-        if (c->flushing)
-            return;
+    if (flush && c->kcp && !px_kcpsock_is_drained(c->kcp)) {
+        stop_reading(c); /* what comes is of no interest any more */
+        c->flushing = true;
+        uv_timer_start(&c->limit_timer, on_limit, FLUSH_LIMIT_MS, 0);
+        return;
+    }
+    if (flush && !c->kcp && (c->n_writes > 0 || c->reading)) {
         if (c->paused || c->waits)
             read_on(c);
         c->paused = c->waits = false;
@@ -505,7 +545,61 @@ void px_conn_close(struct px_conn *c, bool flush) {
         return;
     }
     c->closing = true;
+    if (c->kcp)
+        px_kcpsock_close(c->kcp);
     uv_close((uv_handle_t *)&c->tcp, on_handle_closed);
     uv_close((uv_handle_t *)&c->limit_timer, on_handle_closed);
     uv_close((uv_handle_t *)&c->turn_timer, on_handle_closed);
+}
+
+/* ---- KCP ---- */
+
+static void on_kcp_bytes(void *data, size_t n) {
+    struct px_conn *c = data;
+    if (!c->closing && !c->flushing)
+        take_bytes(c, n);
+}
+
+static void on_kcp_dry(void *data) {
+    struct px_conn *c = data;
+    if (!c->closing && !c->flushing && c->opts.ops->on_dry)
+        c->opts.ops->on_dry(c->opts.data);
+}
+
+static void on_kcp_drained(void *data) {
+    struct px_conn *c = data;
+    if (c->flushing)
+        px_conn_close(c, false);
+}
+
+static void on_kcp_lost(void *data, const struct px_error *why) {
+    struct px_conn *c = data;
+    if (c->flushing)
+        px_conn_close(c, false);
+    else
+        lost(c, why);
+}
+
+static void on_kcp_closed(void *data) {
+    one_closed(data);
+}
+
+static const struct px_kcpsock_ops kcp_ops = {.on_bytes = on_kcp_bytes,
+                                              .on_dry = on_kcp_dry,
+                                              .on_drained = on_kcp_drained,
+                                              .on_lost = on_kcp_lost,
+                                              .on_closed = on_kcp_closed};
+
+int px_conn_open_kcp(struct px_conn *c, int fd, const struct px_addr *peer, const void *first,
+                     size_t size, struct px_error *err) {
+    const struct px_kcpsock_opts o = {.loop = c->opts.loop,
+                                      .ops = &kcp_ops,
+                                      .data = c,
+                                      .in = &c->in,
+                                      .peer = *peer,
+                                      .first = first,
+                                      .first_size = size};
+    const int r = px_kcpsock_new(&o, fd, &c->kcp, err);
+    c->n_open += r == 0;
+    return r;
 }

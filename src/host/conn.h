@@ -1,10 +1,11 @@
-/* src/host/conn.h - one TCP connection that carries frames
+/* src/host/conn.h - one connection that carries frames
  *
  * Reads frames (opening records once encryption is on), queues what is sent, tells when the queue
  * has run dry. TCP_NOTSENT_LOWAT is low, so that dry means: the kernel holds next to nothing
  * unsent, and a picture made now is on its way now.
  *
- * Frames go over TCP, or as messages of a WebSocket (then there is no raw mode).
+ * Frames go over TCP, as messages of a WebSocket (then there is no raw mode), or over KCP, where
+ * dry means that all of it fits into what the line holds.
  *
  * Callbacks run on the loop; none runs after px_conn_close() except on_closed, the last one, inside
  * which (or after which) the owner frees its own struct. */
@@ -43,6 +44,9 @@ struct px_conn *px_conn_new(const struct px_conn_opts *opts);
 int px_conn_accept(struct px_conn *c, uv_stream_t *listener, struct px_error *err);
 /* Takes @fd, a connected socket, or one that px_conn_connect() shall connect. */
 int px_conn_open_fd(struct px_conn *c, int fd, struct px_error *err);
+/* Takes @fd, a UDP socket on which @first came from @peer, the beginning of a KCP stream. */
+int px_conn_open_kcp(struct px_conn *c, int fd, const struct px_addr *peer, const void *first,
+                     size_t size, struct px_error *err);
 /* @on_connect gets 0 or a negative errno. */
 int px_conn_connect(struct px_conn *c, const struct px_addr *to,
                     void (*on_connect)(void *data, int status), struct px_error *err);

@@ -174,8 +174,37 @@ static void make_uuid(char out[UUID_TEXT]) {
         p += sprintf(p, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", b[i]);
 }
 
+struct wish { /* of a client, as the server tells it */
+    struct px_bytes socket_addr, relay;
+    struct px_addr v6; /* where it waits for UDP over IPv6; port 0: nowhere */
+    int client_nat, udp_port;
+    bool local, force_relay;
+};
+
+/* The client's hole over IPv6, whatever the other way is; "" in the answer: none. */
+struct v6 {
+    uint8_t bytes[PX_ADDR_MANGLED_MAX_BYTES];
+    size_t size;
+};
+
+static struct px_bytes v6_bytes(const struct v6 *v) {
+    return (struct px_bytes){v->bytes, v->size};
+}
+
+static void offer_v6(struct px_requests *r, const struct wish *w, struct v6 *ret) {
+    struct px_hole_opts o = {.host = r->host, .client = w->v6};
+    struct px_addr own;
+    ret->size = 0;
+    if (w->v6.port == 0 || px_addr_is_v4(&w->v6) || r->holes.n >= PX_HOLES_MAX ||
+        px_way_source(&w->v6, &o.own) < 0 || px_way_is_private(&o.own) != px_way_is_private(&w->v6))
+        return;
+    o.own.port = 0;
+    if (px_hole_open(&r->holes, &o, &own, NULL) == 0)
+        ret->size = px_addr_mangle(&own, (uint32_t)px_now_us(), ret->bytes);
+}
+
 static void offer_relay(struct px_requests *r, struct px_bytes socket_addr, const char *relay,
-                        const struct px_addr *client) {
+                        const struct px_addr *client, const struct v6 *v6) {
     char uuid[UUID_TEXT];
     make_uuid(uuid);
     struct px_rdv_msg m = {.kind = PX_RDV_RELAY_RESPONSE};
@@ -185,13 +214,27 @@ static void offer_relay(struct px_requests *r, struct px_bytes socket_addr, cons
     m.relay_response.relay_server = px_bytes_of(relay);
     m.relay_response.id = px_bytes_of(r->host->config->id);
     m.relay_response.version = px_bytes_of(PX_PROTOCOL_VERSION);
+    m.relay_response.socket_addr_v6 = v6_bytes(v6);
     answer_server(r, &m);
     join_relay(r, relay, uuid, client, true);
 }
 
-static void offer_straight(struct px_requests *r, struct px_bytes socket_addr, const char *relay,
-                           const struct px_addr *client, enum px_way way) {
+static void offer_udp(struct px_requests *r, const struct wish *w, const struct px_addr *client,
+                      const struct px_rdv_msg *answer) {
+    struct px_hole_opts o = {
+        .host = r->host, .client = *client, .server = r->server, .answer = answer};
+    struct px_error err = {0};
+    struct px_addr own;
+    o.own = px_addr_is_v4(&r->server) ? px_addr_v4(0, 0, 0, 0, 0) : (struct px_addr){0};
+    o.client.port = (uint16_t)w->udp_port;
+    if (px_hole_open(&r->holes, &o, &own, &err) < 0)
+        px_info("punch: %s", err.msg);
+}
+
+static void offer_straight(struct px_requests *r, const struct wish *w, const char *relay,
+                           const struct px_addr *client, enum px_way way, const struct v6 *v6) {
     struct px_punch_opts o = {.host = r->host, .server = r->server, .client = *client, .way = way};
+    const struct px_bytes socket_addr = w->socket_addr;
     const struct px_bytes id = px_bytes_of(r->host->config->id);
     if (way == PX_WAY_LOCAL) {
         o.answer.kind = PX_RDV_LOCAL_ADDR;
@@ -199,6 +242,7 @@ static void offer_straight(struct px_requests *r, struct px_bytes socket_addr, c
         o.answer.local_addr.relay_server = px_bytes_of(relay);
         o.answer.local_addr.id = id;
         o.answer.local_addr.version = px_bytes_of(PX_PROTOCOL_VERSION);
+        o.answer.local_addr.socket_addr_v6 = v6_bytes(v6);
     } else {
         o.answer.kind = PX_RDV_PUNCH_HOLE_SENT;
         o.answer.punch_hole_sent.socket_addr = socket_addr;
@@ -206,18 +250,16 @@ static void offer_straight(struct px_requests *r, struct px_bytes socket_addr, c
         o.answer.punch_hole_sent.id = id;
         o.answer.punch_hole_sent.nat_type = r->nat;
         o.answer.punch_hole_sent.version = px_bytes_of(PX_PROTOCOL_VERSION);
+        o.answer.punch_hole_sent.socket_addr_v6 = v6_bytes(v6);
     }
-    px_punch_open(&r->punches, &o);
+    if (way == PX_WAY_UDP)
+        offer_udp(r, w, client, &o.answer);
+    else
+        px_punch_open(&r->punches, &o);
 }
 
-struct wish { /* of a client, as the server tells it */
-    struct px_bytes socket_addr, relay;
-    int client_nat;
-    bool local, force_relay;
-};
-
-/* A client that offers UDP (udp_port, socket_addr_v6: KCP, which we do not speak) asks for TCP on
- * another connection at the same time, and takes what comes first. */
+/* A client that offers UDP asks for TCP on another connection at the same time, which comes here as
+ * a wish of its own, and takes what is there first. */
 static void take_wish(struct px_requests *r, const struct wish *w) {
     const struct px_host_config *c = r->host->config;
     struct px_way_facts f = {.client = px_addr_unmangle(w->socket_addr),
@@ -225,7 +267,8 @@ static void take_wish(struct px_requests *r, const struct wish *w) {
                              .local = w->local,
                              .lan = c->lan,
                              .own_nat = r->nat,
-                             .client_nat = w->client_nat};
+                             .client_nat = w->client_nat,
+                             .udp = w->udp_port > 0 && w->udp_port <= UINT16_MAX};
     if (is_repeat(r, &f.client))
         return;
     px_cleanup_free char *relay = relay_name(r, w->relay);
@@ -234,14 +277,17 @@ static void take_wish(struct px_requests *r, const struct wish *w) {
         r->relay_hint = px_strndup((const char *)w->relay.data, w->relay.size);
     }
     f.relay_only = w->force_relay || r->ws || !c->punching || r->punches.n >= PX_PUNCHES_MAX ||
-                   px_way_source(&r->server, &f.own) < 0;
+                   r->holes.n >= PX_HOLES_MAX || px_way_source(&r->server, &f.own) < 0;
     f.client_on_link = px_way_on_link(&f.client);
     f.server_on_link = px_way_on_link(&r->server);
     const enum px_way way = px_way_choose(&f);
+    struct v6 v6 = {.size = 0};
+    if (!f.relay_only)
+        offer_v6(r, w, &v6);
     if (way == PX_WAY_RELAY)
-        offer_relay(r, w->socket_addr, relay, &f.client);
+        offer_relay(r, w->socket_addr, relay, &f.client, &v6);
     else
-        offer_straight(r, w->socket_addr, relay, &f.client, way);
+        offer_straight(r, w, relay, &f.client, way, &v6);
 }
 
 /* Only relays that we or our server named: a stranger must not send us anywhere. */
@@ -283,10 +329,13 @@ void px_requests_take(struct px_requests *r, const struct px_rdv_msg *m) {
         take_wish(r, &(struct wish){.socket_addr = p->socket_addr,
                                     .relay = p->relay_server,
                                     .client_nat = p->nat_type,
+                                    .udp_port = p->udp_port,
+                                    .v6 = px_addr_unmangle(p->socket_addr_v6),
                                     .force_relay = p->force_relay});
     } else if (m->kind == PX_RDV_FETCH_LOCAL_ADDR)
         take_wish(r, &(struct wish){.socket_addr = m->fetch_local_addr.socket_addr,
                                     .relay = m->fetch_local_addr.relay_server,
+                                    .v6 = px_addr_unmangle(m->fetch_local_addr.socket_addr_v6),
                                     .local = true});
     else if (m->kind == PX_RDV_REQUEST_RELAY)
         take_request_relay(r, &m->request_relay);
@@ -294,6 +343,7 @@ void px_requests_take(struct px_requests *r, const struct px_rdv_msg *m) {
 
 void px_requests_fini(struct px_requests *r) {
     px_punches_close(&r->punches);
+    px_holes_close(&r->holes);
     free(r->relay_hint);
     r->relay_hint = NULL;
 }

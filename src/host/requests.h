@@ -1,9 +1,10 @@
 /* src/host/requests.h - clients who come through the ID server
  *
  * The server tells of each (PunchHole, FetchLocalAddr, RequestRelay). Where a client can come to us
- * straight, the answer says so (way.h, punch.h); else, or when it asks for it, both meet at a
- * relay. Each answer goes over a TCP connection of its own. Loop thread. */
+ * straight, the answer says so (way.h, punch.h, hole.h); else, or when it asks for it, both meet at
+ * a relay. Each answer goes over a TCP connection of its own. Loop thread. */
 #pragma once
+#include "host/hole.h"
 #include "host/punch.h"
 #include "proto/rendezvous.h"
 
@@ -18,6 +19,7 @@ struct px_requests {
     bool ws; /* only WebSockets come through: answers and relays go by them */
     int nat; /* ours, enum px_nat_type */
     struct px_punches punches;
+    struct px_holes holes;
     char *relay_hint; /* the last that the server proposed */
     struct px_addr last_peer;
     int64_t last_us, budget_us;

@@ -299,6 +299,7 @@ static void on_dry(void *data) {
     struct px_session *s = data;
     if (s->ended)
         return;
+    s->dry_us = px_now_us();
     px_viewer_dry(s);
     if (s->files)
         px_files_dry(s->files);
@@ -415,6 +416,15 @@ struct px_session *px_session_accept(struct px_host *h, uv_stream_t *listener, e
 void px_session_adopt(struct px_host *h, int fd, enum px_way way) {
     struct px_session *s = px_session_new(h, way, way != PX_WAY_DIRECT);
     if (px_conn_open_fd(s->conn, fd, NULL) < 0)
+        px_session_end(s, NULL);
+    else
+        px_session_begin(s);
+}
+
+void px_session_adopt_udp(struct px_host *h, int fd, const struct px_addr *peer, const void *first,
+                          size_t size) {
+    struct px_session *s = px_session_new(h, PX_WAY_UDP, true);
+    if (px_conn_open_kcp(s->conn, fd, peer, first, size, NULL) < 0)
         px_session_end(s, NULL);
     else
         px_session_begin(s);

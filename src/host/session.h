@@ -97,6 +97,7 @@ struct px_session {
     uint64_t cursors[PX_KNOWN_CURSORS]; /* shapes that the client holds, oldest overwritten */
     unsigned n_cursors;
     uint64_t cursor_shown;
+    int64_t dry_us; /* when all that was sent was last with the kernel */
     bool audio_on, chat_answered;
 
     struct px_shot *shot;         /* a screenshot under way */
@@ -116,6 +117,9 @@ struct px_session *px_session_accept(struct px_host *h, uv_stream_t *listener, e
                                      struct px_error *err);
 /* Takes @fd, connected. */
 void px_session_adopt(struct px_host *h, int fd, enum px_way way);
+/* Takes @fd, a UDP socket on which @first came from @peer, which begins a KCP stream. */
+void px_session_adopt_udp(struct px_host *h, int fd, const struct px_addr *peer, const void *first,
+                          size_t size);
 /* Through the server it starts with a signed identity when @secure. */
 struct px_session *px_session_new(struct px_host *h, enum px_way way, bool secure);
 /* Its conn is connected: the first bytes go out. */

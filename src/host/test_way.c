@@ -12,13 +12,18 @@ static struct px_addr addr(const char *text) {
 static void way_is_straight_only_where_packets_arrive(void **state) {
     static const struct {
         const char *own, *server, *client;
-        bool on_link, local, no_lan, server_on_link;
+        bool on_link, local, no_lan, server_on_link, udp;
         int own_nat, client_nat;
         enum px_way want;
     } cases[] = {
         {"10.77.0.5", "203.0.113.1", "203.0.113.2", .want = PX_WAY_PUNCHED},
         {"198.51.100.7", "203.0.113.1", "203.0.113.2", .want = PX_WAY_PUNCHED},
         {"2001:db8::5", "2001:db8::1", "2001:db8::9", .want = PX_WAY_PUNCHED},
+        {"10.77.0.5", "203.0.113.1", "203.0.113.2", .udp = true, .want = PX_WAY_UDP},
+        {"10.77.0.5", "203.0.113.1", "203.0.113.2", .udp = true, .own_nat = PX_NAT_SYMMETRIC,
+         .want = PX_WAY_RELAY},
+        {"192.168.1.5", "203.0.113.1", "203.0.113.3", .udp = true, .local = true,
+         .want = PX_WAY_LOCAL},
         /* the server is our gateway: it tells the client an address that only we know */
         {"10.88.0.5", "10.88.0.1", "198.51.100.9", .want = PX_WAY_RELAY},
         {"10.88.0.5", "10.88.0.1", "192.168.1.20", .want = PX_WAY_RELAY},
@@ -54,6 +59,7 @@ static void way_is_straight_only_where_packets_arrive(void **state) {
                                        .server_on_link = cases[i].server_on_link,
                                        .local = cases[i].local,
                                        .lan = !cases[i].no_lan,
+                                       .udp = cases[i].udp,
                                        .own_nat = cases[i].own_nat,
                                        .client_nat = cases[i].client_nat};
         if (px_way_choose(&f) != cases[i].want)

@@ -12,6 +12,8 @@ const char *px_way_name(enum px_way w) {
     switch (w) {
     case PX_WAY_DIRECT:
         return "direct";
+    case PX_WAY_UDP:
+        return "udp";
     case PX_WAY_PUNCHED:
         return "punched";
     case PX_WAY_LOCAL:
@@ -35,6 +37,9 @@ bool px_way_is_private(const struct px_addr *a) {
 }
 
 enum px_way px_way_choose(const struct px_way_facts *f) {
+    /* The client asks for TCP beside it, so that nothing is lost when UDP does not come through;
+     * and what is in the way of a hole is in the way of both. */
+    const enum px_way punched = f->udp ? PX_WAY_UDP : PX_WAY_PUNCHED;
     if (f->relay_only || f->own_nat == PX_NAT_SYMMETRIC || f->client_nat == PX_NAT_SYMMETRIC ||
         f->client.port == 0)
         return PX_WAY_RELAY;
@@ -49,7 +54,7 @@ enum px_way px_way_choose(const struct px_way_facts *f) {
     if (f->client_on_link) /* desktops beside us are walled off, their gateway is not */
         return f->lan || px_addr_same_ip(&f->client, &f->own) ||
                        px_addr_same_ip(&f->client, &f->server)
-                   ? PX_WAY_PUNCHED
+                   ? punched
                    : PX_WAY_RELAY;
     /* Two private networks know nothing of each other. */
     if (px_way_is_private(&f->client))
@@ -58,7 +63,7 @@ enum px_way px_way_choose(const struct px_way_facts *f) {
      * nothing outside. */
     if (px_way_is_private(&f->own) && px_way_is_private(&f->server))
         return PX_WAY_RELAY;
-    return PX_WAY_PUNCHED;
+    return punched;
 }
 
 int px_way_source(const struct px_addr *to, struct px_addr *ret) {

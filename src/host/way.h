@@ -7,6 +7,7 @@
 
 enum px_way {
     PX_WAY_DIRECT,  /* the direct port: without the server */
+    PX_WAY_UDP,     /* straight, through a hole in both NATs for UDP, or without any NAT */
     PX_WAY_PUNCHED, /* straight, through a hole in our NAT or without any NAT */
     PX_WAY_LOCAL,   /* straight: both are behind one address of the server's view */
     PX_WAY_RELAY,
@@ -23,6 +24,7 @@ struct px_way_facts {
                         own machine and us on a network of that */
     bool lan;        /* our own address can be reached from outside this machine */
     bool relay_only; /* somebody insists, or no TCP reaches the server's port */
+    bool udp;        /* the client waits for us on a UDP port (KCP) */
     int own_nat, client_nat;
 };
 /* Pure. */

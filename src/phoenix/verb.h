@@ -27,7 +27,7 @@ enum px_completes {
     PX_COMPLETE_IMAGE,
     PX_COMPLETE_RECIPE,
     PX_COMPLETE_CHECKS, /* of `phoenix verify`, several with commas between */
-    PX_COMPLETE_WORDS, /* those of .words */
+    PX_COMPLETE_WORDS,  /* those of .words */
 };
 
 struct px_option {

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "proto/frame.h"
 #include "proto/handshake.h"
+#include "session/udp.h"
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -26,6 +27,7 @@ struct px_client *px_client_adopt(int fd) {
 void px_client_close(struct px_client *c) {
     if (!c)
         return;
+    px_udp_close(c);
     if (c->fd >= 0)
         close(c->fd);
     px_buf_fini(&c->in);
@@ -102,6 +104,8 @@ void px_client_own(const struct px_client *c, struct px_addr *ret) {
 int px_client_send_raw(struct px_client *c, const void *bytes, size_t size, struct px_error *err) {
     const char *p = bytes;
     const int64_t until = px_now_us() + WRITE_LIMIT_US;
+    if (c->kcp)
+        return px_udp_send(c, bytes, size, until, err);
     while (size > 0) {
         const ssize_t n = send(c->fd, p, size, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n > 0) {
@@ -144,6 +148,8 @@ int px_client_send_misc(struct px_client *c, const Pxs__Misc *misc, struct px_er
 /* ---- in ---- */
 
 static int read_more(struct px_client *c, int64_t until_us, struct px_error *err) {
+    if (c->kcp)
+        return px_udp_read_more(c, until_us, err);
     if (!wait_fd(c->fd, POLLIN, until_us))
         return 0;
     void *at = px_buf_reserve(&c->in, READ_BYTES);

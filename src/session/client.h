@@ -14,7 +14,8 @@
 struct px_client {
     int fd; /* -1: closed */
     bool encrypted, raw;
-    bool relayed; /* by px_reach(): not straight to the host */
+    bool relayed;       /* by px_reach(): not straight to the host */
+    struct px_kcp *kcp; /* a stream over UDP; NULL: TCP */
     struct px_secure secure;
     struct px_buf in;
     size_t taken; /* bytes of @in whose frame was handed out */

@@ -79,6 +79,7 @@ static void take_info(struct px_probe *p, const struct px_client *c, const Pxs__
     take_additions(p, info->platform_additions);
     p->result->encrypted = c->encrypted;
     p->result->relayed = c->relayed;
+    p->result->udp = c->kcp != NULL;
 }
 
 static int log_in(const struct px_probe_opts *o, struct px_client *c, struct px_client_login *l,

@@ -21,6 +21,7 @@ struct px_probe_opts {
     const char *server;     /* "host[:port]" of the ID server; NULL: direct */
     const char *server_key; /* base64; NULL: none, then the connection is not encrypted */
     bool force_relay;
+    bool udp; /* by UDP where that goes: KCP, which clients call UDP or IPv6 hole punching */
     const char *password;
     const char *code;   /* second factor; NULL */
     int64_t timeout_us; /* of each step */
@@ -55,7 +56,7 @@ struct px_probe_result {
     char username[PX_PROBE_TEXT_MAX], hostname[PX_PROBE_TEXT_MAX], version[PX_PROBE_TEXT_MAX];
     char codec[16];
     char codec_why[PX_PROBE_TEXT_MAX]; /* of the first picture, by phoenix-host; "" by others */
-    bool encrypted, relayed, i444;
+    bool encrypted, relayed, udp, i444;
     int width, height;
     int64_t connect_us, login_us, first_frame_us; /* since the start */
     unsigned n_frames, n_keys, n_cursors;

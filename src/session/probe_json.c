@@ -86,9 +86,9 @@ static void add_picture(const struct px_probe_result *r, json_t *root) {
 
 json_t *px_probe_json(const struct px_probe_result *r) {
     json_t *root =
-        json_pack("{ss ss ss sb sb sf sf}", "username", r->username, "hostname", r->hostname,
-                  "version", r->version, "encrypted", r->encrypted, "relayed", r->relayed,
-                  "connect_ms", ms(r->connect_us), "login_ms", ms(r->login_us));
+        json_pack("{ss ss ss sb sb sb sf sf}", "username", r->username, "hostname", r->hostname,
+                  "version", r->version, "encrypted", r->encrypted, "relayed", r->relayed, "udp",
+                  r->udp, "connect_ms", ms(r->connect_us), "login_ms", ms(r->login_us));
     if (r->n_frames > 0)
         add_picture(r, root);
     if (r->n_asked > 0)

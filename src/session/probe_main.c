@@ -18,7 +18,8 @@
 #define FILE_TEST_MAX_BYTES (UINT64_C(1) << 30)
 
 static const char usage_text[] =
-    "usage: phoenix-probe (--address ADDR[:PORT] | --server HOST[:PORT] [--key KEY] [--relay])\n"
+    "usage: phoenix-probe (--address ADDR[:PORT] | --server HOST[:PORT] [--key KEY] [--relay | "
+    "--udp])\n"
     "                     --id ID --password-file FILE [--code CODE] [options]\n"
     "Looks into a desktop as a user would, and prints what it found as JSON. phoenix-probe(1).\n"
     "  --codec NAME       vp8, vp9, av1, h264 or h265, where the host has it\n"
@@ -115,6 +116,7 @@ static const struct option options[] = {{"address", 1, NULL, 'a'},
                                         {"id", 1, NULL, 'i'},
                                         {"password-file", 1, NULL, 'p'},
                                         {"relay", 0, NULL, 'r'},
+                                        {"udp", 0, NULL, 'U'},
                                         {"codec", 1, NULL, 'c'},
                                         {"444", 0, NULL, '4'},
                                         {"type", 1, NULL, 't'},
@@ -158,6 +160,9 @@ static int take(int c, struct args *a, struct px_error *err) {
         return read_password(optarg, a, err);
     case 'r':
         o->force_relay = true;
+        return 0;
+    case 'U':
+        o->udp = true;
         return 0;
     case 'c':
         o->codec = optarg;

@@ -4,15 +4,19 @@
 #include "base/clock.h"
 #include "proto/handshake.h"
 #include "proto/rendezvous.h"
+#include "session/udp.h"
 #include <netdb.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define SERVER_PORT 21116
 #define RELAY_PORT 21117
 #define ENVELOPE_MAX 2048
 #define STRAIGHT_US (3 * PX_US_PER_S) /* until the relay is asked for instead */
 #define LOCAL_US PX_US_PER_S
+#define SEEN_US PX_US_PER_S /* for the server's word on our UDP port */
 
 /* "host", "host:port", an address literal: to the first address it has. */
 int px_resolve(const char *name, uint16_t default_port, struct px_addr *ret, struct px_error *err) {
@@ -71,7 +75,8 @@ static int failure(const struct px_rdv_punch_hole_response *r, const char *id,
 
 struct way { /* what the server's answer says */
     struct px_addr direct;
-    bool relay, local;
+    bool relay, local, udp;
+    struct px_addr v6; /* where the host waits for UDP over IPv6; port 0: nowhere */
     char uuid[64], relay_name[256];
     uint8_t identity[PX_SIGN_PK_BYTES];
     bool known; /* @identity is signed by the server */
@@ -90,6 +95,8 @@ static int take_answer(const struct px_probe_opts *o, const struct px_rdv_msg *m
             return failure(r, o->id, err);
         w->direct = px_addr_unmangle(r->socket_addr);
         w->local = r->is_local;
+        w->udp = r->is_udp;
+        w->v6 = px_addr_unmangle(r->socket_addr_v6);
         copy(w->relay_name, sizeof(w->relay_name), r->relay_server);
         pk = r->pk;
     } else {
@@ -98,6 +105,7 @@ static int take_answer(const struct px_probe_opts *o, const struct px_rdv_msg *m
             return px_fail(err, -EACCES, "server: %.*s", (int)r->refuse_reason.size,
                            (const char *)r->refuse_reason.data);
         w->relay = true;
+        w->v6 = px_addr_unmangle(r->socket_addr_v6);
         copy(w->uuid, sizeof(w->uuid), r->uuid);
         copy(w->relay_name, sizeof(w->relay_name), r->relay_server);
         pk = r->pk;
@@ -112,15 +120,81 @@ static int take_answer(const struct px_probe_opts *o, const struct px_rdv_msg *m
     return r;
 }
 
+/* Our sockets for UDP; -1: none. */
+struct offer {
+    int fd, fd6;
+    uint16_t port; /* of @fd, as the server sees it */
+    struct px_addr v6;
+};
+
+static void drop_offer(struct offer *f) {
+    if (f->fd >= 0)
+        close(f->fd);
+    if (f->fd6 >= 0)
+        close(f->fd6);
+    f->fd = f->fd6 = -1;
+}
+
+/* What packets to the world over IPv6 leave from. */
+static int own_v6(struct px_addr *ret) {
+    const struct px_addr world = {.ip = {0x20, [15] = 1}, .port = 1};
+    struct sockaddr_storage ss;
+    socklen_t len = px_addr_to_sockaddr(&world, true, &ss);
+    px_cleanup_close int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&ss, len) < 0)
+        return -errno;
+    len = sizeof(ss);
+    if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
+        return -errno;
+    const int r = px_addr_from_sockaddr((struct sockaddr *)&ss, ret);
+    ret->port = 0;
+    return r;
+}
+
+static void make_offer(const struct px_probe_opts *o, const struct px_addr *server,
+                       struct offer *f) {
+    const struct px_addr any =
+        px_addr_is_v4(server) ? px_addr_v4(0, 0, 0, 0, 0) : (struct px_addr){0};
+    struct sockaddr_storage ss;
+    socklen_t len = sizeof(ss);
+    *f = (struct offer){.fd = -1, .fd6 = -1};
+    if (!o->udp || o->force_relay)
+        return;
+    f->fd = px_udp_socket(&any, NULL);
+    if (f->fd >= 0 && px_udp_seen_port(f->fd, server, SEEN_US, &f->port, NULL) < 0)
+        drop_offer(f);
+    f->fd6 = own_v6(&f->v6) < 0 ? -1 : px_udp_socket(&f->v6, NULL);
+    if (f->fd6 >= 0 && (getsockname(f->fd6, (struct sockaddr *)&ss, &len) < 0 ||
+                        px_addr_from_sockaddr((struct sockaddr *)&ss, &f->v6) < 0)) {
+        close(f->fd6);
+        f->fd6 = -1;
+    }
+}
+
+/* What both sides offered. */
+static int try_udp(const struct way *w, struct offer *f, struct px_client **ret) {
+    int r = -ENOENT;
+    if (w->v6.port && f->fd6 >= 0)
+        r = px_udp_connect(px_take_fd(&f->fd6), &w->v6, STRAIGHT_US, ret, NULL);
+    if (r < 0 && w->udp && f->fd >= 0)
+        r = px_udp_connect(px_take_fd(&f->fd), &w->direct, STRAIGHT_US, ret, NULL);
+    return r;
+}
+
 /* Asks the server for @o->id and waits for its answer. */
-static int ask(const struct px_probe_opts *o, struct px_client *c, struct way *w,
-               struct px_error *err) {
+static int ask(const struct px_probe_opts *o, struct px_client *c, const struct offer *f,
+               struct way *w, struct px_error *err) {
+    uint8_t v6[PX_ADDR_MANGLED_MAX_BYTES];
     struct px_rdv_msg m = {.kind = PX_RDV_PUNCH_HOLE_REQUEST};
     m.punch_hole_request.id = px_bytes_of(o->id);
     m.punch_hole_request.licence_key = px_bytes_of(base64_key(o));
     m.punch_hole_request.version = px_bytes_of(PX_PROTOCOL_VERSION);
     m.punch_hole_request.nat_type = o->force_relay ? PX_NAT_SYMMETRIC : PX_NAT_ASYMMETRIC;
     m.punch_hole_request.force_relay = o->force_relay;
+    m.punch_hole_request.udp_port = f->port;
+    if (f->fd6 >= 0)
+        m.punch_hole_request.socket_addr_v6 =
+            (struct px_bytes){v6, px_addr_mangle(&f->v6, (uint32_t)px_now_us(), v6)};
     int r = send_envelope(c, &m, err);
     const int64_t until = px_now_us() + o->timeout_us;
     while (r >= 0) {
@@ -195,16 +269,35 @@ static int open_relay(const struct px_probe_opts *o, const struct px_addr *serve
     return send_envelope(*ret, &m, err);
 }
 
+static int ask_anew(const struct px_probe_opts *o, const struct px_addr *server,
+                    const struct offer *f, struct px_client **s, struct way *w,
+                    struct px_error *err) {
+    px_client_close(*s);
+    *s = NULL;
+    *w = (struct way){0};
+    const int r = open_server(server, o->timeout_us, s, err);
+    return r < 0 ? r : ask(o, *s, f, w, err);
+}
+
 static int by_id(const struct px_probe_opts *o, struct px_client **ret, struct px_error *err) {
     struct px_addr server;
     struct way w = {0};
     px_cleanup(px_client_closep) struct px_client *s = NULL, *c = NULL;
+    struct offer offer = {.fd = -1, .fd6 = -1};
     int r = px_resolve(o->server, SERVER_PORT, &server, err);
     if (r >= 0)
-        r = open_server(&server, o->timeout_us, &s, err);
+        make_offer(o, &server, &offer);
     if (r >= 0)
-        r = ask(o, s, &w, err);
-    if (r >= 0 && !w.relay) {
+        r = ask_anew(o, &server, &offer, &s, &w, err);
+    const bool straight = r >= 0 && try_udp(&w, &offer, &c) >= 0;
+    drop_offer(&offer);
+    if (r >= 0 && !straight && w.udp) { /* for TCP the host has to be asked for it */
+        const struct offer none = {.fd = -1, .fd6 = -1};
+        r = ask_anew(o, &server, &none, &s, &w, err);
+    }
+    if (straight)
+        w.relay = false;
+    else if (r >= 0 && !w.relay) {
         struct px_addr own;
         px_client_own(s, &own);
         w.relay =

@@ -43,7 +43,7 @@ static void end_child(pid_t *pid) {
     if (*pid > 0) {
         kill(*pid, SIGTERM);
         int status;
-        for (int i = 0; i < 300 && waitpid(*pid, &status, WNOHANG) == 0; i++)
+        for (int i = 0; i < 1000 && waitpid(*pid, &status, WNOHANG) == 0; i++)
             px_sleep_us(10000);
         kill(*pid, SIGKILL);
         waitpid(*pid, &status, 0);

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <pulse/simple.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <opus/opus.h>
@@ -17,8 +18,8 @@ static void set_audio(struct px_client *c, bool off) {
     send_option(c, &o);
 }
 
-/* A second of a tone, played by a program of the desktop. */
-static void play(unsigned seconds) {
+/* A tone, played by a program of the desktop. */
+static pid_t play(unsigned seconds) {
     static char path[128];
     static int16_t samples[48000 * 2 * 8];
     const size_t n = 48000 * 2 * seconds;
@@ -28,7 +29,7 @@ static void play(unsigned seconds) {
     px_assert_ok(px_file_write_atomic(AT_FDCWD, path, samples, n * 2, 0600, NULL));
     const char *const argv[] = {"pacat",          "--rate=48000", "--channels=2",
                                 "--format=s16le", path,           NULL};
-    run(argv);
+    return run(argv);
 }
 
 /* The next sound of @c; before the first one there must have been its format, byte for byte. */
@@ -164,6 +165,56 @@ static void sound_is_not_far_behind(void **state) {
     assert_true(behind < SECOND); /* how busy this machine is, is not its matter */
 }
 
+/* Loud frames that come until there are none for four seconds. */
+static unsigned count_loud(struct px_client *c) {
+    OpusDecoder *dec = opus_decoder_create(48000, 2, NULL);
+    unsigned n = 0;
+    int64_t until = px_now_us() + 4 * SECOND;
+    for (;;) {
+        px_cleanup(px_message_freep) Pxs__Message *m =
+            await(c, PXS__MESSAGE__ITEM_AUDIO_FRAME, until - px_now_us());
+        int16_t out[5760 * 2];
+        double energy = 0;
+        if (!m)
+            break;
+        const ProtobufCBinaryData d = m->audio_frame->data;
+        const int k = opus_decode(dec, d.data, (opus_int32)d.len, out, 5760, 0);
+        for (int i = 0; i < k * 2; i++)
+            energy += (double)out[i] * out[i];
+        if (energy / (k * 2) > 1000 * 1000) {
+            n++;
+            until = px_now_us() + 4 * SECOND;
+        }
+    }
+    opus_decoder_destroy(dec);
+    return n;
+}
+
+/* A connection of which the kernel keeps next to nothing. */
+static struct px_client *dial_narrow(void) {
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), small = 4096;
+    const struct sockaddr_in a = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)f.port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    return px_client_adopt(fd);
+}
+
+/* What a line did not take in time is not heard later: a client would stay behind. */
+static void sound_that_is_late_is_left_out(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = dial_narrow();
+    px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+    const struct px_client_login l = {.username = ID, .password = PASSWORD};
+    px_assert_ok(px_client_login(c, &l, 5 * SECOND, &m, NULL));
+    waitpid(play(5), NULL, 0); /* nobody reads */
+    px_sleep_us(SECOND);       /* what PulseAudio still has */
+    const unsigned loud = count_loud(c);
+    print_message("# %u of 500 pieces of a tone came\n", loud);
+    assert_true(loud < 300); /* what the kernel holds, and a quarter of a second */
+}
+
 static pid_t sound_server;
 static const char *server_argv[8];
 
@@ -236,6 +287,7 @@ static int start(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sound_is_not_far_behind), /* while nothing else plays */
+        cmocka_unit_test(sound_that_is_late_is_left_out),
         cmocka_unit_test(item_57_format_comes_first_then_packets_of_one_length),
         cmocka_unit_test(item_58_sound_stops_and_starts_again_with_its_format),
         cmocka_unit_test(sound_comes_back_with_its_server),

@@ -50,9 +50,16 @@ static char *audit(void) {
     return px_file_read(AT_FDCWD, path, 1 << 20, &text, NULL, NULL) < 0 ? strdup("") : text;
 }
 
+static size_t forgotten; /* of what the host has said */
+
+static void forget(void) {
+    px_cleanup_free char *text = audit();
+    forgotten = strlen(text);
+}
+
 static bool audit_says(void *data) {
     px_cleanup_free char *text = audit();
-    return strstr(text, data) != NULL;
+    return strlen(text) >= forgotten && strstr(text + forgotten, data) != NULL;
 }
 
 static void start_host_at(const char *server, const char *more, const char *how) {
@@ -62,6 +69,7 @@ static void start_host_at(const char *server, const char *more, const char *how)
     fixture_stop_host();
     snprintf(log, sizeof(log), "%s/phoenix-host.log", f.dir);
     unlink(log);
+    forgotten = 0;
     nats_enter(NS_HOST);
     fixture_host(extra);
     assert_true(wait_for(audit_says, (void *)how, 90 * SECOND));
@@ -73,12 +81,10 @@ static void start_host(const char *server, const char *more) {
 }
 
 /* A user's session from @ns: to the picture and back out. @want: how it must have come. */
-static void visit(enum nat_ns ns, const char *server, bool force_relay, const char *want) {
-    const struct px_probe_opts o = {.id = ID,
-                                    .server = server,
-                                    .server_key = key,
-                                    .force_relay = force_relay,
-                                    .timeout_us = 20 * SECOND};
+static void visit_with(enum nat_ns ns, struct px_probe_opts o, const char *want) {
+    o.id = ID;
+    o.server_key = key;
+    o.timeout_us = 20 * SECOND;
     const struct px_client_login l = {.username = ID, .password = PASSWORD};
     px_cleanup(px_client_closep) struct px_client *c = NULL;
     struct px_error err = {0};
@@ -87,6 +93,7 @@ static void visit(enum nat_ns ns, const char *server, bool force_relay, const ch
     px_assert_ok_err(px_reach(&o, &c, &err), &err);
     assert_true(c->encrypted);
     assert_int_equal(c->relayed, strcmp(want, "relay") == 0);
+    assert_int_equal(c->kcp != NULL, strcmp(want, "udp") == 0);
     px_cleanup(px_message_freep) Pxs__Message *m = NULL;
     px_assert_ok_err(px_client_login(c, &l, 10 * SECOND, &m, &err), &err);
     px_cleanup(px_message_freep) Pxs__Message *v = await_frame(c, NULL, 10 * SECOND);
@@ -95,10 +102,68 @@ static void visit(enum nat_ns ns, const char *server, bool force_relay, const ch
     assert_true(wait_for(audit_says, way, 5 * SECOND));
 }
 
+static void visit(enum nat_ns ns, const char *server, bool force_relay, const char *want) {
+    visit_with(ns, (struct px_probe_opts){.server = server, .force_relay = force_relay}, want);
+}
+
+/* As a client that has UDP hole punching switched on. */
+static void visit_by_udp(enum nat_ns ns, const char *server, const char *want) {
+    visit_with(ns, (struct px_probe_opts){.server = server, .udp = true}, want);
+}
+
 static void two_nats_are_punched_through(void **state) {
     start_host(SERVER_V4, "");
     visit(NS_CLIENT, SERVER_V4, false, "punched");
     visit(NS_CLIENT, SERVER_V4, false, "punched"); /* and again */
+}
+
+static void no_v6(bool off) {
+    nats_sh(NS_CLIENT, "echo %d > /proc/sys/net/ipv6/conf/eth0/disable_ipv6", off);
+    if (!off)
+        nats_sh(NS_CLIENT, "ip addr add 2001:db8:a::10/64 dev eth0; "
+                           "ip -6 route add default via 2001:db8:a::1");
+}
+
+static void two_nats_are_punched_through_by_udp(void **state) {
+    no_v6(true);
+    visit_by_udp(NS_CLIENT, SERVER_V4, "udp");
+    assert_true(audit_says((void *)"from=203.0.113.2:"));
+    forget();
+    visit_by_udp(NS_CLIENT, SERVER_V4, "udp"); /* and again */
+}
+
+/* Each way, one packet in ten is lost. */
+static void losses_do_not_end_it(void **state) {
+    static const char *const lossy = "nft add chain inet r loss '{ type filter hook forward "
+                                     "priority -10; }'; nft add rule inet r loss meta l4proto udp "
+                                     "numgen random mod 10 == 0 drop";
+    nats_sh(NS_RA, "%s", lossy);
+    forget();
+    visit_by_udp(NS_CLIENT, SERVER_V4, "udp");
+    nats_router(NS_RA, "masquerade", false, false);
+}
+
+/* The server is heard by UDP, the other side is not. */
+static void udp_that_stays_shut_ends_at_tcp(void **state) {
+    nats_sh(NS_RA, "nft insert rule inet r through ip daddr 203.0.113.3 udp dport 1-65535 drop");
+    forget();
+    visit_by_udp(NS_CLIENT, SERVER_V4, "punched");
+    nats_router(NS_RA, "masquerade", false, true);
+    forget();
+    visit_by_udp(NS_CLIENT, SERVER_V4, "relay");
+    nats_router(NS_RA, "masquerade", false, false);
+}
+
+/* A stream of its own, whatever family the server is reached by. */
+static void ipv6_by_udp_is_straight_beside_any_other_way(void **state) {
+    no_v6(false);
+    forget();
+    visit_by_udp(NS_CLIENT, SERVER_V4, "udp");
+    assert_true(audit_says((void *)"from=[2001:db8:a::10]:"));
+    nats_router(NS_RA, "masquerade", false, true); /* IPv4 would have to be relayed */
+    forget();
+    visit_by_udp(NS_CLIENT, SERVER_V4, "udp");
+    nats_router(NS_RA, "masquerade", false, false);
 }
 
 static void same_network_is_not_left(void **state) {
@@ -234,6 +299,10 @@ static int start(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_nats_are_punched_through),
+        cmocka_unit_test(two_nats_are_punched_through_by_udp),
+        cmocka_unit_test(losses_do_not_end_it),
+        cmocka_unit_test(udp_that_stays_shut_ends_at_tcp),
+        cmocka_unit_test(ipv6_by_udp_is_straight_beside_any_other_way),
         cmocka_unit_test(same_network_is_not_left),
         cmocka_unit_test(forced_relay_is_honoured),
         cmocka_unit_test(nat_that_refuses_strangers_is_punched_through_or_relayed),

@@ -3,6 +3,7 @@
 #include "backend/lxc/disk.h"
 #include "backend/lxc/idmount.h"
 #include "backend/lxc/nodes.h"
+#include "backend/lxc/overlay.h"
 #include "backend/lxc/paths.h"
 #include "backend/root.h"
 #include "base/alloc.h"
@@ -12,7 +13,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 struct tree {
     const struct px_container *c;
@@ -131,73 +131,14 @@ static int mount_data(const struct tree *t, struct px_error *err) {
     return r < 0 ? px_wrap(err, r, "data directory") : make_data_dirs(t, err);
 }
 
-/* The kernel's own words about a failed fsconfig(2) or fsmount(2), "" without. */
-static void fs_message(int fs_fd, char *out, size_t size) {
-    ssize_t n = read(fs_fd, out, size - 1);
-    while (n > 0 && (out[n - 1] == '\n' || out[n - 1] == '.'))
-        n--;
-    out[n > 0 ? n : 0] = '\0';
-}
-
-static int fs_set(int fs_fd, const char *key, const char *value) {
-    return syscall(SYS_fsconfig, fs_fd, value ? FSCONFIG_SET_STRING : FSCONFIG_CMD_CREATE, key,
-                   value, 0) < 0
-               ? -errno
-               : 0;
-}
-
-/* All layers in one string, which every kernel takes; its 255 bytes hold some sixty of our short
- * names. More of them go one by one ("lowerdir+", Linux 6.7). Not the other way round: before 6.5
- * an option that the kernel does not know is refused only when all is set. The top layer comes
- * first. */
-static int set_layers(const struct tree *t, int fs_fd) {
-    char all[256] = "", name[24];
-    size_t used = 0;
-    for (size_t i = t->c->n_layers; used < sizeof(all) && i-- > 0;)
-        used += (size_t)snprintf(all + used, sizeof(all) - used, "%sl%zu", used ? ":" : "", i);
-    if (used < sizeof(all))
-        return fs_set(fs_fd, "lowerdir", all);
-    int r = 0;
-    for (size_t i = t->c->n_layers; r == 0 && i-- > 0;) {
-        snprintf(name, sizeof(name), "l%zu", i);
-        r = fs_set(fs_fd, "lowerdir+", name);
-    }
-    return r;
-}
-
-static int configure_overlay(const struct tree *t, int fs_fd) {
-    /* redirect_dir: without it, renaming a directory of the image fails with EXDEV. Root inside
-     * cannot forge the attributes (trusted.*). metacopy and index stay off so that upper/ is
-     * complete by itself and may be copied and restored by any tool. */
-    static const char *const options[][2] = {{"source", "phoenix"},    {"upperdir", "data/upper"},
-                                             {"workdir", "data/work"}, {"redirect_dir", "on"},
-                                             {"metacopy", "off"},      {"index", "off"}};
-    int r = set_layers(t, fs_fd);
-    for (size_t i = 0; r == 0 && i < PX_N_ELEMENTS(options); i++)
-        r = fs_set(fs_fd, options[i][0], options[i][1]);
-    return r < 0 ? r : fs_set(fs_fd, NULL, NULL);
-}
-
 static int mount_overlay(struct tree *t, struct px_error *err) {
     /* Layers are named relative to RUN/mnt: short, and free of characters that need escaping. */
     if (fchdir(t->mnt_fd) < 0)
         return px_fail_sys(err, -errno, "cannot enter the mount directory");
-    px_cleanup_close int fs_fd = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
-    if (fs_fd < 0) {
-        px_fail_sys(err, -errno, "cannot open the overlay file system");
-        return px_hint(err, -errno, "modprobe overlay");
-    }
-    int r = configure_overlay(t, fs_fd);
-    px_cleanup_close int fd =
-        r < 0 ? -1 : (int)syscall(SYS_fsmount, fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV);
-    if (fd < 0) {
-        char why[256];
-        r = r < 0 ? r : -errno;
-        fs_message(fs_fd, why, sizeof(why));
-        px_fail_sys(err, r, "cannot mount the overlay%s%s", why[0] ? ": " : "", why);
-        return r;
-    }
-    r = place_at(t, fd, "root", err);
+    px_cleanup_close int fd = px_overlay_open(t->c->n_layers, "data/upper", "data/work", err);
+    if (fd < 0)
+        return fd;
+    int r = place_at(t, fd, "root", err);
     if (r < 0)
         return r;
     /* The overlay holds its own copies: the mount table stays short. */

@@ -18,7 +18,7 @@
 #define PACKET_MAX_BYTES 1500
 #define SILENCE_FRAMES 800 /* then nothing is sent until it ends */
 #define QUEUE_MAX 50
-#define QUEUED_MAX_BYTES (256 * 1024) /* of a session: then it gets no sound for a while */
+#define LATE_US (250 * PX_US_PER_MS) /* as long as a picture may take (encode/budget.h) */
 #define CHECK_MS 2000
 
 struct packet {
@@ -102,6 +102,13 @@ static struct packet *take_all(struct px_audio *a) {
     return p;
 }
 
+/* Sound waits behind a picture, at most; on a line that takes no more it is left out, for clients
+ * play what comes late, and stay late from then on. */
+static bool takes_sound(const struct px_session *s, int64_t now) {
+    return px_session_is_desktop(s) && s->audio_on &&
+           (px_conn_queued_bytes(s->conn) == 0 || now - s->dry_us < LATE_US);
+}
+
 static void deliver(struct px_audio *a, const struct packet *p) {
     Pxs__AudioFrame f = PXS__AUDIO_FRAME__INIT;
     f.data = (ProtobufCBinaryData){p->size, (uint8_t *)p->bytes};
@@ -110,9 +117,9 @@ static void deliver(struct px_audio *a, const struct packet *p) {
     m.audio_frame = &f;
     px_cleanup(px_buf_fini) struct px_buf body = {0};
     px_message_print(&m.base, &body);
+    const int64_t now = px_now_us();
     for (struct px_session *s = a->host->sessions; s; s = s->next)
-        if (px_session_is_desktop(s) && s->audio_on &&
-            px_conn_queued_bytes(s->conn) < QUEUED_MAX_BYTES)
+        if (takes_sound(s, now))
             px_conn_send(s->conn, body.data, body.size);
 }
 

@@ -84,7 +84,7 @@ static int open_ctx(const char *name, const struct px_encoder_opts *o, AVCodecCo
     const int r = avcodec_open2(c, codec, NULL);
     if (r < 0) {
         avcodec_free_context(&c);
-        return px_fail(err, -ENOTSUP, "%s at %dx%d: %s", name, o->width, o->height, av_err2str(r));
+        return px_fail(err, -EIO, "%s at %dx%d: %s", name, o->width, o->height, av_err2str(r));
     }
     *ret = c;
     return 0;

@@ -33,16 +33,21 @@ const char *px_codec_name(enum px_codec codec) {
     return "?";
 }
 
+/* A card that lacks the first of a table has no engine at all; asking it takes half a second each
+ * time (the driver's context). */
 static void add_able(struct px_encoders *e, const struct px_encoder_ops *table, const char *only) {
+    bool no_card = false;
     for (; table->name; table++) {
         struct px_error err = {0};
-        if (only && *only && strcmp(only, table->name) != 0)
+        if ((only && *only && strcmp(only, table->name) != 0) || (table->hardware && no_card))
             continue;
         assert(e->n < CANDIDATES_MAX);
         if (table->probe(table, &err) == 0)
             e->able[e->n++] = table;
-        else
+        else {
+            no_card |= table->hardware;
             px_debug("encoder %s: not here: %s", table->name, err.msg);
+        }
     }
 }
 
@@ -121,15 +126,25 @@ int px_encoder_open_at(struct px_encoders *e, size_t i, const struct px_encoder_
     return 0;
 }
 
+static void leave_alone(struct px_encoders *e, size_t i) {
+    e->shun_until_us[i] = px_now_us() + PX_ENCODER_SHUN_US;
+}
+
 int px_encoder_open(struct px_encoders *e, const struct px_encoder_opts *opts,
                     struct px_encoder **ret, struct px_error *err) {
     const int64_t now = px_now_us();
     px_fail(err, -ENOTSUP, "no encoder for %s", px_codec_name(opts->codec));
     for (int last = 0; last < 2; last++)
-        for (size_t i = 0; i < e->n; i++)
-            if (e->able[i]->codec == opts->codec && e->last[i] == (last == 1) &&
-                e->shun_until_us[i] <= now && px_encoder_open_at(e, i, opts, ret, err) >= 0)
+        for (size_t i = 0; i < e->n; i++) {
+            if (e->able[i]->codec != opts->codec || e->last[i] != (last == 1) ||
+                e->shun_until_us[i] > now)
+                continue;
+            const int r = px_encoder_open_at(e, i, opts, ret, err);
+            if (r >= 0)
                 return 0;
+            if (r == -EIO) /* no session is free: asking takes long */
+                leave_alone(e, i);
+        }
     return -ENOTSUP;
 }
 
@@ -137,7 +152,7 @@ static void shun(struct px_encoders *e, const struct px_encoder_ops *ops) {
     e->n_failed++;
     for (size_t i = 0; i < e->n; i++)
         if (e->able[i] == ops)
-            e->shun_until_us[i] = px_now_us() + PX_ENCODER_SHUN_US;
+            leave_alone(e, i);
 }
 
 int px_encoder_push(struct px_encoders *e, struct px_encoder **enc, const struct px_picture *pic,

@@ -45,7 +45,7 @@ struct px_encoder_ops {
     bool hardware;
     /* 0: runs here. Leaves nothing open. Any thread. */
     int (*probe)(const struct px_encoder_ops *ops, struct px_error *err);
-    /* -ENOTSUP: not this size or chroma. */
+    /* -ENOTSUP: not this size or chroma. -EIO: not now; it is left alone for a while. */
     int (*open)(const struct px_encoder_ops *ops, const struct px_encoder_opts *opts,
                 struct px_encoder **ret, struct px_error *err);
     /* Encodes @pic, lent for the call. @changed tells what differs from the last push (a hint; the
