@@ -101,7 +101,7 @@ static void pace(void) {
     const int64_t now = px_now_us();
     if (next > now)
         px_sleep_us(next - now);
-    next = px_now_us() + SECOND / 8;
+    next = px_now_us() + SECOND / 14;
 }
 
 int server_reach(bool relay, struct px_client **ret, struct px_error *err) {

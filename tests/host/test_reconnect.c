@@ -1,4 +1,5 @@
-/* tests/host/test_reconnect.c - clients that come and go a thousand times, in every way there is
+/* tests/host/test_reconnect.c - clients that come and go a thousand times, in every way there is,
+ * directly and through a phoenix-server with its relay
  *
  * Another one watches all the while: its pictures go on, and afterwards the host holds what it held
  * before. */
@@ -7,6 +8,8 @@
 #include "base/file.h"
 #include "fixture.h"
 #include "holds.h"
+#include "server.h"
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -166,15 +169,77 @@ static void leaves_in_an_upload(void) {
     px_assert_ok(px_client_send(c, &m, NULL));
 }
 
-static void (*const ways[])(void) = {
-    only_connects,       logs_in_and_leaves,   leaves_before_the_login,      logs_in_and_leaves,
-    says_goodbye,        logs_in_and_leaves,   leaves_in_a_frame_of_its_own, logs_in_and_leaves,
-    leaves_in_a_picture, leaves_in_a_download, logs_in_and_leaves,           leaves_in_an_upload};
+/* With a shell that has something to say. */
+static void leaves_a_terminal(void) {
+    struct px_client_login l = as_viewer;
+    l.terminal_service = "";
+    px_cleanup(px_client_closep) struct px_client *c = login(&l);
+    Pxs__TerminalOpen o = PXS__TERMINAL_OPEN__INIT;
+    Pxs__TerminalAction a = PXS__TERMINAL_ACTION__INIT;
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    o.rows = 24;
+    o.cols = 80;
+    a.action_case = PXS__TERMINAL_ACTION__ACTION_OPEN;
+    a.open = &o;
+    m.item_case = PXS__MESSAGE__ITEM_TERMINAL_ACTION;
+    m.terminal_action = &a;
+    px_assert_ok(px_client_send(c, &m, NULL));
+    px_message_free(await(c, PXS__MESSAGE__ITEM_TERMINAL_RESPONSE, 10 * SECOND));
+}
+
+static int target = -1;
+static int target_port;
+
+/* With bytes under way in both directions. */
+static void leaves_a_tunnel(void) {
+    struct px_client_login l = as_viewer;
+    l.tunnel_host = "127.0.0.1";
+    l.tunnel_port = target_port;
+    px_cleanup(px_client_closep) struct px_client *c = login(&l);
+    px_cleanup_close int fd = accept4(target, NULL, NULL, SOCK_CLOEXEC);
+    assert_int_equal(send(fd, "from the target", 15, MSG_NOSIGNAL), 15);
+    px_assert_ok(px_client_send_raw(c, "to the target", 13, NULL));
+}
+
+static void (*const ways[])(void) = {only_connects,
+                                     logs_in_and_leaves,
+                                     leaves_before_the_login,
+                                     logs_in_and_leaves,
+                                     says_goodbye,
+                                     logs_in_and_leaves,
+                                     leaves_in_a_frame_of_its_own,
+                                     logs_in_and_leaves,
+                                     leaves_in_a_picture,
+                                     leaves_in_a_download,
+                                     leaves_a_terminal,
+                                     leaves_in_an_upload,
+                                     leaves_a_tunnel};
 
 /* ---- what the host holds ---- */
 
-static bool holds_no_more_fds(void *before) {
-    return holds_fds(f.host_pid) <= *(unsigned *)before;
+/* What the host and the server hold; the shells of terminals are gone a while after their client.
+ */
+struct held {
+    unsigned host_fds, host_threads, server_fds;
+};
+
+static struct held held(void) {
+    return (struct held){holds_fds(f.host_pid), holds_threads(f.host_pid), holds_fds(server_pid())};
+}
+
+static bool holds_no_more(void *data) {
+    const struct held *before = data, now = held();
+    return now.host_fds <= before->host_fds && now.host_threads <= before->host_threads &&
+           now.server_fds <= before->server_fds;
+}
+
+static void expect_no_more(struct held *before) {
+    if (wait_for(holds_no_more, before, 60 * SECOND))
+        return;
+    const struct held now = held();
+    fail_msg("%u descriptors and %u threads before, %u and %u after; the server's %u and %u",
+             before->host_fds, before->host_threads, now.host_fds, now.host_threads,
+             before->server_fds, now.server_fds);
 }
 
 static void come_and_go(unsigned times) {
@@ -185,26 +250,45 @@ static void come_and_go(unsigned times) {
     }
 }
 
-static void a_thousand_clients_leave_nothing_behind_and_the_viewer_alone(void **state) {
+/* In records: over the relay and straight in turns; some leave before the login. */
+static void come_through_the_server(unsigned times) {
+    for (unsigned i = 0; i < times; i++) {
+        px_cleanup(px_client_closep) struct px_client *c = server_dial(i % 2);
+        px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+        struct px_error err = {0};
+        paint(700, 100, 50, 50, i * 0x020304);
+        if (i % 5)
+            px_assert_ok_err(px_client_login(c, &as_viewer, 20 * SECOND, &m, &err), &err);
+    }
+}
+
+/* @come, @warm times and then @times: afterwards there is no more than before, and the watcher has
+ * had its pictures. */
+static void leave_nothing_behind(void (*come)(unsigned), unsigned warm, unsigned times) {
     watcher.client = login(&as_viewer);
-    unsigned fds = holds_fds(f.host_pid); /* with the watcher's */
+    watcher.stop = false;
+    watcher.longest_us = 0;
+    struct held before = held(); /* with the watcher's */
     assert_int_equal(pthread_create(&watcher.thread, NULL, watch, NULL), 0);
-    come_and_go(WARM); /* what is made once is made */
-    assert_true(wait_for(holds_no_more_fds, &fds, 20 * SECOND));
-    const long before = holds_kb(f.host_pid);
+    before.host_threads = 1000; /* some are started when they are first needed, and stay */
+    come(warm);                 /* what is made once is made */
+    expect_no_more(&before);
+    before.host_threads = holds_threads(f.host_pid);
+    const long before_kb = holds_kb(f.host_pid), server_kb = holds_kb(server_pid());
     const unsigned frames = watcher.frames;
-    come_and_go(TIMES);
-    assert_true(wait_for(holds_no_more_fds, &fds, 20 * SECOND));
-    const long after = holds_kb(f.host_pid);
+    come(times);
+    expect_no_more(&before);
+    const long after_kb = holds_kb(f.host_pid), server_after_kb = holds_kb(server_pid());
     const unsigned seen = watcher.frames;
     paint(700, 100, 50, 50, 0xffffff);
     watcher.stop = true;
     pthread_join(watcher.thread, NULL);
-    print_message(
-        "# private memory: %ld kB, after %d clients %ld kB; pictures: %u, the longest wait "
-        "for one %lld ms\n",
-        before, TIMES, after, seen - frames, watcher.longest_us / 1000);
-    assert_true(after < before + MEMORY_KB);
+    print_message("# private memory: %ld kB, after %u clients %ld kB; the server's %ld and %ld kB; "
+                  "%u descriptors, %u threads; pictures: %u, the longest wait for one %lld ms\n",
+                  before_kb, times, after_kb, server_kb, server_after_kb, before.host_fds,
+                  before.host_threads, seen - frames, watcher.longest_us / 1000);
+    assert_true(after_kb < before_kb + MEMORY_KB);
+    assert_true(server_after_kb < server_kb + MEMORY_KB);
     assert_true(seen > frames);
     assert_true(watcher.longest_us < STALL_US);
     px_cleanup(px_message_freep) Pxs__Message *m = await_frame(watcher.client, NULL, 10 * SECOND);
@@ -212,10 +296,31 @@ static void a_thousand_clients_leave_nothing_behind_and_the_viewer_alone(void **
     px_client_close(watcher.client);
 }
 
+static void a_thousand_clients_leave_nothing_behind_and_the_viewer_alone(void **state) {
+    leave_nothing_behind(come_and_go, WARM, TIMES);
+}
+
+static void clients_through_the_server_leave_nothing_behind(void **state) {
+    leave_nothing_behind(come_through_the_server, 10, 80);
+}
+
+static void make_target(void) {
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(a);
+    target = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(target, (struct sockaddr *)&a, len), 0);
+    assert_int_equal(listen(target, 4), 0);
+    assert_int_equal(getsockname(target, (struct sockaddr *)&a, &len), 0);
+    target_port = ntohs(a.sin_port);
+}
+
 static int start(void **state) {
     char path[128];
     fixture_x(false);
-    fixture_host("");
+    make_target();
+    server_start();
+    fixture_host(server_config());
+    server_await_host();
     snprintf(path, sizeof(path), "%s/large", f.dir);
     px_cleanup_free char *bytes = px_new0(char, LARGE_BYTES);
     for (size_t i = 0; i < LARGE_BYTES; i++)
@@ -227,6 +332,7 @@ static int start(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_thousand_clients_leave_nothing_behind_and_the_viewer_alone),
+        cmocka_unit_test(clients_through_the_server_leave_nothing_behind),
     };
     return cmocka_run_group_tests(tests, start, fixture_end);
 }
