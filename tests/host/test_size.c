@@ -1,6 +1,7 @@
 /* tests/host/test_size.c - the session checklist: other sizes, and an X server that goes away */
 #include "base/clock.h"
 #include "fixture.h"
+#include "holds.h"
 #include "host/xdisplay.h"
 #include <pthread.h>
 #include <sys/wait.h>
@@ -72,6 +73,131 @@ static void absurd_sizes_are_clamped_or_left(void **state) {
     ask_size(c, -5, 0);
     ask_size(c, 1, 1);
     expect_size(c, d, 200, 200);
+}
+
+/* ---- sizes that nobody has, in every message that names one ---- */
+
+static const struct {
+    int32_t width, height;
+} absurd[] = {{65536, 65536}, {0, 0},         {-1, -1},        {INT32_MIN, INT32_MIN},
+              {16385, 16385}, {65536, 1},     {1, 65536},      {INT32_MAX, INT32_MAX},
+              {1, 1},         {16384, 16384}, {-65536, 65536}, {0, 720}};
+
+static void send_misc(struct px_client *c, Pxs__Misc__ItemCase kind, int32_t w, int32_t h) {
+    Pxs__Resolution r = PXS__RESOLUTION__INIT;
+    Pxs__DisplayResolution d = PXS__DISPLAY_RESOLUTION__INIT;
+    Pxs__SwitchDisplay s = PXS__SWITCH_DISPLAY__INIT;
+    Pxs__Misc misc = PXS__MISC__INIT;
+    r.width = s.width = w;
+    r.height = s.height = h;
+    d.resolution = s.original_resolution = &r;
+    misc.item_case = kind;
+    if (kind == PXS__MISC__ITEM_CHANGE_RESOLUTION)
+        misc.change_resolution = &r;
+    else if (kind == PXS__MISC__ITEM_CHANGE_DISPLAY_RESOLUTION)
+        misc.change_display_resolution = &d;
+    else
+        misc.switch_display = &s;
+    px_assert_ok(px_client_send_misc(c, &misc, NULL));
+}
+
+/* Pixels of that size, of which there are hardly any. */
+static void send_pixels(struct px_client *c, int32_t w, int32_t h) {
+    Pxs__Clipboard item = PXS__CLIPBOARD__INIT;
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    uint8_t few[64] = {0};
+    item.format = PX_CLIPBOARD_RGBA;
+    item.width = w;
+    item.height = h;
+    item.content = (ProtobufCBinaryData){sizeof(few), few};
+    m.item_case = PXS__MESSAGE__ITEM_CLIPBOARD;
+    m.clipboard = &item;
+    px_assert_ok(px_client_send(c, &m, NULL));
+}
+
+static void send_numbers(struct px_client *c, int32_t a, int32_t b) {
+    int32_t list[] = {a, b};
+    Pxs__CaptureDisplays capture = PXS__CAPTURE_DISPLAYS__INIT;
+    Pxs__ScreenshotRequest shot = PXS__SCREENSHOT_REQUEST__INIT;
+    Pxs__Misc misc = PXS__MISC__INIT;
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    capture.n_set = 2;
+    capture.set = list;
+    misc.item_case = PXS__MISC__ITEM_CAPTURE_DISPLAYS;
+    misc.capture_displays = &capture;
+    px_assert_ok(px_client_send_misc(c, &misc, NULL));
+    misc.item_case = PXS__MISC__ITEM_REFRESH_VIDEO_DISPLAY;
+    misc.refresh_video_display = a;
+    px_assert_ok(px_client_send_misc(c, &misc, NULL));
+    shot.display = a ? a : b ? b : -1;
+    m.item_case = PXS__MESSAGE__ITEM_SCREENSHOT_REQUEST;
+    m.screenshot_request = &shot;
+    px_assert_ok(px_client_send(c, &m, NULL));
+    px_assert_ok(px_client_mouse(c, PX_MOUSE_MOVE, a, b, NULL));
+}
+
+/* In a session of its own: rows and columns. */
+static void send_terminal_size(struct px_client *c, int32_t w, int32_t h) {
+    Pxs__TerminalOpen o = PXS__TERMINAL_OPEN__INIT;
+    Pxs__TerminalAction a = PXS__TERMINAL_ACTION__INIT;
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    o.rows = (uint32_t)h;
+    o.cols = (uint32_t)w;
+    a.open = &o;
+    m.item_case = PXS__MESSAGE__ITEM_TERMINAL_ACTION;
+    m.terminal_action = &a;
+    a.action_case = PXS__TERMINAL_ACTION__ACTION_OPEN;
+    px_assert_ok(px_client_send(c, &m, NULL));
+    a.action_case = PXS__TERMINAL_ACTION__ACTION_RESIZE;
+    px_assert_ok(px_client_send(c, &m, NULL));
+}
+
+/* A screen of 7680x4320 is the largest that there is: its picture and its encoder. */
+#define LARGEST_KB (1536 * 1024)
+#define AFTER_KB (24 * 1024)
+
+static struct { long before, most; } kb;
+
+static bool holds_little_more(void *data) {
+    return holds_kb(f.host_pid) < kb.before + AFTER_KB;
+}
+
+static void absurd_sizes_in_any_message_cost_no_memory(void **state) {
+    static const Pxs__Misc__ItemCase kinds[] = {PXS__MISC__ITEM_CHANGE_RESOLUTION,
+                                                PXS__MISC__ITEM_CHANGE_DISPLAY_RESOLUTION,
+                                                PXS__MISC__ITEM_SWITCH_DISPLAY};
+    const struct px_client_login l = {.username = ID, .password = PASSWORD, .terminal_service = ""};
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL), *t = login(&l);
+    px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
+    px_message_free(await_frame(c, d, 10 * SECOND));
+    kb.before = kb.most = holds_kb(f.host_pid);
+    for (size_t i = 0; i < PX_N_ELEMENTS(absurd); i++) {
+        const int32_t w = absurd[i].width, h = absurd[i].height;
+        for (size_t k = 0; k < PX_N_ELEMENTS(kinds); k++)
+            send_misc(c, kinds[k], w, h);
+        send_pixels(c, w, h);
+        send_numbers(c, w, h);
+        send_terminal_size(t, w, h);
+        drain(c, SECOND / 10);
+        drain(t, 0);
+        const long now = holds_kb(f.host_pid);
+        kb.most = now > kb.most ? now : kb.most;
+    }
+    px_decoder_free(d);
+    d = px_decoder_new();
+    ask_size(c, 1280, 720);
+    px_assert_ok(px_client_refresh(c, NULL));
+    const int64_t until = px_now_us() + 60 * SECOND;
+    while (px_decoder_width(d) != 1280) { /* nobody is thrown out, and all is as before */
+        px_cleanup(px_message_freep) Pxs__Message *m = await_frame(c, NULL, until - px_now_us());
+        assert_non_null(m);
+        if (px_video_frame_first(m->video_frame)->key || px_decoder_width(d) > 0)
+            px_assert_ok(px_decoder_push(d, m->video_frame, NULL));
+    }
+    assert_true(wait_for(holds_little_more, NULL, 20 * SECOND));
+    print_message("# %ld kB before, at most %ld kB, %ld kB after\n", kb.before, kb.most,
+                  holds_kb(f.host_pid));
+    assert_true(kb.most < kb.before + LARGEST_KB);
 }
 
 static bool has_first_size(void *data) {
@@ -163,6 +289,7 @@ int main(void) {
         cmocka_unit_test(threads_connect_at_once),
         cmocka_unit_test(item_41_size_is_told_before_its_first_frame),
         cmocka_unit_test(absurd_sizes_are_clamped_or_left),
+        cmocka_unit_test(absurd_sizes_in_any_message_cost_no_memory),
         cmocka_unit_test(size_comes_back_when_the_last_client_leaves),
         cmocka_unit_test(sessions_outlive_the_x_server),
     };
