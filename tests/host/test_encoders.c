@@ -132,11 +132,6 @@ static void so_it_does_in_full_chroma(void **state) {
     inside_stop();
 }
 
-static bool is_tried(void *count) {
-    inside_wake();
-    return n_opened > *(unsigned *)count;
-}
-
 /* It is left alone for a minute, tried once more (and fails again), and so on until it works. */
 static void vp9_that_fails_is_tried_again_for_who_decodes_nothing_else(void **state) {
     bool key = false;
@@ -160,15 +155,24 @@ static void vp9_that_fails_is_tried_again_for_who_decodes_nothing_else(void **st
             still_there(c);
         }
         assert_int_equal(n_opened, before);
-        clock_advance(4 * SECOND);
         if (round == 1)
             broken = false;
-        assert_true(wait_for(is_tried, &before, 10 * SECOND));
+        /* soon after; its turn comes a minute later when the measuring has failed meanwhile, too */
+        for (int i = 0; n_opened == before; i++) {
+            assert_true(i < 100);
+            clock_advance(SECOND);
+            inside_wake();
+            still_there(c);
+        }
         before = n_opened;
     }
     px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
-    px_cleanup(px_message_freep) Pxs__Message *m = await_frame(c, d, 10 * SECOND);
-    assert_non_null(m);
+    px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+    for (int i = 0; !(m = await_frame(c, d, SECOND / 10)); i++) {
+        assert_true(i < 200);
+        clock_advance(SECOND);
+        inside_wake();
+    }
     assert_int_equal(m->video_frame->pictures_case, PXS__VIDEO_FRAME__PICTURES_VP9S);
     assert_true(px_video_frame_first(m->video_frame)->key);
     assert_true((px_decoder_pixel(d, 20, 20) & 0xff) > 0x30); /* what was painted meanwhile */
