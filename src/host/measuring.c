@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -102,7 +103,10 @@ static void *run(void *arg) {
                                       .data = m};
     const struct px_encoder_ops *ops;
     pthread_setname_np(pthread_self(), "measuring");
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* of this thread alone */
+    const struct sched_param none = {
+        0}; /* of this thread alone, also where the host is real-time */
+    (void)sched_setscheduler(gettid(), SCHED_BATCH, &none);
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
     for (size_t i = 0; (ops = px_encoders_at(m->encoders, i)) && !m->stop; i++) {
         struct px_error err = {0};
         if (stands_behind(m, ops, i))

@@ -1,6 +1,7 @@
 /* src/host/encode/test_encoder.c - every encoder that runs here, seen through a client's decoder */
 #include "base/test.h"
 #include "host/encode/encoder.h"
+#include "host/encode/scene.h"
 #include "proto/session.h"
 #include "session/decoder.h"
 #include <string.h>
@@ -185,6 +186,62 @@ static void refinements_come_to_an_end_and_are_seen(void **state) {
     }
 }
 
+/* How far away the decoded luma is, on average. */
+static double away_from(const struct px_picture *p, const struct px_decoder *d) {
+    double sum = 0;
+    for (int y = 0; y < p->height; y++)
+        for (int x = 0; x < p->width; x++) {
+            const int luma = p->planes[0][(ptrdiff_t)y * p->strides[0] + x];
+            const int got = (int)(px_decoder_pixel(d, x, y) >> 8 & 255); /* grey: all three alike */
+            sum += abs((luma - 16) * 255 / 219 - got);
+        }
+    return sum / p->width / p->height;
+}
+
+static void h264_is_refined_in_parts_and_what_is_new_is_fine_at_once(void **state) {
+    const struct px_encoder_opts o = {.codec = PX_CODEC_H264,
+                                      .width = 1280,
+                                      .height = 720,
+                                      .rate_kbps = 2000,
+                                      .min_quality = 5,
+                                      .max_quality = 85,
+                                      .threads = 2};
+    if (!px_encoders_can(all, PX_CODEC_H264))
+        skip();
+    struct px_encoder *enc = NULL;
+    struct px_scene scene;
+    struct px_region changed;
+    struct px_packet packet;
+    const struct px_region screen = {.rects = {{0, 0, 1280, 720}}, .n = 1};
+    px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
+    px_scene_init(&scene, 1280, 720);
+    px_assert_ok_err(px_encoder_open(all, &o, &enc, NULL), &(struct px_error){0});
+    assert_int_equal(
+        px_encoder_push(all, &enc, &scene.picture, NULL, 0, true, false, &packet, NULL), 1);
+    assert_false(packet.fine);
+    decode(d, PX_CODEC_H264, &packet);
+    const double first = away_from(&scene.picture, d);
+    int n = 0;
+    for (int64_t ms = 200; !packet.fine && n < 500; ms += 100, n++) {
+        px_scene_step(&scene, PX_SCENE_TYPING, &changed);
+        assert_int_equal(
+            px_encoder_push(all, &enc, &scene.picture, &changed, ms, false, false, &packet, NULL),
+            1);
+        assert_true(packet.size < 20000); /* only the letter, though finer than the rest */
+        decode(d, PX_CODEC_H264, &packet);
+        assert_int_equal(px_encoder_push(all, &enc, &scene.picture, &screen, ms + 50, false, true,
+                                         &packet, NULL),
+                         1);
+        assert_false(packet.fine && packet.more);
+        decode(d, PX_CODEC_H264, &packet);
+    }
+    assert_true(packet.fine);
+    assert_in_range(n, 10, 400); /* 3600 blocks */
+    assert_true(away_from(&scene.picture, d) < first / 3);
+    px_encoder_close(enc);
+    px_scene_fini(&scene);
+}
+
 static void better_quality_is_nearer_to_the_picture(void **state) {
     static const enum px_codec codecs[] = {PX_CODEC_VP8, PX_CODEC_VP9, PX_CODEC_H264};
     for (size_t k = 0; k < PX_N_ELEMENTS(codecs); k++) {
@@ -308,6 +365,7 @@ int main(void) {
         cmocka_unit_test(every_packet_shows_its_picture_and_keys_come_when_asked),
         cmocka_unit_test(full_chroma_keeps_coloured_lines),
         cmocka_unit_test(refinements_come_to_an_end_and_are_seen),
+        cmocka_unit_test(h264_is_refined_in_parts_and_what_is_new_is_fine_at_once),
         cmocka_unit_test(better_quality_is_nearer_to_the_picture),
         cmocka_unit_test(an_encoder_that_fails_is_replaced_and_nobody_sees),
         cmocka_unit_test(without_a_free_session_the_next_encoder_opens),
