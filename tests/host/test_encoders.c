@@ -47,6 +47,13 @@ static struct px_encoders *without_another_vp9(void) {
     return px_encoders_of(tables, 2);
 }
 
+/* One that stands alone is not measured, so that nobody but the viewer's stream opens it. */
+static struct px_encoders *nothing_but_flaky(void) {
+    const struct px_encoder_ops *const tables[] = {flaky};
+    px_encoders_free(without_another_vp9()); /* finds libvpx's */
+    return px_encoders_of(tables, 1);
+}
+
 static struct px_client *viewer(bool can_vp8, bool i444) {
     Pxs__SupportedDecoding d = PXS__SUPPORTED_DECODING__INIT;
     Pxs__CodecAbility a = PXS__CODEC_ABILITY__INIT;
@@ -136,7 +143,7 @@ static void so_it_does_in_full_chroma(void **state) {
 static void vp9_that_fails_is_tried_again_for_who_decodes_nothing_else(void **state) {
     bool key = false;
     broken = false;
-    inside_start("", without_another_vp9());
+    inside_start("", nothing_but_flaky());
     px_cleanup(px_client_closep) struct px_client *c = viewer(false, false);
     assert_int_equal(codec_of_next(c, &key), PXS__VIDEO_FRAME__PICTURES_VP9S);
     broken = true;
@@ -149,7 +156,7 @@ static void vp9_that_fails_is_tried_again_for_who_decodes_nothing_else(void **st
     unsigned before = n_opened;
     for (int round = 0; round < 2; round++) {
         /* the connection lives on the client's echoes meanwhile */
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 2; i++) {
             clock_advance(19 * SECOND);
             inside_wake();
             still_there(c);
@@ -157,12 +164,13 @@ static void vp9_that_fails_is_tried_again_for_who_decodes_nothing_else(void **st
         assert_int_equal(n_opened, before);
         if (round == 1)
             broken = false;
-        /* soon after; its turn comes a minute later when the measuring has failed meanwhile, too */
-        for (int i = 0; n_opened == before; i++) {
-            assert_true(i < 100);
+        const int64_t until = clock_real_us() + 60 * SECOND;
+        while (n_opened == before) { /* by the video thread, when it gets to it */
+            assert_true(clock_real_us() < until);
             clock_advance(SECOND);
             inside_wake();
             still_there(c);
+            px_sleep_us(20000);
         }
         before = n_opened;
     }
