@@ -240,6 +240,7 @@ static void take_mouse(struct px_session *s, const Pxs__MouseEvent *e) {
         h->last_mover = s;
         h->last_move_us = px_now_us();
     }
+    px_viewer_input(h);
     px_keyboard_mouse(&h->keyboard, &s->held, e);
 }
 
@@ -249,8 +250,10 @@ static void take_key(struct px_session *s, const Pxs__KeyEvent *e) {
         e->key_case == PXS__KEY_EVENT__KEY_CONTROL_KEY && e->control_key == PX_KEY_LOCK_SCREEN;
     if (lock && (e->down || e->press))
         px_lock_now(s);
-    else if (!lock && px_desk_may_input(s))
+    else if (!lock && px_desk_may_input(s)) {
+        px_viewer_input(s->host);
         px_keyboard_key(&s->host->keyboard, &s->held, e);
+    }
 }
 
 void px_desk_message(struct px_session *s, const Pxs__Message *m) {

@@ -14,6 +14,10 @@ int64_t px_pace_due_us(const struct px_pace *p, unsigned fps) {
     return p->next_us - ahead_us(fps);
 }
 
+int64_t px_pace_answer_us(const struct px_pace *p, unsigned fps) {
+    return p->next_us - 2 * ahead_us(fps);
+}
+
 void px_pace_take(struct px_pace *p, unsigned fps, int64_t now_us) {
     p->next_us = (p->next_us > now_us ? p->next_us : now_us) + PX_US_PER_S / fps;
 }

@@ -175,6 +175,7 @@ void px_viewer_leave(struct px_session *s);
 void px_viewer_dry(struct px_session *s);
 void px_viewer_acked(struct px_session *s);
 void px_viewer_refresh(struct px_session *s, int display); /* -1: all it watches */
+void px_viewer_input(struct px_host *h);                   /* somebody typed or pointed */
 uint64_t px_viewer_packets(const struct px_session *s);
 void px_viewer_tick(struct px_session *s, int64_t now_us);
 /* The codec that a viewer of @display would be given now, and why. */

@@ -163,6 +163,18 @@ void px_vstream_ready(struct px_vstream *s, bool all) {
         wake(s->video);
 }
 
+/* The first one since the last picture counts, unless nothing came of it. */
+void px_vstream_input(struct px_vstream *s) {
+    const int64_t now = px_now_us();
+    pthread_mutex_lock(&s->video->lock);
+    const bool fresh = now - s->input_us > PX_VIDEO_ANSWER_US;
+    if (fresh)
+        s->input_us = now;
+    pthread_mutex_unlock(&s->video->lock);
+    if (fresh)
+        wake(s->video);
+}
+
 void px_vstream_keyframe(struct px_vstream *s) {
     pthread_mutex_lock(&s->video->lock);
     s->want_key = true;

@@ -74,6 +74,8 @@ struct px_vstream *px_vstream_open(struct px_video *v, const struct px_vstream_o
 void px_vstream_update(struct px_vstream *s, const struct px_vstream_opts *opts);
 /* @all: for parts that late viewers lack, too; else only for what changes. */
 void px_vstream_ready(struct px_vstream *s, bool all);
+/* A viewer typed or pointed: what changes now goes before what else changes. */
+void px_vstream_input(struct px_vstream *s);
 void px_vstream_keyframe(
     struct px_vstream *s);                   /* the next packet is one, and comes without damage */
 void px_vstream_close(struct px_vstream *s); /* no callback for it afterwards */

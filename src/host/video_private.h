@@ -6,10 +6,13 @@
  *     video_stream.c   one stream: its encoder, what it owes, its packets */
 #pragma once
 #include "base/buf.h"
+#include "base/clock.h"
 #include "host/capture/screen.h"
 #include "host/pace.h"
 #include "host/video.h"
 #include <pthread.h>
+
+#define PX_VIDEO_ANSWER_US (50 * PX_US_PER_MS) /* what changes later is no answer to input */
 
 struct px_vstream {
     struct px_vstream *next;
@@ -19,6 +22,7 @@ struct px_vstream {
     /* under the lock */
     struct px_vstream_opts opts;
     bool opts_new, ready, ready_all, want_key, gone;
+    int64_t input_us; /* a viewer's, that no picture has answered yet; 0: none */
     /* video thread */
     struct px_vstream_opts cur;
     struct px_encoder *enc;

@@ -9,6 +9,7 @@
 #define REST_US (150 * PX_US_PER_MS)
 #define KEY_GAP_US (200 * PX_US_PER_MS) /* between two key frames on request */
 #define LONE_GAP_US (50 * PX_US_PER_MS) /* between cheap ones */
+#define SETTLE_US (2 * PX_US_PER_MS)    /* what programs take to answer input */
 #define PART_US (10 * PX_US_PER_MS)     /* what a part may take */
 
 void px_vstream_reset(struct px_vstream *s) {
@@ -186,13 +187,15 @@ static int encode(struct px_video *v, struct px_vstream *s, bool key, bool part,
 
 struct turn {
     bool ready, ready_all, want_key;
+    int64_t input_us;
 };
 
 static struct turn peek(struct px_video *v, const struct px_vstream *s) {
     pthread_mutex_lock(&v->lock);
     const struct turn t = {.ready = s->ready && !s->gone,
                            .ready_all = s->ready_all && !s->gone,
-                           .want_key = s->want_key};
+                           .want_key = s->want_key,
+                           .input_us = s->input_us};
     pthread_mutex_unlock(&v->lock);
     return t;
 }
@@ -205,10 +208,24 @@ static int64_t key_due_us(const struct px_vstream *s) {
     return s->last_key_us + (s->last_lone ? LONE_GAP_US : KEY_GAP_US);
 }
 
+/* When what has changed is due. What had changed before the input waits for the answer to come
+ * along: programs take a moment for it. */
+static int64_t change_due_us(const struct px_video *v, const struct px_vstream *s,
+                             const struct turn *t, int64_t now) {
+    const int64_t turn = px_pace_due_us(&s->pace, s->cur.fps);
+    if (turn <= now || !t->input_us || now - t->input_us > PX_VIDEO_ANSWER_US)
+        return turn;
+    const bool stale = s->pending.n > 0 || v->times.damage_us < t->input_us;
+    const int64_t answer = later(px_pace_answer_us(&s->pace, s->cur.fps),
+                                 stale ? t->input_us + SETTLE_US : t->input_us);
+    return answer < turn ? answer : turn;
+}
+
 /* There is time for a part until the next picture may come. */
-static bool wants_part(const struct px_vstream *s, const struct turn *t, bool damage, int64_t now) {
+static bool wants_part(const struct px_video *v, const struct px_vstream *s, const struct turn *t,
+                       bool damage, int64_t now) {
     return s->owing && s->coarse.n > 0 && t->ready_all &&
-           (!damage || px_pace_due_us(&s->pace, s->cur.fps) > now + PART_US);
+           (!damage || change_due_us(v, s, t, now) > now + PART_US);
 }
 
 int64_t px_vstream_due_us(struct px_video *v, struct px_vstream *s, int64_t now) {
@@ -220,10 +237,10 @@ int64_t px_vstream_due_us(struct px_video *v, struct px_vstream *s, int64_t now)
     const bool damage =
         s->pending.n > 0 || s->all_pending || (v->screen && px_screen_changed(v->screen));
     int64_t at = INT64_MAX;
-    if (wants_part(s, &t, damage, now))
+    if (wants_part(v, s, &t, damage, now))
         return 0;
     if (damage)
-        at = px_pace_due_us(&s->pace, s->cur.fps);
+        at = change_due_us(v, s, &t, now);
     else if (!t.want_key && s->coarse.n > 0 && t.ready_all)
         at = (s->refining ? s->last_damage_us : later(s->last_us, s->last_damage_us)) + REST_US;
     if (t.want_key && key_due_us(s) < at)
@@ -241,7 +258,7 @@ void px_vstream_serve(struct px_video *v, struct px_vstream *s) {
     const bool key = s->last_us == 0 || !s->enc || asked ||
                      (s->cur.key_every && s->since_key + 1 >= s->cur.key_every);
     const bool pending = s->pending.n > 0 || s->all_pending;
-    const bool part = !key && wants_part(s, &t, pending, now);
+    const bool part = !key && wants_part(v, s, &t, pending, now);
     if (!key && !pending && !part && !wants_refining(s, now))
         return;
     struct px_error err = {0};
@@ -253,6 +270,9 @@ void px_vstream_serve(struct px_video *v, struct px_vstream *s) {
     pthread_mutex_lock(&v->lock);
     if (r > 0)
         s->ready = s->ready_all = false;
+    if (r > 0 && !part && pending &&
+        (v->times.damage_us >= s->input_us || v->times.grab_us >= s->input_us + SETTLE_US))
+        s->input_us = 0;
     if (key)
         s->want_key = false;
     pthread_mutex_unlock(&v->lock);

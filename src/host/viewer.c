@@ -376,6 +376,11 @@ static void reconsider(struct px_viewer *v, int64_t now) {
     join_display(v, false);
 }
 
+void px_viewer_input(struct px_host *h) {
+    for (struct px_share *sh = h->shares; sh; sh = sh->next)
+        px_vstream_input(sh->stream);
+}
+
 static void tick(struct px_viewer *v, int64_t now) {
     const struct px_session *s = v->session;
     if (!v->share)
