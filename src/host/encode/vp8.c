@@ -27,16 +27,16 @@
 #define BANDS_MAX PX_VP8_STREAMS_MAX
 #define QP_BEST 10 /* of the budget's scale: finer is not seen */
 #define QP_WORST 51
-#define QP_COARSE 28
+#define QP_COARSE 34
 #define ROUGH (QP_WORST + 1) /* the quality of a block of a coarse key frame */
 #define DETAILED_MAX 1500    /* blocks with something in them, in a key frame that is not coarse */
 #define PLAIN 8              /* pixels of a block without anything in it differ by less */
 #define REFINE_STEP 6
-#define REFINE_BLOCKS 1000 /* at once: 15 ms of one core if they are all dense text */
-#define CLEAN_MIN 64       /* blocks of a part that all decoders get, on a slow line */
-#define CLEAN_KBPS 20      /* one more of these for so much of the line's rate: 50 ms of it */
-#define CLEAN_ALONG 200    /* with a change, so that changes do not keep the rest away for ever */
-#define ALONE 400          /* so few blocks are not worth waking another thread */
+#define REFINE_BLOCKS 600 /* at once: 9 ms of one core if they are all dense text */
+#define CLEAN_MIN 64      /* blocks of a part that all decoders get, on a slow line */
+#define CLEAN_KBPS 20     /* one more of these for so much of the line's rate: 50 ms of it */
+#define CLEAN_ALONG 64    /* with a change, so that changes do not keep the rest away for ever */
+#define ALONE 400         /* so few blocks are not worth waking another thread */
 #define ADAPT_FROM 200
 #define MOVE_FROM 8 /* so few blocks are coded sooner than looked for */
 #define NUMBERS_BYTES (PX_VP8_PARTS * 16 * sizeof(int16_t))

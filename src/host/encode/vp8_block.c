@@ -317,11 +317,9 @@ static inline v8 quantize(v8 a, v8 per, v8 round) {
     return (q ^ sign) - sign;
 }
 
-/* Leaves the lowest of the numbers. */
-static inline void keep_few(v8 r[4]) {
-    r[0] &= (v8){-1, -1, 0, 0, -1, -1, 0, 0};
-    r[1] &= (v8){-1, 0, 0, 0, -1, 0, 0, 0};
-    r[2] = r[3] = (v8){0};
+static inline void keep_means(v8 r[4]) {
+    r[0] &= (v8){-1, 0, 0, 0, -1, 0, 0, 0};
+    r[1] = r[2] = r[3] = (v8){0};
 }
 
 /* Where the numbers of a part lie in r[4] of forward(), in zigzag order. */
@@ -427,7 +425,7 @@ static void code_pair(const struct px_vp8_steps *s, const uint8_t *want, const u
     for (int i = 1; i < 4; i++)
         r[i] = quantize(r[i], per, round);
     if (s->coarse)
-        keep_few(r);
+        keep_means(r);
     if (is_zero(r))
         return;
     int16_t flat[4][8];

@@ -36,7 +36,7 @@ struct px_vp8_steps {
     int16_t dc_per[3], ac_per[3]; /* 65536 / step */
     int16_t dc_round[3], ac_round[3];
     int near;    /* pixels so near to their guess need no more */
-    bool coarse; /* of each part only the three lowest numbers */
+    bool coarse; /* of each part only its mean */
 };
 
 /* Three planes of whole blocks. */
