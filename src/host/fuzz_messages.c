@@ -75,7 +75,8 @@ static void take_options(struct px_options *o, const Pxs__OptionMessage *m) {
                                            PX_CODEC_H265};
     px_options_merge(o, m);
     assert(o->quality_percent >= 1 && o->quality_percent <= 10000);
-    assert(px_options_rate(o, WIDTH, HEIGHT) >= 1);
+    bool frugal;
+    assert(px_options_rate(o, WIDTH, HEIGHT, &frugal) >= 1);
     for (size_t i = 0; i < PX_N_ELEMENTS(codecs); i++) {
         struct px_vstream_opts s = {0};
         px_options_stream(o, codecs[i], &s);

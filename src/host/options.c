@@ -4,10 +4,11 @@
 
 #define FPS_DEFAULT 60 /* the clients' own limit comes as custom_fps */
 #define FPS_MAX 120
+#define BALANCED 67 /* percent */
 #define RECORDING_KEY_EVERY 240
 
 void px_options_init(struct px_options *o) {
-    *o = (struct px_options){.can = 1u << PX_CODEC_VP9, .quality_percent = 67};
+    *o = (struct px_options){.can = 1u << PX_CODEC_VP9, .quality_percent = BALANCED};
 }
 
 static unsigned ability(bool vp8, bool vp9, bool av1, bool h264, bool h265) {
@@ -38,7 +39,7 @@ static void merge_quality(struct px_options *o, const Pxs__OptionMessage *m) {
     if (m->image_quality == PX_QUALITY_LOW)
         o->quality_percent = 50;
     else if (m->image_quality == PX_QUALITY_BALANCED)
-        o->quality_percent = 67;
+        o->quality_percent = BALANCED;
     else if (m->image_quality == PX_QUALITY_BEST)
         o->quality_percent = 150;
     if (m->custom_image_quality > 0) {
@@ -122,10 +123,11 @@ void px_options_stream(const struct px_options *o, enum px_codec codec,
     ret->max_quality = q >= 100 ? 75 : q >= 60 ? 85 : 95;
 }
 
-unsigned px_options_rate(const struct px_options *o, int width, int height) {
+unsigned px_options_rate(const struct px_options *o, int width, int height, bool *ret_frugal) {
     const int64_t pixels = (int64_t)width * height;
     /* Thirty bits a pixel and second at 100 %: more than scrolling text takes at a low quantizer.
-     * The line bounds it further, once it shows what it takes. */
-    int64_t kbps = pixels * 30 / 1000 * o->quality_percent / 100;
+     */
+    const int64_t kbps = pixels * 30 / 1000 * o->quality_percent / 100;
+    *ret_frugal = o->quality_percent < BALANCED;
     return kbps < 2000 ? 2000 : kbps > 200000 ? 200000 : (unsigned)kbps;
 }

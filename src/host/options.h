@@ -27,5 +27,6 @@ void px_options_codec(const struct px_options *o, const struct px_encoders *able
 /* Everything a stream of @codec needs but the rate. */
 void px_options_stream(const struct px_options *o, enum px_codec codec,
                        struct px_vstream_opts *ret);
-/* kbit/s that this client's quality is worth at @width x @height on a line without limits. */
-unsigned px_options_rate(const struct px_options *o, int width, int height);
+/* kbit/s that this client's quality is usually worth at @width x @height. @ret_frugal: and no more
+ * is wanted, however much the line takes (less than balanced quality). */
+unsigned px_options_rate(const struct px_options *o, int width, int height, bool *ret_frugal);

@@ -8,6 +8,7 @@
 #include "host/conn.h"
 #include "host/host.h"
 #include "host/options.h"
+#include "host/rate.h"
 #include "host/way.h"
 #include "proto/handshake.h"
 
@@ -44,7 +45,8 @@ struct px_viewer {
     int64_t done_us;  /* when the packet on its way was ready; 0: none is */
     int64_t grace_us; /* until then nobody waits for its first picture to pass; 0: no more */
     int64_t sent_us, alone_us, slow_us;
-    uint64_t line_kbps; /* what the line is believed to take; 0: nothing known */
+    size_t sent_bytes; /* of the last packet */
+    struct px_rate rate;
     uint64_t n_packets, n_bytes;
     struct px_choice choice;
     int64_t chosen_us, better_us; /* since when another codec would be quicker; 0: none */

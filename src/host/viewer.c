@@ -63,16 +63,16 @@ uint64_t px_viewer_packets(const struct px_session *s) {
 
 /* ---- shares ---- */
 
+static unsigned n_watched(const struct px_viewer *v) {
+    return (unsigned)__builtin_popcount(v->session->watched);
+}
+
 static unsigned rate_for(const struct px_viewer *v) {
     const struct px_host *h = v->session->host;
     const struct px_rect a = h->displays.list[v->display].area;
-    const unsigned wish = px_options_rate(&v->session->options, a.w, a.h);
-    if (v->line_kbps == 0)
-        return wish;
-    /* Displays share the line; and room for what else is sent. */
-    const unsigned n = (unsigned)__builtin_popcount(v->session->watched);
-    const uint64_t line = v->line_kbps * 8 / 10 / (n ? n : 1);
-    return line >= wish ? wish : line < 150 ? 150 : (unsigned)line;
+    bool frugal;
+    const unsigned wish = px_options_rate(&v->session->options, a.w, a.h, &frugal);
+    return px_rate_kbps(&v->rate, wish, frugal, n_watched(v));
 }
 
 static unsigned share_rate(const struct px_share *sh) {
@@ -163,12 +163,6 @@ static void join(struct px_viewer *v, struct px_share *sh) {
     check_ready(sh);
 }
 
-/* What the line is known to take; 0: it never made us wait. */
-static unsigned line_rate(const struct px_viewer *v) {
-    const unsigned n = (unsigned)__builtin_popcount(v->session->watched);
-    return (unsigned)(v->line_kbps * 8 / 10 / (n ? n : 1));
-}
-
 /* The codec of its stream, or of one that it could share. */
 static int codec_at_hand(const struct px_viewer *v) {
     if (v->share)
@@ -182,13 +176,14 @@ static int codec_at_hand(const struct px_viewer *v) {
 void px_viewer_choose(const struct px_session *s, int display, bool stay, struct px_choice *ret) {
     const struct px_host *h = s->host;
     const struct px_rect a = h->displays.list[display].area;
-    const struct px_situation now = {.measured = &h->measured,
-                                     .mix = &h->mixes[display],
-                                     .now_us = px_now_us(),
-                                     .area_px = (int64_t)a.w * a.h,
-                                     .rate_kbps = line_rate(&s->viewers[display]),
-                                     .current = codec_at_hand(&s->viewers[display]),
-                                     .stay = stay};
+    const struct px_situation now = {
+        .measured = &h->measured,
+        .mix = &h->mixes[display],
+        .now_us = px_now_us(),
+        .area_px = (int64_t)a.w * a.h,
+        .rate_kbps = px_rate_line_kbps(&s->viewers[display].rate, n_watched(&s->viewers[display])),
+        .current = codec_at_hand(&s->viewers[display]),
+        .stay = stay};
     px_options_codec(&s->options, h->encoders, &now, ret);
 }
 
@@ -289,19 +284,12 @@ static void check_ready(struct px_share *sh) {
 
 /* What the line takes, from how the last packet went. */
 static void sense(struct px_viewer *v, int64_t now) {
-    struct px_link_info link;
+    struct px_link_info link = {0};
     const int64_t took = now - v->sent_us;
-    if (took < 8 * PX_US_PER_MS) { /* no waiting: there is room for more */
-        if (v->line_kbps)
-            v->line_kbps += v->line_kbps / 16 + 50;
-        return;
-    }
     v->slow_us = took > 40 * PX_US_PER_MS ? now : v->slow_us;
-    px_conn_link(v->session->conn, &link);
-    if (link.delivered_bytes_per_s == 0)
-        return;
-    const uint64_t kbps = link.delivered_bytes_per_s * 8 / 1000;
-    v->line_kbps = v->line_kbps ? (v->line_kbps * 3 + kbps) / 4 : kbps;
+    if (took >= PX_RATE_QUICK_US)
+        px_conn_link(v->session->conn, &link);
+    px_rate_passed(&v->rate, v->sent_bytes, took, link.delivered_bytes_per_s);
 }
 
 static void dry(struct px_viewer *v) {
@@ -391,8 +379,8 @@ static void tick(struct px_viewer *v, int64_t now) {
         return;
     }
     /* The probe waits behind what is queued in the network: a long one means that we fill it. */
-    if (v->line_kbps && s->last_delay_ms > s->min_delay_ms + 200) {
-        v->line_kbps = v->line_kbps * 8 / 10;
+    if (s->last_delay_ms > s->min_delay_ms + 200) {
+        px_rate_queues(&v->rate, v->share->opts.rate_kbps);
         update_rate(v->share);
     }
     if (v->alone && now - v->alone_us > BACK_US && now - v->slow_us > BACK_US) {
@@ -427,6 +415,7 @@ static void on_packet(void *data, void *stream_data, const struct px_video_packe
         v->wants_key = false;
         v->dry = false;
         v->sent_us = now;
+        v->sent_bytes = p->size;
         v->done_us = p->times.done_us;
         v->n_packets++;
         v->n_bytes += p->size;

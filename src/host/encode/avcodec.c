@@ -9,6 +9,8 @@
 #include <libavutil/opt.h>
 #include <string.h>
 
+#define RATE_MAX_KBPS 200000 /* faster lines are all the same to them */
+
 struct av {
     struct px_encoder base;
     AVCodecContext *ctx;
@@ -51,9 +53,10 @@ static int quantizer_max(const AVCodec *c) {
 }
 
 static void set_bounds(AVCodecContext *c, unsigned rate_kbps, unsigned min_q, unsigned max_q) {
-    c->bit_rate = (int64_t)rate_kbps * 1000;
+    const unsigned kbps = rate_kbps < RATE_MAX_KBPS ? rate_kbps : RATE_MAX_KBPS;
+    c->bit_rate = (int64_t)kbps * 1000;
     c->rc_max_rate = c->bit_rate;
-    c->rc_buffer_size = (int)(rate_kbps > 2000000 ? 2000000000 : rate_kbps * 500);
+    c->rc_buffer_size = (int)(kbps * 500);
     c->qmin = (int)min_q * quantizer_max(c->codec) / 100;
     c->qmax = (int)max_q * quantizer_max(c->codec) / 100;
 }

@@ -9,8 +9,9 @@
 #include <vpx/vp8cx.h>
 #include <vpx/vpx_encoder.h>
 
-#define BLOCK 16 /* of the active map */
-#define FINE 4   /* this near to the best quantizer is as good as the best */
+#define BLOCK 16             /* of the active map */
+#define RATE_MAX_KBPS 200000 /* faster lines are all the same to it */
+#define FINE 4               /* this near to the best quantizer is as good as the best */
 #define VP8_SPEED_SMALL -12
 /* Faster than this, VP8 stops finding that a screen of text has moved: dearer in the end. */
 #define VP8_SPEED_LARGE -4
@@ -43,7 +44,7 @@ static unsigned quantizer(unsigned quality) {
 }
 
 static void set_bounds(struct vpx *v, const struct px_encoder_opts *o) {
-    v->cfg.rc_target_bitrate = o->rate_kbps;
+    v->cfg.rc_target_bitrate = o->rate_kbps < RATE_MAX_KBPS ? o->rate_kbps : RATE_MAX_KBPS;
     v->cfg.rc_min_quantizer = quantizer(o->min_quality);
     v->cfg.rc_max_quantizer = quantizer(o->max_quality);
 }
