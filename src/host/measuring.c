@@ -156,7 +156,9 @@ static bool is_watched(const struct px_host *h, int64_t now) {
 }
 
 void px_measuring_tick(struct px_measuring *m, int64_t now_us) {
-    if (!m || m->done || m->runs || !is_watched(m->host, now_us))
+    /* Where one has failed, what it takes is not the question. */
+    if (!m || m->done || m->runs || !is_watched(m->host, now_us) ||
+        px_encoders_n_failed(m->encoders) > 0)
         return;
     m->runs = pthread_create(&m->thread, NULL, run, m) == 0;
     m->done = !m->runs;

@@ -155,6 +155,12 @@ static void shun(struct px_encoders *e, const struct px_encoder_ops *ops) {
             leave_alone(e, i);
 }
 
+int px_encoder_push_once(struct px_encoder *enc, const struct px_picture *pic,
+                         const struct px_region *changed, int64_t pts_ms, bool key, bool refine,
+                         struct px_packet *ret, struct px_error *err) {
+    return enc->ops->push(enc, pic, changed, pts_ms, key, refine && !key, ret, err);
+}
+
 int px_encoder_push(struct px_encoders *e, struct px_encoder **enc, const struct px_picture *pic,
                     const struct px_region *changed, int64_t pts_ms, bool key, bool refine,
                     struct px_packet *ret, struct px_error *err) {

@@ -97,6 +97,10 @@ int px_encoder_open_at(struct px_encoders *e, size_t i, const struct px_encoder_
 int px_encoder_push(struct px_encoders *e, struct px_encoder **enc, const struct px_picture *pic,
                     const struct px_region *changed, int64_t pts_ms, bool key, bool refine,
                     struct px_packet *ret, struct px_error *err);
+/* The same, but one that fails stays where it is, and is not left alone for it. */
+int px_encoder_push_once(struct px_encoder *enc, const struct px_picture *pic,
+                         const struct px_region *changed, int64_t pts_ms, bool key, bool refine,
+                         struct px_packet *ret, struct px_error *err);
 void px_encoder_set_rate(struct px_encoder *enc, unsigned rate_kbps, unsigned min_quality,
                          unsigned max_quality);
 void px_encoder_close(struct px_encoder *enc);
