@@ -58,6 +58,9 @@ exposure=$(box systemd-analyze security phoenix-server --no-pager | awk '/Overal
 is "systemd's own rating of its exposure is below 2 (it is $exposure)" "$(awk -v e="$exposure" 'BEGIN {print (e != "" && e < 2)}')" 1
 ok "ctl finds it" box phoenix-server ctl key
 key=$(awk '$1 == "key" {print $2}' <<<"$out")
+is "what clients import holds the same" "$(awk '$1 == "import" {print $2}' <<<"$out" | rev | tr -- -_ +/ | base64 -d 2>/dev/null |
+    python3 -c 'import json,sys; d=json.loads(sys.stdin.read()); print(d["host"], d["key"], repr(d["relay"]))')" \
+    "$(awk '$1 == "host" {print $2}' <<<"$out") $key ''"
 ok "registration, online state, key exchange, WebSocket, HTTP, metrics" client id "$key"
 ok "relay, spliced and converted" client relay "$key"
 for words in status list "find 987654321" punches sources usage relays bandwidth "bandwidth total 0" "listed 1.2.3.4" \

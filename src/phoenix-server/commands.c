@@ -7,9 +7,11 @@
 #include "phoenix-server/admin.h"
 #include "phoenix-server/server.h"
 #include <ctype.h>
+#include <sodium.h>
 #include <string.h>
 #include <time.h>
 
+#define BASE64 sodium_base64_VARIANT_URLSAFE_NO_PADDING
 #define LIST_DEFAULT 1000
 #define LIMIT_MAX 1000000u
 
@@ -60,6 +62,24 @@ static int on_status(struct admin_call *c, struct px_error *err) {
     return 0;
 }
 
+/* What RustDesk clients take from the clipboard in place of typed settings, and as --config: JSON,
+ * in base64url without padding, backwards. Source: RustDesk 1.4.9, flutter/lib/common.dart
+ * (ServerConfig) and src/custom_server.rs. */
+static json_t *import_text(const char *host, const char *key) {
+    json_auto_t *o =
+        json_pack("{s:s, s:s, s:s, s:s}", "host", host, "relay", "", "api", "", "key", key);
+    px_cleanup_free char *text = json_dumps(o, JSON_COMPACT);
+    const size_t size = sodium_base64_ENCODED_LEN(strlen(text), BASE64);
+    px_cleanup_free char *coded = px_new0(char, size);
+    sodium_bin2base64(coded, size, (const uint8_t *)text, strlen(text), BASE64);
+    for (size_t i = 0, k = strlen(coded); i + 1 < k; i++) {
+        const char swap = coded[i];
+        coded[i] = coded[--k];
+        coded[k] = swap;
+    }
+    return json_string(coded);
+}
+
 static int on_key(struct admin_call *c, struct px_error *err) {
     struct server *s = c->server;
     char host[256];
@@ -67,6 +87,8 @@ static int on_key(struct admin_call *c, struct px_error *err) {
     c->result =
         json_pack("{s:s, s:s, s:i, s:i}", "host", host, "key", s->key.expected, "port",
                   s->id ? (int)s->config.port : 0, "relay_port", s->relay ? (int)relay_port(s) : 0);
+    if (s->id)
+        json_object_set_new(c->result, "import", import_text(host, s->key.expected));
     return 0;
 }
 
@@ -329,7 +351,7 @@ static const struct command {
     int (*run)(struct admin_call *c, struct px_error *err);
 } commands[] = {
     {"status", "", "counters of both halves", 0, on_status},
-    {"key", "", "host and key to type into clients, and ports", 0, on_key},
+    {"key", "", "host and key to type into clients, both to import there, ports", 0, on_key},
     {"list", "[GLOB]", "devices (at most 1000)", 0, on_list},
     {"find", "ID", "one device", 1, on_find},
     {"drop", "ID", "make a device offline until it registers again", 1, on_drop},
