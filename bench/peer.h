@@ -13,7 +13,8 @@
 struct px_peer_opts {
     const char *address; /* "host:port"; NULL: by id through the server */
     const char *server, *server_key, *id, *password; /* phoenix */
-    const char *codec; /* phoenix: "vp9"..; RFB: encodings as VNC viewers name them; NULL: any */
+    const char *
+        codec; /* phoenix: "vp9", "vp9-444"..; RFB: encodings as VNC viewers name them; NULL: any */
 };
 
 struct px_peer {

@@ -25,10 +25,16 @@ static void phoenix_close(struct px_peer *base) {
     free(p);
 }
 
+/* "vp9-444": the same in full colour. */
+static bool is_444(const char *codec) {
+    const char *dash = codec ? strchr(codec, '-') : NULL;
+    return dash && strcmp(dash, "-444") == 0;
+}
+
 static int prefer_of(const char *codec) {
     static const char *const names[] = {"", "vp9", "h264", "h265", "vp8", "av1"};
     for (int i = 1; codec && i < 6; i++)
-        if (strcmp(codec, names[i]) == 0)
+        if (strncmp(codec, names[i], strcspn(codec, "-")) == 0)
             return i;
     return PX_PREFER_AUTO;
 }
@@ -36,8 +42,12 @@ static int prefer_of(const char *codec) {
 static int log_in(struct phoenix *p, const struct px_peer_opts *o, struct px_error *err) {
     Pxs__SupportedDecoding d = PXS__SUPPORTED_DECODING__INIT;
     Pxs__OptionMessage option = PXS__OPTION_MESSAGE__INIT;
+    Pxs__CodecAbility i444 = PXS__CODEC_ABILITY__INIT;
     d.ability_vp8 = d.ability_vp9 = d.ability_av1 = d.ability_h264 = d.ability_h265 = 1;
     d.prefer = prefer_of(o->codec);
+    i444.vp9 = i444.av1 = 1;
+    d.i444 = &i444;
+    d.prefer_chroma = is_444(o->codec);
     option.supported_decoding = &d;
     option.custom_fps = 60;
     const struct px_client_login l = {

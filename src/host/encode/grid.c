@@ -10,7 +10,7 @@
 #define PLAIN 8           /* pixels of a cell without anything in it differ by less */
 #define CLEAN_MIN 64      /* cells of a part that all decoders get, on a slow line */
 #define CLEAN_KBPS 20     /* one more of these for so much of the line's rate: 50 ms of it */
-#define CLEAN_ALONG 200   /* with a change, so that changes do not keep the rest away for ever */
+#define CLEAN_ALONG 64    /* with a change, so that changes do not keep the rest away for ever */
 #define FILTER 8          /* pixels: what a half of a chroma pixel is made of, beyond the cell */
 
 void px_grid_init(struct px_grid *g, int width, int height) {

@@ -27,7 +27,7 @@ struct px_grid {
 
 /* The quality of a cell of a coarse key frame; and the finest quantizer of one. */
 #define PX_GRID_ROUGH 52
-#define PX_GRID_QP_COARSE 38
+#define PX_GRID_QP_COARSE 34
 
 void px_grid_init(struct px_grid *g, int width, int height);
 void px_grid_fini(struct px_grid *g);

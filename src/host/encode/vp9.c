@@ -14,8 +14,9 @@
 #define SIDE PX_VP9_SIDE
 #define SIZE_MAX_PX 16384
 #define TILES_MAX 64
-#define REFINE_CELLS 1000 /* at once: 15 ms of one core if they are all dense text */
-#define ALONE 400         /* so few cells are not worth waking another thread */
+#define REFINE_CELLS 600 /* at once: 9 ms of one core if they are all dense text */
+#define REFINE_CELLS_444 400
+#define ALONE 400 /* so few cells are not worth waking another thread */
 #define ADAPT_FROM 200
 #define MOVE_FROM 8 /* so few cells are coded sooner than looked for */
 
@@ -370,10 +371,11 @@ static int vp9_push(struct px_encoder *enc, const struct px_picture *pic,
     v->started = true;
     px_budget_pass(&v->budget, enc->opts.rate_kbps, pts_ms);
     px_grid_choose(g, v->frame.key ? NULL : changed, v->refine,
-                   REFINE_CELLS >> !v->frame.size.shift, best, enc->opts.rate_kbps);
+                   v->frame.size.shift ? REFINE_CELLS : REFINE_CELLS_444, best,
+                   enc->opts.rate_kbps);
     v->qp = px_grid_choose_quantizer(g, &v->budget, kind_of(v), v->refine,
                                      v->coarse ? PX_GRID_QP_COARSE : best,
-                                     px_grid_quantizer(enc->opts.max_quality));
+                                     px_grid_quantizer(v->coarse ? 100 : enc->opts.max_quality));
     px_vp9_steps_init(&v->steps, index_of(v->qp), v->coarse);
     if (v->lone)
         encode_lone(v);

@@ -281,10 +281,9 @@ INLINE bool code_two(const struct px_vp9_steps *s, enum px_vp9_mode mode, const 
         per[0] = per[4] = s->dc_per;
         round[0] = round[4] = s->dc_round;
         r[0] = px_quantize8((r[0] + 1) >> 1, per, round);
-        if (s->coarse) { /* the lowest three */
-            r[0] &= (v8){-1, -1, 0, 0, -1, -1, 0, 0};
-            r[1] &= (v8){-1, 0, 0, 0, -1, 0, 0, 0};
-            r[2] = r[3] = zero;
+        if (s->coarse) {
+            r[0] &= (v8){-1, 0, 0, 0, -1, 0, 0, 0};
+            r[1] = r[2] = r[3] = zero;
         }
         any = !px_is_zero8(r);
         if (any) {

@@ -38,7 +38,7 @@ struct px_vp9_steps {
     int index; /* 1..255 */
     int16_t dc, ac, dc_per, ac_per, dc_round, ac_round;
     int near;    /* pixels so near to their guess need no more */
-    bool coarse; /* of each part only the three lowest numbers */
+    bool coarse; /* of each part only its mean */
 };
 
 /* Three planes of whole cells. */
