@@ -233,11 +233,65 @@ static void is_found_again(void) {
     px_client_close(c);
 }
 
+static int try_watching(bool force_relay, struct px_client **ret) {
+    const struct px_probe_opts o = {.id = ID,
+                                    .server = SERVER_V4,
+                                    .server_key = key,
+                                    .force_relay = force_relay,
+                                    .timeout_us = 5 * SECOND};
+    const struct px_client_login l = {.username = ID, .password = PASSWORD, .session_id = 7};
+    px_cleanup(px_client_closep) struct px_client *c = NULL;
+    px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+    nats_enter(NS_CLIENT);
+    int r = px_reach(&o, &c, NULL);
+    if (r >= 0)
+        r = px_client_login(c, &l, 5 * SECOND, &m, NULL);
+    if (r >= 0)
+        *ret = px_take_ptr(c);
+    return r;
+}
+
+/* What stock clients do when their connection is gone: they try until they are back. */
+static struct px_client *watch_again(bool force_relay) {
+    struct px_client *c = NULL;
+    const int64_t until = px_now_us() + 90 * SECOND;
+    while (try_watching(force_relay, &c) < 0) {
+        assert_true(px_now_us() < until);
+        px_sleep_us(SECOND / 4);
+    }
+    return c;
+}
+
+static void has_pictures(struct px_client *c) {
+    static uint32_t colour;
+    drain(c, SECOND / 20);
+    paint(200, 200, 50, 50, colour += 0x112233);
+    px_cleanup(px_message_freep) Pxs__Message *m = await_frame(c, NULL, 10 * SECOND);
+    assert_non_null(m);
+}
+
+/* ID server and relay end at once, as in a crash. Who came straight sees nothing of it; who came
+ * over the relay is cut off, and comes back. */
 static void a_server_that_restarts_is_found_again(void **state) {
     start_host(SERVER_V4, "");
-    kill(server_pid, SIGTERM);
+    px_cleanup(px_client_closep) struct px_client *straight = watch_again(false);
+    px_cleanup(px_client_closep) struct px_client *relayed = watch_again(true);
+    assert_false(straight->relayed);
+    assert_true(relayed->relayed);
+    has_pictures(straight);
+    has_pictures(relayed);
+    kill(server_pid, SIGKILL);
     waitpid(server_pid, NULL, 0);
+    assert_true(is_closed(relayed, 10 * SECOND));
+    has_pictures(straight);
     run_server();
+    const int64_t back = px_now_us();
+    px_client_close(relayed);
+    relayed = watch_again(true);
+    printf("# watches again over the relay %.1f s after the server's return\n",
+           (double)(px_now_us() - back) / 1e6);
+    has_pictures(relayed);
+    has_pictures(straight);
     is_found_again();
 }
 
