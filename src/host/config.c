@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "host/wss.h"
 #include "proto/session.h"
 #include <jansson.h>
 #include <sodium.h>
@@ -191,6 +192,10 @@ static int take_server(struct px_host_config *c, const json_t *root, struct px_e
         r = get_text(server, "relay", &relay, err);
     if (r < 0)
         return r;
+    struct px_wss proxy;
+    if (strncmp(address, PX_WSS_SCHEME, strlen(PX_WSS_SCHEME)) == 0 &&
+        !px_wss_parse(address, &proxy))
+        return px_fail(err, -EINVAL, "server '%s' is not " PX_WSS_SCHEME "HOST[:PORT]", address);
     c->server = *address ? px_strdup(address) : NULL;
     c->server_key = px_strdup(key);
     c->relay = px_strdup(relay);

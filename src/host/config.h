@@ -7,6 +7,7 @@
  *      "identity_file": "/run/phoenix/identity",       64 bytes in base64
  *      "password_file": "/run/phoenix/password",       one line
  *      "server": {"address": "10.0.0.1:21116", "key": "base64", "relay": ""},
+ *                                                      or "wss://HOST[:PORT]" (wss.h)
  *      "direct": ["127.0.0.1:21118"],                  absent: no direct port
  *      "permissions": {"keyboard": true, "clipboard": true, "audio": true, "file": true,
  *                      "tunnel": true, "terminal": true, "recording": true},
@@ -44,7 +45,7 @@ struct px_host_config {
     uint8_t identity_pk[PX_SIGN_PK_BYTES];
     char *salt; /* stable: made from the identity */
     uint8_t password_h1[32];
-    char *server;     /* "host[:port]"; NULL: none */
+    char *server;     /* "host[:port]", "wss://host[:port]"; NULL: none */
     char *server_key; /* base64, as clients have it; "" : none */
     char *relay;      /* ours; "": what the server names */
     struct px_addr direct[PX_HOST_DIRECT_MAX];

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "host/kcpsock.h"
+#include "host/tunnel/tls.h"
 #include "proto/frame.h"
 #include "proto/wsclient.h"
 #include <netinet/in.h>
@@ -13,6 +14,7 @@
 #include <sys/socket.h>
 
 #define READ_BYTES (256 * 1024)
+#define CIPHER_READ_BYTES (32 * 1024) /* TLS has records of 16 KiB */
 /* More unsent than this and a write counts as still queued: a few segments keep the line busy, more
  * would only grow old. */
 #define NOTSENT_LOWAT_BYTES (16 * 1024)
@@ -43,12 +45,14 @@ struct px_conn {
     int64_t last_read_us, write_since_us;
     uint64_t n_in, n_out;
     struct conn_ws *ws;     /* NULL: plain TCP */
+    struct px_tls *tls;     /* below the WebSocket; NULL: none */
+    struct px_buf cipher;   /* of @tls, as it comes */
     struct px_kcpsock *kcp; /* NULL: TCP; else @tcp is not used */
 };
 
 struct conn_ws {
     bool open;
-    char path[16], host[PX_ADDR_TEXT_MAX], key[PX_WS_KEY_TEXT];
+    char path[16], host[PX_WSS_HOST_MAX + 8], key[PX_WS_KEY_TEXT];
     struct px_ws_reader reader;
 };
 
@@ -97,10 +101,14 @@ int px_conn_open_fd(struct px_conn *c, int fd, struct px_error *err) {
     return 0;
 }
 
+static void take_cipher(struct px_conn *c, const void *bytes, size_t size);
+
 static int ask_for_ws(struct px_conn *c) {
     px_cleanup(px_buf_fini) struct px_buf b = {0};
     px_ws_request_add(c->ws->host, c->ws->path, c->ws->key, &b);
     const int r = px_conn_start(c, NULL);
+    if (r == 0 && c->tls)
+        take_cipher(c, NULL, 0);
     if (r == 0)
         px_conn_send_raw(c, b.data, b.size);
     return r;
@@ -132,6 +140,15 @@ int px_conn_connect_ws(struct px_conn *c, const struct px_addr *to, const char *
     snprintf(c->ws->path, sizeof(c->ws->path), "%s", path);
     px_addr_text(to, c->ws->host);
     return px_conn_connect(c, to, on_connect, err);
+}
+
+int px_conn_connect_wss(struct px_conn *c, const struct px_addr *to, const struct px_wss *at,
+                        struct px_tls_trust *trust, const char *path,
+                        void (*on_connect)(void *data, int status), struct px_error *err) {
+    const int r = px_conn_connect_ws(c, to, path, on_connect, err);
+    px_wss_header(at, c->ws->host);
+    c->tls = px_tls_new_client(trust, at->host);
+    return r;
 }
 
 bool px_conn_is_ws(const struct px_conn *c) {
@@ -246,7 +263,8 @@ static void take_input(struct px_conn *c) {
 
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf) {
     struct px_conn *c = h->data;
-    *buf = uv_buf_init(px_buf_reserve(&c->in, READ_BYTES), READ_BYTES);
+    *buf = c->tls ? uv_buf_init(px_buf_reserve(&c->cipher, CIPHER_READ_BYTES), CIPHER_READ_BYTES)
+                  : uv_buf_init(px_buf_reserve(&c->in, READ_BYTES), READ_BYTES);
 }
 
 /* What comes after the last word: of no interest, and the client's end is awaited. */
@@ -269,6 +287,30 @@ static void take_bytes(struct px_conn *c, size_t n) {
         px_buf_fini(&c->in);
 }
 
+static void submit(struct px_conn *c, struct write *w);
+
+static void send_cipher(struct px_conn *c, const struct px_buf *b) {
+    if (b->size == 0)
+        return;
+    struct write *w = px_calloc(1, sizeof(*w) + b->size);
+    memcpy(w->bytes, b->data, b->size);
+    w->size = b->size;
+    submit(c, w);
+}
+
+/* Of the proxy's TLS: what it means goes on, what it wants is sent. */
+static void take_cipher(struct px_conn *c, const void *bytes, size_t size) {
+    px_cleanup(px_buf_fini) struct px_buf out = {0};
+    struct px_error err = {0};
+    const size_t before = c->in.size;
+    const int r = px_tls_take(c->tls, bytes, size, &c->in, &out, &err);
+    send_cipher(c, &out);
+    if (c->in.size > before)
+        take_bytes(c, c->in.size - before);
+    if (r <= 0)
+        lost(c, r < 0 ? &err : NULL);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
     struct px_conn *c = stream->data;
     if (n == 0 || c->closing)
@@ -282,6 +324,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
         if (n != UV_EOF)
             px_fail_sys(&err, (int)n, "cannot read");
         lost(c, n == UV_EOF ? NULL : &err);
+        return;
+    }
+    if (c->tls) {
+        take_cipher(c, buf->base, (size_t)n);
         return;
     }
     c->in.size += (size_t)n;
@@ -392,10 +438,22 @@ static void submit(struct px_conn *c, struct write *w) {
     }
 }
 
+/* Takes @w, whose bytes are what the other side shall read. */
+static void submit_plain(struct px_conn *c, struct write *w) {
+    px_cleanup(px_buf_fini) struct px_buf out = {0};
+    if (!c->tls) {
+        submit(c, w);
+        return;
+    }
+    if (px_tls_give(c->tls, w->bytes, w->size, &out) == 0)
+        send_cipher(c, &out);
+    free(w);
+}
+
 static void send_ws(struct px_conn *c, enum px_ws_opcode opcode, const void *body, size_t size) {
     struct write *w = px_calloc(1, sizeof(*w) + PX_WS_HEAD_MAX_BYTES + size);
     w->size = px_ws_client_print(opcode, (struct px_bytes){body, size}, w->bytes);
-    submit(c, w);
+    submit_plain(c, w);
 }
 
 static void send_message(struct px_conn *c, const void *body, size_t size) {
@@ -433,7 +491,7 @@ void px_conn_send_raw(struct px_conn *c, const void *bytes, size_t size) {
     struct write *w = px_calloc(1, sizeof(*w) + size);
     memcpy(w->bytes, bytes, size);
     w->size = size;
-    submit(c, w);
+    submit_plain(c, w);
 }
 
 size_t px_conn_queued_bytes(const struct px_conn *c) {
@@ -513,6 +571,8 @@ static void one_closed(struct px_conn *c) {
     const struct px_conn_ops *ops = c->opts.ops;
     void *data = c->opts.data;
     px_buf_fini(&c->in);
+    px_buf_fini(&c->cipher);
+    px_tls_free(c->tls);
     if (c->ws)
         px_ws_reader_fini(&c->ws->reader);
     free(c->ws);

@@ -12,12 +12,14 @@
 #pragma once
 #include "base/error.h"
 #include "host/link.h"
+#include "host/wss.h"
 #include "proto/addr.h"
 #include "proto/secure.h"
 #include <stdint.h>
 #include <uv.h>
 
 struct px_conn;
+struct px_tls_trust;
 
 struct px_conn_ops {
     /* One frame's plain body, lent; may be empty. */
@@ -50,9 +52,15 @@ int px_conn_open_kcp(struct px_conn *c, int fd, const struct px_addr *peer, cons
 /* @on_connect gets 0 or a negative errno. */
 int px_conn_connect(struct px_conn *c, const struct px_addr *to,
                     void (*on_connect)(void *data, int status), struct px_error *err);
-/* The same to a WebSocket there; @on_connect comes after its handshake. Reads from then on. */
+/* The same to a WebSocket at @path there; @on_connect comes after its handshake. Reads from then
+ * on.
+ */
 int px_conn_connect_ws(struct px_conn *c, const struct px_addr *to, const char *path,
                        void (*on_connect)(void *data, int status), struct px_error *err);
+/* The same over TLS; the other side must prove that it is @at. */
+int px_conn_connect_wss(struct px_conn *c, const struct px_addr *to, const struct px_wss *at,
+                        struct px_tls_trust *trust, const char *path,
+                        void (*on_connect)(void *data, int status), struct px_error *err);
 int px_conn_start(struct px_conn *c, struct px_error *err);
 bool px_conn_is_ws(const struct px_conn *c);
 

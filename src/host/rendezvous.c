@@ -7,6 +7,8 @@
  * While TCP or a WebSocket serves, UDP is tried now and then (again.h). The connection stays until
  * the server has confirmed us by UDP.
  *
+ * An address "wss://.." leaves only WebSockets, over TLS (wss.h).
+ *
  * Requests for a connection come on the same path and go to requests.c. */
 #include "host/rendezvous.h"
 #include "base/alloc.h"
@@ -19,6 +21,7 @@
 #include "host/netwatch.h"
 #include "host/requests.h"
 #include "host/session.h"
+#include "host/tunnel/tls.h"
 #include <sodium.h>
 #include <string.h>
 
@@ -31,6 +34,7 @@
 #define RESOLVE_US (60 * PX_US_PER_S)
 #define NAT_AGAIN_US (300 * PX_US_PER_S)
 #define UDP_TRIES 4
+#define ANSWER_US (10 * PX_US_PER_S)
 #define TCP_SILENT_US (90 * PX_US_PER_S)
 #define TCP_GIVE_UP_US (20 * PX_US_PER_S)
 #define ENVELOPE_MAX 4096
@@ -53,6 +57,8 @@ struct px_rendezvous {
     struct px_nat_test *nat_test; /* NULL: none runs */
     struct px_netwatch *netwatch; /* NULL: nobody tells */
     struct px_again again;        /* UDP, while another mode serves */
+    int64_t again_us;             /* when it was tried last; 0: never */
+    char trouble[128];            /* of the last connection, told once */
     uint8_t uuid[64];
     size_t uuid_size;
     bool key_confirmed, tcp_registered, tcp_secured;
@@ -148,6 +154,7 @@ static void heartbeat_at_once(struct px_rendezvous *r) {
 static void try_udp_again(struct px_rendezvous *r) {
     struct px_rdv_msg m = {.kind = PX_RDV_REGISTER_PEER};
     m.register_peer.id = px_bytes_of(r->host->config->id);
+    r->again_us = px_now_us();
     send_udp(r, &m);
 }
 
@@ -181,6 +188,8 @@ static void set_mode(struct px_rendezvous *r, enum mode mode, int64_t now);
 /* UDP was answered while another mode serves: first the key, then the other one may go. */
 static void take_udp_again(struct px_rendezvous *r, const struct px_rdv_msg *m) {
     char text[PX_ADDR_TEXT_MAX];
+    if (!r->again_us || px_now_us() - r->again_us > ANSWER_US) /* nobody was asked */
+        return;
     if (m->kind == PX_RDV_REGISTER_PEER_RESPONSE) {
         const struct px_rdv_msg pk = register_pk(r);
         send_udp(r, &pk);
@@ -292,6 +301,10 @@ static void ignore_raw(void *data, const uint8_t *bytes, size_t size) {
 static void on_tcp_lost(void *data, const struct px_error *why) {
     struct px_rendezvous *r = data;
     set_online(r, false);
+    if (why && strncmp(why->msg, r->trouble, sizeof(r->trouble) - 1) != 0) {
+        px_warning("server: %s", why->msg);
+        snprintf(r->trouble, sizeof(r->trouble), "%.127s", why->msg);
+    }
     px_again_at_once(&r->again, px_now_us());
 }
 
@@ -350,7 +363,10 @@ static void tick_tcp(struct px_rendezvous *r, int64_t now) {
         set_online(r, false);
     /* What worked is tried again first. */
     if (now - r->mode_us > TCP_GIVE_UP_US) {
-        set_mode(r, r->mode == MODE_TCP ? MODE_WS : MODE_UDP, now);
+        if (*r->requests.wss.host)
+            r->mode_us = now;
+        else
+            set_mode(r, r->mode == MODE_TCP ? MODE_WS : MODE_UDP, now);
         resolve(r, now);
         return;
     }
@@ -362,10 +378,7 @@ static void tick_tcp(struct px_rendezvous *r, int64_t now) {
     r->silent_us = TCP_SILENT_US;
     r->tcp_secured = false;
     r->tcp = px_conn_new(&o);
-    struct px_addr to = r->server;
-    to.port = (uint16_t)(to.port + (r->mode == MODE_WS ? PX_WS_PORT_STEP : 0));
-    if ((r->mode == MODE_WS ? px_conn_connect_ws(r->tcp, &to, "/ws/id", on_tcp_connected, NULL)
-                            : px_conn_connect(r->tcp, &to, on_tcp_connected, NULL)) < 0)
+    if (px_requests_connect(&r->requests, r->tcp, on_tcp_connected, NULL) < 0)
         px_conn_close(r->tcp, false);
 }
 
@@ -384,10 +397,9 @@ static void on_resolved(void *data, const struct px_addr *to, int status) {
     }
     r->server = r->requests.server = *to;
     r->resolved = true;
-    if (!r->started) {
-        r->started = true;
+    if (!r->started && r->mode == MODE_UDP)
         register_udp(r);
-    }
+    r->started = true;
 }
 
 static void resolve(struct px_rendezvous *r, int64_t now) {
@@ -395,7 +407,9 @@ static void resolve(struct px_rendezvous *r, int64_t now) {
         return;
     r->resolving = true;
     r->resolved_us = now;
-    px_dial(r->host->loop, r->host->config->server, SERVER_PORT, on_resolved, r);
+    const struct px_wss *w = &r->requests.wss;
+    px_dial(r->host->loop, *w->host ? w->host : r->host->config->server,
+            *w->host ? w->port : SERVER_PORT, on_resolved, r);
 }
 
 static void tick_udp(struct px_rendezvous *r, int64_t now) {
@@ -422,7 +436,7 @@ static void on_tick(uv_timer_t *t) {
     else if (r->mode == MODE_UDP)
         tick_udp(r, now);
     else {
-        if (px_again_take(&r->again, now))
+        if (!*r->requests.wss.host && px_again_take(&r->again, now))
             try_udp_again(r);
         tick_tcp(r, now);
     }
@@ -478,6 +492,10 @@ struct px_rendezvous *px_rendezvous_new(struct px_host *h) {
     r->answered_us = r->tried_us = -AGAIN_US;
     r->resolved_us = r->at_once_us = -RESOLVE_US;
     open_udp(r);
+    if (px_wss_parse(h->config->server, &r->requests.wss)) {
+        r->requests.trust = px_tls_trust_new();
+        set_mode(r, MODE_WS, px_now_us());
+    }
     r->netwatch = px_netwatch_new(h->loop, on_network, r);
     uv_timer_start(&r->tick, on_tick, 0, TICK_MS);
     return r;
@@ -486,6 +504,7 @@ struct px_rendezvous *px_rendezvous_new(struct px_host *h) {
 static void maybe_free(struct px_rendezvous *r) {
     if (!r->closing || r->n_open > 0 || r->resolving || r->tcp)
         return;
+    px_tls_trust_free(r->requests.trust);
     free(r);
 }
 

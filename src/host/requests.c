@@ -45,6 +45,17 @@ static void on_answer_connected(void *data, int status) {
     px_conn_close(a->conn, true);
 }
 
+int px_requests_connect(const struct px_requests *r, struct px_conn *c,
+                        void (*on_connect)(void *data, int status), struct px_error *err) {
+    struct px_addr to = r->server;
+    if (*r->wss.host)
+        return px_conn_connect_wss(c, &to, &r->wss, r->trust, "/ws/id", on_connect, err);
+    if (!r->ws)
+        return px_conn_connect(c, &to, on_connect, err);
+    to.port = (uint16_t)(to.port + PX_WS_PORT_STEP);
+    return px_conn_connect_ws(c, &to, "/ws/id", on_connect, err);
+}
+
 static void answer_server(struct px_requests *r, const struct px_rdv_msg *m) {
     struct answer *a = px_new0(struct answer, 1);
     const struct px_conn_opts o = {
@@ -56,10 +67,7 @@ static void answer_server(struct px_requests *r, const struct px_rdv_msg *m) {
     }
     a->size = (size_t)n;
     a->conn = px_conn_new(&o);
-    struct px_addr to = r->server;
-    to.port = (uint16_t)(to.port + (r->ws ? PX_WS_PORT_STEP : 0));
-    if ((r->ws ? px_conn_connect_ws(a->conn, &to, "/ws/id", on_answer_connected, NULL)
-               : px_conn_connect(a->conn, &to, on_answer_connected, NULL)) < 0)
+    if (px_requests_connect(r, a->conn, on_answer_connected, NULL) < 0)
         px_conn_close(a->conn, false);
 }
 
@@ -70,6 +78,8 @@ struct px_leg {
     char uuid[64];
     char *key;
     bool ws;
+    struct px_wss wss; /* host "": the relay's own port */
+    struct px_tls_trust *trust;
 };
 
 static bool session_lives(const struct px_host *h, const struct px_session *s) {
@@ -116,7 +126,9 @@ static void on_relay_resolved(void *data, const struct px_addr *to, int status) 
     struct px_error err = {0};
     struct px_addr ws_to = to ? *to : (struct px_addr){0};
     ws_to.port = (uint16_t)(ws_to.port + PX_WS_PORT_STEP);
-    int r = !to     ? px_fail_sys(&err, status, "cannot resolve the relay")
+    int r = !to            ? px_fail_sys(&err, status, "cannot resolve the relay")
+            : *l->wss.host ? px_conn_connect_wss(s->conn, to, &l->wss, l->trust, "/ws/relay",
+                                                 on_relay_connected, &err)
             : l->ws ? px_conn_connect_ws(s->conn, &ws_to, "/ws/relay", on_relay_connected, &err)
                     : px_conn_connect(s->conn, to, on_relay_connected, &err);
     if (r < 0) {
@@ -125,6 +137,23 @@ static void on_relay_resolved(void *data, const struct px_addr *to, int status) 
         px_leg_free(l);
         px_session_end(s, NULL);
     }
+}
+
+/* Behind a proxy relays go by their names: /ws/relay of that host, as clients have it. The server's
+ * own relay is behind the server's proxy, whatever it is called. */
+static bool find_proxy(const struct px_requests *r, const char *relay, struct px_wss *ret) {
+    struct px_addr a;
+    if (!*r->wss.host)
+        return false;
+    *ret = r->wss;
+    const size_t n = strcspn(relay, ":");
+    if (px_addr_parse(relay, RELAY_PORT, &a, NULL) >= 0)
+        return px_addr_same_ip(&a, &r->server);
+    if (strncmp(relay, r->wss.host, n) == 0 && r->wss.host[n] == '\0')
+        return true;
+    char text[sizeof(PX_WSS_SCHEME) + PX_WSS_HOST_MAX];
+    snprintf(text, sizeof(text), PX_WSS_SCHEME "%.*s", (int)n, relay);
+    return px_wss_parse(text, ret);
 }
 
 static void join_relay(struct px_requests *r, const char *relay, const char *uuid,
@@ -136,7 +165,11 @@ static void join_relay(struct px_requests *r, const char *relay, const char *uui
     l->session->peer = *peer;
     l->key = px_strdup(r->host->config->server_key);
     snprintf(l->uuid, sizeof(l->uuid), "%s", uuid);
-    px_dial(r->host->loop, relay, RELAY_PORT, on_relay_resolved, l);
+    if (find_proxy(r, relay, &l->wss)) {
+        l->trust = r->trust;
+        px_dial(r->host->loop, l->wss.host, l->wss.port, on_relay_resolved, l);
+    } else
+        px_dial(r->host->loop, relay, RELAY_PORT, on_relay_resolved, l);
 }
 
 /* Requests may arrive twice; and strangers may ask for more than anybody needs. */
@@ -158,6 +191,8 @@ static char *relay_name(const struct px_requests *r, struct px_bytes proposed) {
         return px_strdup(r->host->config->relay);
     if (proposed.size)
         return px_strndup((const char *)proposed.data, proposed.size);
+    if (*r->wss.host) /* by the name that clients can use as well */
+        return px_strdup(r->wss.host);
     struct px_addr a = r->server;
     char text[PX_ADDR_TEXT_MAX];
     a.port = (uint16_t)(a.port + 1);
@@ -298,8 +333,9 @@ static bool is_known_relay(const struct px_requests *r, const char *name) {
         return true;
     if (px_addr_parse(name, RELAY_PORT, &a, NULL) >= 0)
         return px_addr_same_ip(&a, &r->server);
-    const size_t n = strcspn(r->host->config->server, ":");
-    return strncmp(name, r->host->config->server, n) == 0 && (name[n] == '\0' || name[n] == ':');
+    const char *server = *r->wss.host ? r->wss.host : r->host->config->server;
+    const size_t n = strcspn(server, ":");
+    return strncmp(name, server, n) == 0 && (name[n] == '\0' || name[n] == ':');
 }
 
 static void take_request_relay(struct px_requests *r, const struct px_rdv_request_relay *q) {

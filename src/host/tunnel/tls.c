@@ -1,9 +1,10 @@
-/* src/host/tunnel/tls.c - TLS for tunnels: bytes in, bytes out, no sockets */
+/* src/host/tunnel/tls.c - TLS for tunnels and proxies: bytes in, bytes out, no sockets */
 #include "host/tunnel/tls.h"
 #include "base/alloc.h"
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <sys/stat.h>
 
 #define EARLY_MAX_BYTES (1024 * 1024)
@@ -22,10 +23,14 @@ struct px_tls_server {
     struct version versions[2];
 };
 
+struct px_tls_trust {
+    SSL_CTX *ctx;
+};
+
 struct px_tls {
     SSL *ssl;
     BIO *in, *out;       /* of @ssl */
-    struct px_buf early; /* for the client, until the handshake is done */
+    struct px_buf early; /* for the other side, until the handshake is done */
 };
 
 static int fail(struct px_error *err, int code, const char *what) {
@@ -106,15 +111,54 @@ void px_tls_server_free(struct px_tls_server *s) {
     free(s);
 }
 
-struct px_tls *px_tls_new(struct px_tls_server *s) {
+struct px_tls_trust *px_tls_trust_new(void) {
+    struct px_tls_trust *t = px_new0(struct px_tls_trust, 1);
+    t->ctx = SSL_CTX_new(TLS_client_method());
+    if (!t->ctx)
+        abort(); /* memory is out */
+    SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION);
+    SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
+    /* The folder's name is Debian's; OpenSSL's own is a link there that need not be installed. */
+    SSL_CTX_set_default_verify_paths(t->ctx);
+    SSL_CTX_load_verify_dir(t->ctx, "/etc/ssl/certs");
+    ERR_clear_error();
+    return t;
+}
+
+void px_tls_trust_free(struct px_tls_trust *t) {
+    if (t)
+        SSL_CTX_free(t->ctx);
+    free(t);
+}
+
+static struct px_tls *make(SSL_CTX *ctx) {
     struct px_tls *t = px_new0(struct px_tls, 1);
-    t->ssl = SSL_new(s->ctx);
+    t->ssl = SSL_new(ctx);
     t->in = BIO_new(BIO_s_mem());
     t->out = BIO_new(BIO_s_mem());
     if (!t->ssl || !t->in || !t->out)
         abort(); /* memory is out */
     SSL_set_bio(t->ssl, t->in, t->out);
+    return t;
+}
+
+struct px_tls *px_tls_new(struct px_tls_server *s) {
+    struct px_tls *t = make(s->ctx);
     SSL_set_accept_state(t->ssl);
+    return t;
+}
+
+struct px_tls *px_tls_new_client(struct px_tls_trust *trust, const char *host) {
+    struct px_tls *t = make(trust->ctx);
+    char literal[64];
+    snprintf(literal, sizeof(literal), "%.*s", (int)strcspn(host + (*host == '['), "]"),
+             host + (*host == '['));
+    const bool is_address = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(t->ssl), literal) == 1;
+    if (!is_address &&
+        (SSL_set1_host(t->ssl, host) != 1 || SSL_set_tlsext_host_name(t->ssl, host) != 1))
+        abort(); /* memory is out */
+    ERR_clear_error();
+    SSL_set_connect_state(t->ssl);
     return t;
 }
 
@@ -164,6 +208,11 @@ int px_tls_take(struct px_tls *t, const void *bytes, size_t size, struct px_buf 
     flush(t, cipher);
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
         return 1;
+    const long verdict = SSL_get_verify_result(t->ssl);
+    if (why != SSL_ERROR_ZERO_RETURN && verdict != X509_V_OK) {
+        ERR_clear_error();
+        return px_fail(err, -EPROTO, "TLS: %s", X509_verify_cert_error_string(verdict));
+    }
     return why == SSL_ERROR_ZERO_RETURN ? 0 : fail(err, -EPROTO, "TLS");
 }
 

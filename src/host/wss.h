@@ -1,0 +1,20 @@
+/* src/host/wss.h - an ID server behind a reverse proxy that speaks TLS
+ *
+ * "wss://HOST[:PORT]" in the configuration (port 443). All goes over WebSockets there, as
+ * RustDesk's clients have it: /ws/id for the ID server, /ws/relay for its relay. Pure. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PX_WSS_SCHEME "wss://"
+#define PX_WSS_HOST_MAX 256
+
+struct px_wss {
+    char host[PX_WSS_HOST_MAX]; /* a name or an address literal, IPv6 in brackets; "": none */
+    uint16_t port;
+};
+
+/* False: @text is another kind of address, or none at all. */
+bool px_wss_parse(const char *text, struct px_wss *ret);
+/* What has to be in the request: the host, with its port unless that is 443. */
+void px_wss_header(const struct px_wss *w, char ret[PX_WSS_HOST_MAX + 8]);
