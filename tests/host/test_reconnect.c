@@ -266,6 +266,8 @@ static void come_through_the_server(unsigned times) {
  * had its pictures. */
 static void leave_nothing_behind(void (*come)(unsigned), unsigned warm, unsigned times) {
     watcher.client = login(&as_viewer);
+    /* What a viewer takes is there with its first picture. */
+    px_message_free(await_frame(watcher.client, NULL, 10 * SECOND));
     watcher.stop = false;
     watcher.longest_us = 0;
     struct held before = held(); /* with the watcher's */
