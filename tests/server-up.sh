@@ -44,6 +44,9 @@ ok "restart" phoenix restart pxt-s
 ok "starts a dead server, too" ctl status
 is "ID, password and identity stay" "$(cat "$etc/rustdesk-id" "$etc/host-password" "$etc/host-identity" | sha256sum)" "$before"
 pid=$(cat "$pxt_run/server.pid")
+ok "stop" phoenix stop pxt-s
+fails 1 "a probe of a stopped desktop does not wait" phoenix probe pxt-s
+has "and says why" "$out" "desktop 'pxt-s' is not running (hint: \`phoenix start pxt-s\` starts it)"
 ok "rm" phoenix rm --yes pxt-s
 ok "net down" phoenix net down
 ok "stops the server" test ! -e /proc/"$pid"

@@ -92,6 +92,18 @@ static int probe(struct px_cli *cli, const struct px_fleet *fleet, const struct 
     return r;
 }
 
+/* Else its ID would be asked for until the time is up, and nothing said of why. */
+static int check_runs(const struct px_fleet *fleet, const struct px_desktop *d,
+                      struct px_error *err) {
+    struct px_container_info info = {0};
+    const char *name = d->rec->spec.name;
+    const int r = px_fleet_backend(fleet)->info(&d->c, false, &info, err);
+    if (r < 0 || info.init_pid > 0)
+        return r;
+    px_fail(err, -ESRCH, "desktop '%s' is not running", name);
+    return px_hint(err, -ESRCH, "`phoenix start %s` starts it", name);
+}
+
 static int run(struct px_cli *cli, struct px_error *err) {
     px_cleanup(px_fleet_freep) struct px_fleet *fleet = NULL;
     px_cleanup(px_desktop_freep) struct px_desktop *d = NULL;
@@ -99,7 +111,8 @@ static int run(struct px_cli *cli, struct px_error *err) {
     const char *name = cli->args.words[0];
     char at[32] = "";
     int r = px_cli_fleet(cli, &fleet, err);
-    if (r < 0 || (r = px_desktop_open(fleet, name, &d, err)) < 0)
+    if (r < 0 || (r = px_desktop_open(fleet, name, &d, err)) < 0 ||
+        (r = check_runs(fleet, d, err)) < 0)
         return r;
     px_interrupt_catch();
     if (px_cli_value(cli, "latency")) {
