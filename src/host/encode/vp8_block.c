@@ -3,16 +3,10 @@
  * What a decoder computes (guesses, inverse transforms) is bound to the bit by RFC 6386, 12, 14 and
  * 18; forward transforms are our own, the inverse of those. They work on two parts of 4x4 side by
  * side, eight numbers at a time. */
+#include "host/encode/lanes.h"
 #include "host/encode/vp8_private.h"
 #include "host/encode/vp8_tables.h"
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
-typedef int16_t v8 __attribute__((vector_size(16)));
-typedef uint16_t w8 __attribute__((vector_size(16)));
-typedef uint8_t b8 __attribute__((vector_size(8)));
 
 /* ---- quantizers ---- */
 
@@ -143,20 +137,6 @@ static int clamp(int v, int max) {
     return v < 0 ? 0 : v > max ? max : v;
 }
 
-static inline v8 load(const uint8_t *p) {
-    b8 b;
-    memcpy(&b, p, sizeof(b));
-    return __builtin_convertvector(b, v8);
-}
-
-/* Numbers below 0 and above 255 become these. */
-static inline void save(uint8_t *p, v8 v) {
-    v &= ~(v >> 15);
-    v = (v8)((v > 255) & 255) | (v & (v8)(v <= 255));
-    const b8 b = __builtin_convertvector(v, b8);
-    memcpy(p, &b, sizeof(b));
-}
-
 #define TAPS 6
 #define LINES (8 + TAPS - 1)
 
@@ -183,15 +163,18 @@ static void guess_half(const uint8_t *plane, int stride, int width, int height, 
     for (int i = 0; i < LINES; i++) {
         const uint8_t *p = around[i];
         if (half_x)
-            save(across[i],
-                 half(load(p), load(p + 1), load(p + 2), load(p + 3), load(p + 4), load(p + 5)));
+            px_pack8(half(px_load8(p), px_load8(p + 1), px_load8(p + 2), px_load8(p + 3),
+                          px_load8(p + 4), px_load8(p + 5)),
+                     across[i]);
         else
             memcpy(across[i], p + 2, 8);
     }
     for (int i = 0; i < 8; i++)
         if (half_y)
-            save(to[i], half(load(across[i]), load(across[i + 1]), load(across[i + 2]),
-                             load(across[i + 3]), load(across[i + 4]), load(across[i + 5])));
+            px_pack8(half(px_load8(across[i]), px_load8(across[i + 1]), px_load8(across[i + 2]),
+                          px_load8(across[i + 3]), px_load8(across[i + 4]),
+                          px_load8(across[i + 5])),
+                     to[i]);
         else
             memcpy(to[i], across[i + 2], 8);
 }
@@ -229,30 +212,7 @@ void px_vp8_guess(const struct px_vp8_at *at, enum px_vp8_mode mode, struct px_m
 
 /* @a * @k / 65536, rounded down. */
 static inline v8 high(v8 a, int16_t k) {
-#ifdef __SSE2__
-    return (v8)_mm_mulhi_epi16((__m128i)a, _mm_set1_epi16(k));
-#else
-    v8 r;
-    for (int i = 0; i < 8; i++)
-        r[i] = (int16_t)(a[i] * k >> 16);
-    return r;
-#endif
-}
-
-/* Lines of two 4x4 parts to columns of them, and back. */
-static inline void turn(v8 r[4]) {
-    const v8 a = __builtin_shufflevector(r[0], r[1], 0, 8, 1, 9, 2, 10, 3, 11);
-    const v8 b = __builtin_shufflevector(r[0], r[1], 4, 12, 5, 13, 6, 14, 7, 15);
-    const v8 c = __builtin_shufflevector(r[2], r[3], 0, 8, 1, 9, 2, 10, 3, 11);
-    const v8 d = __builtin_shufflevector(r[2], r[3], 4, 12, 5, 13, 6, 14, 7, 15);
-    const v8 a01 = __builtin_shufflevector(a, c, 0, 1, 8, 9, 2, 3, 10, 11);
-    const v8 a23 = __builtin_shufflevector(a, c, 4, 5, 12, 13, 6, 7, 14, 15);
-    const v8 b01 = __builtin_shufflevector(b, d, 0, 1, 8, 9, 2, 3, 10, 11);
-    const v8 b23 = __builtin_shufflevector(b, d, 4, 5, 12, 13, 6, 7, 14, 15);
-    r[0] = __builtin_shufflevector(a01, b01, 0, 1, 2, 3, 8, 9, 10, 11);
-    r[1] = __builtin_shufflevector(a01, b01, 4, 5, 6, 7, 12, 13, 14, 15);
-    r[2] = __builtin_shufflevector(a23, b23, 0, 1, 2, 3, 8, 9, 10, 11);
-    r[3] = __builtin_shufflevector(a23, b23, 4, 5, 6, 7, 12, 13, 14, 15);
+    return px_high8(a, (v8){0} + k);
 }
 
 /* cos and sin of 22.5 degrees times the root of 2, 1.30656 and 0.541196, as the inverse has them;
@@ -266,7 +226,7 @@ static void forward(v8 r[4]) {
     e <<= 5;
     r[1] = high(d, 21407) + high(e, 8867);
     r[3] = high(d, 8867) - high(e, 21407);
-    turn(r);
+    px_turn8(r);
     s = r[0] + r[3];
     t = r[1] + r[2];
     d = r[0] - r[3];
@@ -296,25 +256,13 @@ static inline void inverse_once(v8 r[4]) {
 
 /* From lanes that are lines to pixels' lines. */
 static void inverse(v8 r[4]) {
-    turn(r);
+    px_turn8(r);
     inverse_once(r);
-    turn(r);
+    px_turn8(r);
     inverse_once(r);
     for (int i = 0; i < 4; i++)
         r[i] = (r[i] + 4) >> 3;
-    turn(r);
-}
-
-static inline v8 quantize(v8 a, v8 per, v8 round) {
-    const v8 sign = a >> 15;
-    v8 q = ((a ^ sign) - sign) + round;
-#ifdef __SSE2__
-    q = (v8)_mm_mulhi_epi16((__m128i)q, (__m128i)per);
-#else
-    for (int i = 0; i < 8; i++)
-        q[i] = (int16_t)(q[i] * per[i] >> 16);
-#endif
-    return (q ^ sign) - sign;
+    px_turn8(r);
 }
 
 static inline void keep_means(v8 r[4]) {
@@ -334,13 +282,6 @@ static int gather(const int16_t *from, int first, int16_t *to) {
             end = i + 1;
     }
     return end;
-}
-
-static inline bool is_zero(const v8 r[4]) {
-    const v8 all = r[0] | r[1] | r[2] | r[3];
-    uint64_t words[2];
-    memcpy(words, &all, sizeof(words));
-    return (words[0] | words[1]) == 0;
 }
 
 /* Means of luma: the Walsh-Hadamard transform, its own inverse but for the scale. */
@@ -402,10 +343,10 @@ static void code_pair(const struct px_vp8_steps *s, const uint8_t *want, const u
     const int kind = means ? 0 : 1, first = means ? 1 : 0;
     v8 *r = ret->r;
     for (int i = 0; i < 4; i++)
-        r[i] = load(want + (ptrdiff_t)i * stride) - load(guess + (ptrdiff_t)i * stride);
+        r[i] = px_load8(want + (ptrdiff_t)i * stride) - px_load8(guess + (ptrdiff_t)i * stride);
     ends[0] = ends[1] = 0;
     ret->any = false;
-    if (is_zero(r)) {
+    if (px_is_zero8(r)) {
         if (means)
             means[0] = means[1] = 0;
         return;
@@ -421,12 +362,12 @@ static void code_pair(const struct px_vp8_steps *s, const uint8_t *want, const u
     per0[0] = per0[4] = s->dc_per[kind];
     round0[0] = round0[4] = s->dc_round[kind];
     step0[0] = step0[4] = s->dc[kind];
-    r[0] = quantize(r[0], per0, round0);
+    r[0] = px_quantize8(r[0], per0, round0);
     for (int i = 1; i < 4; i++)
-        r[i] = quantize(r[i], per, round);
+        r[i] = px_quantize8(r[i], per, round);
     if (s->coarse)
         keep_means(r);
-    if (is_zero(r))
+    if (px_is_zero8(r))
         return;
     int16_t flat[4][8];
     memcpy(flat, r, sizeof(flat));
@@ -441,7 +382,7 @@ static void code_pair(const struct px_vp8_steps *s, const uint8_t *want, const u
 static void add_pair(struct pair *p, uint8_t *to, int stride) {
     inverse(p->r);
     for (int i = 0; i < 4; i++)
-        save(to + (ptrdiff_t)i * stride, load(to + (ptrdiff_t)i * stride) + p->r[i]);
+        px_pack8(px_load8(to + (ptrdiff_t)i * stride) + p->r[i], to + (ptrdiff_t)i * stride);
 }
 
 bool px_vp8_code(const struct px_vp8_steps *s, const struct px_vp8_pixels *want,
