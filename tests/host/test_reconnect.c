@@ -282,9 +282,9 @@ static void leave_nothing_behind(void (*come)(unsigned), unsigned warm, unsigned
     expect_no_more(&before);
     const long after_kb = holds_kb(f.host_pid), server_after_kb = holds_kb(server_pid());
     const unsigned seen = watcher.frames;
-    paint(700, 100, 50, 50, 0xffffff);
     watcher.stop = true;
     pthread_join(watcher.thread, NULL);
+    paint(700, 100, 50, 50, 0xffffff); /* for the picture that is awaited below, and no sooner */
     print_message("# private memory: %ld kB, after %u clients %ld kB; the server's %ld and %ld kB; "
                   "%u descriptors, %u threads; pictures: %u, the longest wait for one %lld ms\n",
                   before_kb, times, after_kb, server_kb, server_after_kb, before.host_fds,
