@@ -12,6 +12,7 @@
 /* For each pixel; text and windows that only move take a half of it with every codec here, and
  * films twice as much, but on a slow line, where the bytes decide and not the kind. */
 #define NEW_BYTES 0.06
+#define UNFIT_US 40000  /* a scrolled picture that takes longer: fewer than 25 a second */
 #define GAIN 0.75       /* worth a switch */
 #define HALVE_DDB 60    /* so much worse is half the bytes */
 #define KEY_SHARE 0.015 /* of pictures, key frames */
@@ -111,7 +112,21 @@ static void tell(const struct px_situation *s, unsigned candidates, struct px_ch
     }
 }
 
+/* Those that keep up with scrolled text, if there are any. */
+static unsigned fit(const struct px_situation *s, unsigned candidates) {
+    const double scale = (double)s->area_px / (PX_MEASURE_WIDTH * PX_MEASURE_HEIGHT);
+    unsigned quick = 0;
+    for (int c = 0; c < PX_N_CODECS; c++) {
+        const struct px_figures *f = px_measured_of(s->measured, (enum px_codec)c);
+        if (candidates & 1u << c && f && f->encode_us[PX_SCENE_SCROLL] * scale < UNFIT_US)
+            quick |= 1u << c;
+    }
+    return quick ? quick : candidates;
+}
+
 void px_choose(const struct px_situation *s, unsigned candidates, struct px_choice *ret) {
+    if (!s->stay || s->current < 0 || !(candidates & 1u << s->current))
+        candidates = fit(s, candidates);
     const bool has_current = s->current >= 0 && candidates & 1u << s->current;
     int best = -1;
     double best_ms = 0;

@@ -38,5 +38,5 @@ enum px_scene_kind px_scene_of(int64_t changed_px, int64_t area_px, size_t bytes
  */
 double px_choice_ms(const struct px_situation *s, enum px_codec codec);
 /* The quickest of @candidates (a bit per codec, not 0). Another than the current one only when it
- * is a good deal quicker. */
+ * is a good deal quicker, and none that does not keep up with scrolled text while another does. */
 void px_choose(const struct px_situation *s, unsigned candidates, struct px_choice *ret);

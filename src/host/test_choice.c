@@ -77,6 +77,26 @@ static void a_little_quicker_is_not_worth_a_switch(void **state) {
     assert_int_equal(c.codec, PX_CODEC_H264);
 }
 
+static void what_does_not_keep_up_is_left_to_those_who_ask(void **state) {
+    struct px_measured slow = measured;
+    struct px_choice c;
+    struct px_situation s = at_rest(-1);
+    s.measured = &slow;
+    s.rate_kbps = 100; /* where a third of the bytes would be worth a lot */
+    slow.n = 3;
+    slow.list[2] = measured.list[0];
+    slow.list[2].codec = PX_CODEC_AV1;
+    for (int i = 0; i < PX_N_SCENES; i++)
+        slow.list[2].bytes[i] /= 3;
+    px_choose(&s, BOTH | 1u << PX_CODEC_AV1, &c);
+    assert_int_equal(c.codec, PX_CODEC_AV1);
+    slow.list[2].encode_us[PX_SCENE_SCROLL] = 9000;
+    px_choose(&s, BOTH | 1u << PX_CODEC_AV1, &c);
+    assert_int_equal(c.codec, PX_CODEC_H264);
+    px_choose(&s, 1u << PX_CODEC_AV1, &c);
+    assert_int_equal(c.codec, PX_CODEC_AV1);
+}
+
 static void who_shares_a_stream_stays_with_it(void **state) {
     struct px_situation s = at_rest(PX_CODEC_H264);
     struct px_choice c;
@@ -114,6 +134,7 @@ int main(void) {
         cmocka_unit_test(on_a_slow_line_bytes_decide),
         cmocka_unit_test(a_film_changes_the_choice_and_its_end_does_too),
         cmocka_unit_test(a_little_quicker_is_not_worth_a_switch),
+        cmocka_unit_test(what_does_not_keep_up_is_left_to_those_who_ask),
         cmocka_unit_test(who_shares_a_stream_stays_with_it),
         cmocka_unit_test(without_another_there_is_no_choice),
         cmocka_unit_test(content_is_told_by_how_much_changed_and_what_it_took),
