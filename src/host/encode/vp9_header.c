@@ -67,6 +67,8 @@ void px_vp9_adapt(const px_vp9_counts *counts, px_vp9_chances *chances) {
     const uint32_t(*n)[2] = (const void *)counts;
     uint8_t *c = (void *)chances;
     for (size_t i = 0; i < sizeof(*chances); i++) {
+        if (n[i][0] + n[i][1] == 0) /* nor is there a chance where the format has no such context */
+            continue;
         const unsigned now = chance(n[i]);
         if (now == c[i])
             continue;
