@@ -126,6 +126,7 @@ static json_t *make_config(const struct px_fleet *fleet, const struct px_remote_
     json_object_set_new(o, "banner", json_boolean(spec->banner));
     json_object_set_new(o, "trusted_devices", json_boolean(spec->trusted_devices));
     json_object_set_new(o, "punching", json_boolean(spec->punching));
+    json_object_set_new(o, "discovery", json_boolean(spec->discovery));
     json_object_set_new(o, "lan", json_boolean(!px_fleet_host(fleet)->network.nat));
     json_object_set_new(o, "tls",
                         json_pack("{ss si ss ss}", "name", "jupyter", "port", 8888, "cert_file",

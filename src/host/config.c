@@ -14,28 +14,19 @@
 #define PASSWORD_MIN_CHARS 8
 #define LOCK_COMMAND "/usr/lib/phoenix/lock-session"
 
-static const char *const known_keys[] = {"id",
-                                         "display",
-                                         "identity_file",
-                                         "password_file",
-                                         "server",
-                                         "direct",
-                                         "permissions",
-                                         "require_encryption",
-                                         "allow_addresses",
-                                         "totp_secret_file",
-                                         "audit_log",
-                                         "encoder",
-                                         "tunnel_targets",
-                                         "punching",
-                                         "lan",
-                                         "one_time_file",
-                                         "trusted_devices",
-                                         "state_dir",
-                                         "banner",
-                                         "tls",
-                                         "metrics_socket",
-                                         "lock_command"};
+static const char *const known_keys[] = {
+    "id",        "display",        "identity_file",      "password_file",   "server",
+    "direct",    "permissions",    "require_encryption", "allow_addresses", "totp_secret_file",
+    "audit_log", "encoder",        "tunnel_targets",     "punching",        "lan",
+    "discovery", "one_time_file",  "trusted_devices",    "state_dir",       "banner",
+    "tls",       "metrics_socket", "lock_command"};
+
+bool px_host_config_allows(const struct px_host_config *c, const struct px_addr *from) {
+    for (size_t i = 0; i < c->n_allow; i++)
+        if (px_addr_in_block(from, &c->allow[i]))
+            return true;
+    return c->n_allow == 0;
+}
 
 void px_host_config_fini(struct px_host_config *c) {
     free(c->id);
@@ -344,7 +335,9 @@ static int take_texts(struct px_host_config *c, const json_t *root, struct px_er
     r = get_bool(root, "require_encryption", &c->require_encryption, err);
     if (r >= 0)
         r = get_bool(root, "punching", &c->punching, err);
-    return r < 0 ? r : get_bool(root, "lan", &c->lan, err);
+    if (r >= 0)
+        r = get_bool(root, "lan", &c->lan, err);
+    return r < 0 ? r : get_bool(root, "discovery", &c->discovery, err);
 }
 
 int px_host_config_load(const char *path, struct px_host_config *ret, struct px_error *err) {

@@ -18,6 +18,7 @@
  *      "totp_secret_file": "", "audit_log": "/var/log/phoenix/sessions.log",
  *      "punching": true,                               clients may come without the relay
  *      "lan": true,                                    others reach our own address
+ *      "discovery": false,                             answer who looks around on the LAN
  *      "tls": {"name": "jupyter", "port": 8888, "cert_file": "..", "key_file": ".."},
  *      "metrics_socket": "/run/user/1000/phoenix-host.metrics",   absent: this, where
  *                                                      $XDG_RUNTIME_DIR is set; "": none
@@ -52,6 +53,7 @@ struct px_host_config {
     size_t n_direct;
     struct px_permissions permissions;
     bool punching;           /* clients may come straight; else always by relay */
+    bool discovery;          /* who looks around on the LAN is answered (discovery.h) */
     bool lan;                /* our address can be reached from outside this machine */
     bool require_encryption; /* of connections that came through the server */
     struct px_addr_block allow[PX_HOST_ALLOW_MAX];
@@ -72,5 +74,6 @@ struct px_host_config {
     bool tunnel_anywhere; /* else only to this desktop itself */
 };
 
+bool px_host_config_allows(const struct px_host_config *c, const struct px_addr *from);
 int px_host_config_load(const char *path, struct px_host_config *ret, struct px_error *err);
 void px_host_config_fini(struct px_host_config *c);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "host/audio/audio.h"
 #include "host/clipboard/xclip.h"
+#include "host/discovery.h"
 #include "host/input/xtest.h"
 #include "host/lock.h"
 #include "host/measuring.h"
@@ -222,6 +223,17 @@ static void start_tls(struct px_host *h) {
         px_warning("tunnel '%s': off: %s", c->tls_name, err.msg);
 }
 
+/* Without it the desktop is there all the same. */
+void px_host_update_discovery(struct px_host *h) {
+    struct px_error err = {0};
+    if (h->config->discovery == (h->discovery != NULL))
+        return;
+    px_discovery_close(h->discovery);
+    h->discovery = h->config->discovery ? px_discovery_new(h, &err) : NULL;
+    if (h->config->discovery && !h->discovery)
+        px_warning("discovery: off: %s", err.msg);
+}
+
 int px_host_start(struct px_host *h, struct px_error *err) {
     find_names(h);
     px_displays_init(&h->displays, 0, 0);
@@ -247,6 +259,7 @@ int px_host_start(struct px_host *h, struct px_error *err) {
     try_x(h);
     if (h->config->server)
         h->rendezvous = px_rendezvous_new(h);
+    px_host_update_discovery(h);
     h->metrics = px_metrics_new(h);
     uv_timer_start(&h->tick, on_tick, TICK_MS, TICK_MS);
     return 0;
@@ -261,6 +274,8 @@ void px_host_stop(struct px_host *h) {
         px_session_end(s, "Reset by the peer");
     }
     px_rendezvous_close(h->rendezvous);
+    px_discovery_close(h->discovery);
+    h->discovery = NULL;
     px_lock_close(h);
     px_metrics_close(h->metrics);
     h->metrics = NULL;

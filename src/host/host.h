@@ -78,6 +78,7 @@ struct px_host {
     unsigned n_sessions;
     struct px_guard guard, guard_2fa;
     struct px_rendezvous *rendezvous;
+    struct px_discovery *discovery; /* NULL: off */
     struct px_stats stats;
     struct px_metrics *metrics;
     struct px_lock_run *lock_runs;
@@ -94,6 +95,8 @@ void px_host_stop(struct px_host *h);
 
 /* A line of the audit log (audit.h): subject and fields, no newline. */
 void px_host_audit(struct px_host *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* On or off, as the configuration says. */
+void px_host_update_discovery(struct px_host *h);
 bool px_host_wants_pointer(const struct px_host *h);
 void px_host_watch_pointer(struct px_host *h);
 /* Ports that listen, for tests that ask for port 0. */

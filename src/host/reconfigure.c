@@ -96,6 +96,8 @@ void px_host_take(struct px_host *h, const struct px_host_config *fresh) {
     c->tunnel_anywhere = fresh->tunnel_anywhere;
     c->punching = fresh->punching;
     c->lan = fresh->lan;
+    c->discovery = fresh->discovery;
+    px_host_update_discovery(h);
     if (other_code) /* who came in without the code does not come back without it */
         px_credentials_forget_sessions(h->credentials);
     if (c->permissions.audio && !h->audio)

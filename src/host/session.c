@@ -152,11 +152,7 @@ void px_session_tick(struct px_session *s, int64_t now) {
 
 /* However the client came: over the relay its address is what the server said of it. */
 bool px_session_allowed(const struct px_session *s) {
-    const struct px_host_config *c = s->host->config;
-    for (size_t i = 0; i < c->n_allow; i++)
-        if (px_addr_in_block(&s->peer, &c->allow[i]))
-            return true;
-    return c->n_allow == 0;
+    return px_host_config_allows(s->host->config, &s->peer);
 }
 
 /* Every way to a login comes through here. */

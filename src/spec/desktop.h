@@ -56,7 +56,7 @@ struct px_network_spec {
 struct px_remote_spec {
     bool input, clipboard, files, audio, tunnel, terminal, recording; /* default true */
     bool banner, punching, trusted_devices;                           /* default true */
-    bool totp;                                                        /* default false */
+    bool totp, discovery;                                             /* default false */
     char **allow; /* addresses and blocks; none: all */
     size_t n_allow;
     char **direct; /* addresses to listen on, with port or without; none: not at all */

@@ -37,6 +37,7 @@ static const struct {
     {"remote.allow", PX_EFFECT_LIVE},
     {"remote.direct", PX_EFFECT_LIVE},
     {"remote.punching", PX_EFFECT_LIVE},
+    {"remote.discovery", PX_EFFECT_LIVE},
     {"timezone", PX_EFFECT_REPLACE},
     {"jupyter", PX_EFFECT_RESTART},
     {"nesting", PX_EFFECT_RESTART},

@@ -163,5 +163,12 @@ const struct px_field px_remote_fields[] = {
      .fallback = "true",
      .aka = "punch p2p hole_punching",
      .offset = OFF(punching)},
+    {.key = "discovery",
+     .kind = PX_FIELD_BOOL,
+     .doc = "Whether clients that look around on the LAN are told ID, user and host name. They see "
+            "desktops on networks without NAT, and from the host itself.",
+     .fallback = "false",
+     .aka = "lan lan_discovery discover broadcast",
+     .offset = OFF(discovery)},
     {0},
 };

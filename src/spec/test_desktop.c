@@ -36,6 +36,7 @@ static void a_name_alone_is_a_complete_desktop(void **state) {
     assert_true(d->remote.input && d->remote.clipboard && d->remote.files && d->remote.audio);
     assert_true(d->remote.tunnel && d->remote.terminal && d->remote.recording);
     assert_true(d->remote.banner && d->remote.punching && d->remote.trusted_devices);
+    assert_false(d->remote.discovery);
     assert_false(d->remote.totp);
     assert_int_equal(d->remote.n_allow + d->remote.n_direct, 0);
     assert_null(d->timezone);

@@ -78,7 +78,8 @@ static void no_key_of_the_file_is_forgotten(void **state) {
         "network: {internet: false, address: 10.0.0.9}, mounts: [{source: /x}], display: "
         "800x600, keyboard: de, remote: {input: false, clipboard: false, files: false, audio: "
         "false, tunnel: false, terminal: false, recording: false, banner: false, totp: true, "
-        "trusted_devices: false, allow: [10.0.0.0/8], direct: [0.0.0.0], punching: false}, "
+        "trusted_devices: false, allow: [10.0.0.0/8], direct: [0.0.0.0], punching: false, "
+        "discovery: true}, "
         "timezone: UTC, jupyter: false, nesting: true, fuse: true, "
         "autostart: false");
     assert_int_equal(d->n, count_leaves(px_desktop_fields) - 2); /* name, count */

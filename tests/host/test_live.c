@@ -7,7 +7,9 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -341,6 +343,66 @@ static void ipv6_does_not_open_ipv4(void **state) {
     px_client_close(c);
 }
 
+/* ---- who looks around on the LAN ---- */
+
+static int searcher(uint8_t host) {
+    const struct sockaddr_in from = {.sin_family = AF_INET,
+                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + host)};
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), on = 1;
+    assert_true(fd >= 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)), 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&from, sizeof(from)), 0);
+    return fd;
+}
+
+static void look_around(int fd) {
+    const struct sockaddr_in to = {.sin_family = AF_INET,
+                                   .sin_port = htons(21119),
+                                   .sin_addr.s_addr = htonl(0x7fffffff)}; /* lo's broadcast */
+    assert_int_equal(
+        sendto(fd, "\xb2\x01\x06\x0a\x04ping", 9, 0, (const struct sockaddr *)&to, sizeof(to)), 9);
+}
+
+/* Asks until there is an answer. */
+static bool finds_us(int fd) {
+    char pong[512];
+    for (int i = 0; i < 100; i++) {
+        look_around(fd);
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        if (poll(&p, 1, 100) > 0) {
+            const ssize_t n = recv(fd, pong, sizeof(pong), 0);
+            return n > 0 && memmem(pong, (size_t)n, ID, strlen(ID)) != NULL;
+        }
+    }
+    return false;
+}
+
+static bool port_is_free(void *data) {
+    const struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(21119)};
+    px_cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0;
+}
+
+static void who_looks_around_is_answered_only_if_we_say_so(void **state) {
+    px_cleanup_close int one = searcher(1), two = searcher(2);
+    char pong[512];
+    fixture_stop_host();
+    fixture_host("");
+    assert_true(port_is_free(NULL));
+    fixture_change("\"discovery\": true");
+    assert_true(finds_us(one));
+    fixture_change("\"discovery\": true, \"allow_addresses\": [\"127.0.0.2/32\"]");
+    while (recv(one, pong, sizeof(pong), MSG_DONTWAIT) > 0) /* from before the change */
+        ;
+    for (int i = 0; i < 3; i++) { /* in order: when two is answered, one was not */
+        look_around(one);
+        assert_true(finds_us(two));
+    }
+    assert_int_equal(recv(one, pong, sizeof(pong), MSG_DONTWAIT), -1);
+    fixture_change("");
+    assert_true(wait_for(port_is_free, NULL, 10 * SECOND));
+}
+
 static int start(void **state) {
     fixture_x(false);
     fixture_host("");
@@ -358,6 +420,7 @@ int main(void) {
         cmocka_unit_test(only_the_addresses_named_are_listened_on),
         cmocka_unit_test(two_addresses_are_two_sockets),
         cmocka_unit_test(ipv6_does_not_open_ipv4),
+        cmocka_unit_test(who_looks_around_is_answered_only_if_we_say_so),
     };
     return cmocka_run_group_tests(tests, start, fixture_end);
 }
