@@ -62,10 +62,28 @@ static bool text_is(struct px_bytes b, const char *want) {
     return b.size == strlen(want) && memcmp(b.data, want, b.size) == 0;
 }
 
-static struct px_client *accepted(int listener, int64_t us) {
+static struct px_client *accepted_any(int listener, int64_t us) {
     if (!readable(listener, us))
         return NULL;
     return px_client_adopt(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+}
+
+/* It begins with a TestNatRequest: the host was offline for a moment, on a busy machine. */
+static bool is_nat_test(const struct px_client *c) {
+    uint8_t head[3];
+    return readable(c->fd, SECOND / 2) && recv(c->fd, head, 3, MSG_PEEK) == 3 && head[1] == 0xa2 &&
+           head[2] == 0x01;
+}
+
+static struct px_client *accepted(int listener, int64_t us) {
+    const int64_t until = px_now_us() + us;
+    for (;;) {
+        const int64_t left = until - px_now_us();
+        struct px_client *c = accepted_any(listener, left > 0 ? left : 0);
+        if (!c || listener != tcp || !is_nat_test(c))
+            return c;
+        px_client_close(c);
+    }
 }
 
 /* One frame of a connection, as an envelope; @keep owns the bytes. */
@@ -80,7 +98,7 @@ static void envelope(struct px_client *c, struct px_rdv_msg *m) {
 /* Once it is registered; a server that does not answer leaves it without an opinion. */
 static void asks_for_its_nat(void) {
     struct px_rdv_msg m;
-    px_cleanup(px_client_closep) struct px_client *c = accepted(tcp, 3 * SECOND);
+    px_cleanup(px_client_closep) struct px_client *c = accepted_any(tcp, 3 * SECOND);
     envelope(c, &m);
     assert_int_equal(m.kind, PX_RDV_TEST_NAT_REQUEST);
 }
