@@ -1,0 +1,208 @@
+/* src/host/encode/test_desk.c - see test_desk.h */
+#include "host/encode/test_desk.h"
+#include "base/test.h"
+#include "proto/session.h"
+#include <string.h>
+#include <vpx/vp8dx.h>
+
+void desk_open(struct desk *d, enum px_codec codec, int width, int height, bool i444,
+               unsigned rate_kbps, unsigned threads) {
+    const bool vp8 = codec == PX_CODEC_VP8;
+    const struct px_encoder_ops *const tables[] = {vp8 ? px_encoders_vp8 : px_encoders_vp9};
+    const struct px_encoder_opts o = {.codec = codec,
+                                      .width = width,
+                                      .height = height,
+                                      .i444 = i444,
+                                      .rate_kbps = rate_kbps,
+                                      .min_quality = 5,
+                                      .max_quality = 85,
+                                      .threads = threads};
+    *d = (struct desk){.codec = codec, .every = 1, .all = px_encoders_of(tables, 1), .random = 1};
+    px_assert_ok_err(px_encoder_open(d->all, &o, &d->enc, NULL), &(struct px_error){0});
+    d->decoder = px_decoder_new();
+    d->av = avcodec_alloc_context3(avcodec_find_decoder(vp8 ? AV_CODEC_ID_VP8 : AV_CODEC_ID_VP9));
+    assert_int_equal(avcodec_open2(d->av, NULL, NULL), 0);
+    assert_int_equal(
+        vpx_codec_dec_init(&d->vpx, vp8 ? vpx_codec_vp8_dx() : vpx_codec_vp9_dx(), NULL, 0),
+        VPX_CODEC_OK);
+    px_picture_init(&d->picture, width, height, i444);
+}
+
+void desk_close(struct desk *d) {
+    px_encoder_close(d->enc);
+    px_encoders_free(d->all);
+    px_decoder_free(d->decoder);
+    px_decoder_free(d->late);
+    avcodec_free_context(&d->av);
+    vpx_codec_destroy(&d->vpx);
+    px_picture_fini(&d->picture);
+}
+
+unsigned desk_chance(struct desk *d) {
+    d->random = d->random * 1103515245u + 12345u;
+    return d->random >> 16;
+}
+
+static int shift_of(const struct desk *d, int plane) {
+    return plane && !d->picture.i444 ? 1 : 0;
+}
+
+static int plane_width(const struct desk *d, int plane) {
+    const int shift = shift_of(d, plane);
+    return (d->picture.width + shift) >> shift;
+}
+
+static int plane_height(const struct desk *d, int plane) {
+    const int shift = shift_of(d, plane);
+    return (d->picture.height + shift) >> shift;
+}
+
+void desk_write_lines(struct desk *d, int from, int to) {
+    for (int plane = 0; plane < 3; plane++)
+        for (int y = from >> shift_of(d, plane);
+             y < (to + shift_of(d, plane)) >> shift_of(d, plane); y++) {
+            uint8_t *line = d->picture.planes[plane] + (ptrdiff_t)y * d->picture.strides[plane];
+            for (int x = 0; x < plane_width(d, plane); x++)
+                if (plane)
+                    line[x] = (uint8_t)(108 + 40 * (x / 24 % 2));
+                else
+                    line[x] = desk_chance(d) & 1 ? 220 : 30;
+        }
+}
+
+void desk_scroll(struct desk *d, int lines) {
+    for (int plane = 0; plane < 3; plane++) {
+        const int by = lines >> shift_of(d, plane), stride = d->picture.strides[plane];
+        for (int y = 0; y + by < plane_height(d, plane); y++)
+            memcpy(d->picture.planes[plane] + (ptrdiff_t)y * stride,
+                   d->picture.planes[plane] + (ptrdiff_t)(y + by) * stride,
+                   (size_t)plane_width(d, plane));
+    }
+    desk_write_lines(d, d->picture.height - lines, d->picture.height);
+}
+
+static void decoders_agree(struct desk *d) {
+    AVPacket *packet = av_packet_alloc();
+    AVFrame *av = av_frame_alloc();
+    assert_int_equal(av_new_packet(packet, (int)d->packet.size), 0);
+    memcpy(packet->data, d->packet.data, d->packet.size);
+    assert_int_equal(avcodec_send_packet(d->av, packet), 0);
+    assert_int_equal(avcodec_receive_frame(d->av, av), 0);
+    vpx_codec_iter_t iter = NULL;
+    assert_int_equal(vpx_codec_decode(&d->vpx, d->packet.data, (unsigned)d->packet.size, NULL, 0),
+                     VPX_CODEC_OK);
+    const vpx_image_t *vpx = vpx_codec_get_frame(&d->vpx, &iter);
+    assert_non_null(vpx);
+    assert_int_equal(vpx->d_w, av->width);
+    assert_int_equal(vpx->d_h, av->height);
+    for (int plane = 0; plane < 3; plane++)
+        for (int y = 0; y < plane_height(d, plane); y++)
+            assert_memory_equal(vpx->planes[plane] + (ptrdiff_t)y * vpx->stride[plane],
+                                av->data[plane] + (ptrdiff_t)y * av->linesize[plane],
+                                (size_t)plane_width(d, plane));
+    av_frame_free(&av);
+    av_packet_free(&packet);
+}
+
+static void decode(const struct desk *d, struct px_decoder *decoder, const struct px_packet *p) {
+    Pxs__EncodedVideoFrame f = PXS__ENCODED_VIDEO_FRAME__INIT, *frames[] = {&f};
+    Pxs__EncodedVideoFrames list = PXS__ENCODED_VIDEO_FRAMES__INIT;
+    Pxs__VideoFrame v = PXS__VIDEO_FRAME__INIT;
+    struct px_error err = {0};
+    f.data = (ProtobufCBinaryData){p->size, (uint8_t *)p->data};
+    f.key = p->key;
+    list.n_frames = 1;
+    list.frames = frames;
+    if (d->codec == PX_CODEC_VP8) {
+        v.pictures_case = PXS__VIDEO_FRAME__PICTURES_VP8S;
+        v.vp8s = &list;
+    } else {
+        v.pictures_case = PXS__VIDEO_FRAME__PICTURES_VP9S;
+        v.vp9s = &list;
+    }
+    px_assert_ok_err(px_decoder_push(decoder, &v, &err), &err);
+}
+
+void desk_push(struct desk *d, const struct px_region *changed, bool key, bool refine) {
+    struct px_error err = {0};
+    d->now_ms += 17;
+    px_assert_ok_err(px_encoder_push(d->all, &d->enc, &d->picture, changed, d->now_ms, key, refine,
+                                     &d->packet, &err),
+                     &err);
+    if (d->late)
+        decode(d, d->late, &d->packet);
+    if (d->packet.lone)
+        return;
+    decode(d, d->decoder, &d->packet);
+    decoders_agree(d);
+}
+
+struct px_region desk_everything(const struct desk *d) {
+    return (struct px_region){.rects = {{0, 0, d->picture.width, d->picture.height}}, .n = 1};
+}
+
+void desk_take_parts(struct desk *d) {
+    const struct px_region all = desk_everything(d);
+    int n = 0;
+    while (d->packet.owes) {
+        assert_true(n++ < 1000);
+        d->now_ms += 100;
+        desk_push(d, &all, false, true);
+        assert_false(d->packet.key);
+    }
+}
+
+static int at(const struct desk *d, int plane, int x, int y) {
+    const int shift = shift_of(d, plane);
+    return d->picture
+        .planes[plane][(ptrdiff_t)(y >> shift) * d->picture.strides[plane] + (x >> shift)];
+}
+
+double desk_difference(const struct desk *d) {
+    double sum = 0;
+    int n = 0;
+    for (int y = 0; y < d->picture.height; y += d->every, n++)
+        for (int x = 0; x < d->picture.width; x++) {
+            const uint32_t got = px_decoder_pixel(d->decoder, x, y);
+            const int c = 298 * (at(d, 0, x, y) - 16);
+            const int u = at(d, 1, x, y) - 128, v = at(d, 2, x, y) - 128;
+            const int want[3] = {c + 516 * u, c - 100 * u - 208 * v, c + 409 * v};
+            for (int i = 0; i < 3; i++) {
+                const int w = (want[i] + 128) >> 8, clipped = w < 0 ? 0 : w > 255 ? 255 : w;
+                sum += abs(clipped - (int)(got >> 8 * i & 255));
+            }
+        }
+    return sum / (3.0 * d->picture.width * n);
+}
+
+void desk_same_picture(const struct desk *d) {
+    px_cleanup_free uint8_t *a = px_decoder_rgba(d->decoder), *b = px_decoder_rgba(d->late);
+    assert_memory_equal(a, b, (size_t)d->picture.width * (size_t)d->picture.height * 4);
+}
+
+struct px_rect desk_do_something(struct desk *d) {
+    const int w = d->picture.width, h = d->picture.height;
+    struct px_rect r = {.x = (int)desk_chance(d) % (w - 16), .y = (int)desk_chance(d) % (h - 16)};
+    r.w = 1 + (int)desk_chance(d) % (w - r.x);
+    r.h = 1 + (int)desk_chance(d) % (h - r.y);
+    const unsigned what = desk_chance(d) % 4, colour = desk_chance(d);
+    /* A move, to the left and up. */
+    const int dx = (int)desk_chance(d) % 100, dy = (int)desk_chance(d) % 60;
+    for (int plane = 0; plane < 3; plane++) {
+        const int shift = shift_of(d, plane), stride = d->picture.strides[plane];
+        for (int y = r.y >> shift; y < (r.y + r.h + shift) >> shift; y++)
+            for (int x = r.x >> shift; x < (r.x + r.w + shift) >> shift; x++) {
+                uint8_t *p = d->picture.planes[plane] + (ptrdiff_t)y * stride + x;
+                const int from_x = x + (dx >> shift), from_y = y + (dy >> shift);
+                if (what == 0)
+                    *p = (uint8_t)(16 + (colour >> plane) % 220); /* one colour */
+                else if (what == 1)
+                    *p = (uint8_t)(16 + ((colour >> plane) + (unsigned)(x + y)) % 220); /* slopes */
+                else if (what == 2)
+                    *p = (uint8_t)(16 + desk_chance(d) % 220); /* noise */
+                else if (from_x < plane_width(d, plane) && from_y < plane_height(d, plane))
+                    *p = p[(from_y - y) * stride + from_x - x];
+            }
+    }
+    return r;
+}

@@ -1,0 +1,46 @@
+/* src/host/encode/test_desk.h - a desktop made up for the tests of the VP8 and VP9 encoders
+ *
+ * Every picture goes through libavcodec's decoder and through libvpx's, which is what stock clients
+ * have, and both must show the same to the bit. All of it asserts, and belongs to one thread. */
+#pragma once
+#include "host/encode/encoder.h"
+#include "session/decoder.h"
+#include <libavcodec/avcodec.h>
+#include <vpx/vpx_decoder.h>
+
+struct desk {
+    enum px_codec codec;
+    int every; /* looks at each so-many-th line in desk_difference; 1 unless a test sets it */
+    struct px_encoders *all;
+    struct px_encoder *enc;
+    struct px_decoder *decoder;
+    AVCodecContext *av;
+    vpx_codec_ctx_t vpx;
+    struct px_picture picture;
+    struct px_packet packet;
+    uint32_t random;
+    int64_t now_ms;
+    struct px_decoder *late; /* of a second viewer */
+};
+
+/* @codec: VP8 or VP9. @i444: with VP9 only. */
+void desk_open(struct desk *d, enum px_codec codec, int width, int height, bool i444,
+               unsigned rate_kbps, unsigned threads);
+void desk_close(struct desk *d);
+/* 0..65535, the same row of them in each run. */
+unsigned desk_chance(struct desk *d);
+/* Lines @from..@to of all planes: as dense as text gets, or colours in patches. */
+void desk_write_lines(struct desk *d, int from, int to);
+/* Everything goes up by @lines, below comes something new. Colours go along by half as many. */
+void desk_scroll(struct desk *d, int lines);
+/* One thing that programs do to a part of the screen; returns which part. */
+struct px_rect desk_do_something(struct desk *d);
+struct px_region desk_everything(const struct desk *d);
+/* What a viewer who is there gets; and a late one. */
+void desk_push(struct desk *d, const struct px_region *changed, bool key, bool refine);
+/* The parts that a coarse key frame owes. */
+void desk_take_parts(struct desk *d);
+/* Of red, green and blue, on average, of 255: what the viewer sees against what is there. */
+double desk_difference(const struct desk *d);
+/* Both viewers see the same, to the bit. */
+void desk_same_picture(const struct desk *d);
