@@ -1,6 +1,7 @@
 /* src/proto/kcp.c - a byte stream over datagrams, as RustDesk's clients speak it */
 #include "proto/kcp.h"
 #include "base/alloc.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "proto/kcp_window.h"
 #include "proto/wire.h"
@@ -276,7 +277,7 @@ static int64_t resend_due_us(const struct px_kcp *k) {
     const ikcpcb *kcp = k->kcp;
     int32_t soonest = INT32_MAX;
     for (struct IQUEUEHEAD *p = kcp->snd_buf.next; p != &kcp->snd_buf; p = p->next) {
-        const struct IKCPSEG *s = iqueue_entry(p, struct IKCPSEG, node);
+        const struct IKCPSEG *s = px_container_of(p, struct IKCPSEG, node);
         const int32_t left = (int32_t)(s->resendts - kcp->current);
         if (left < soonest)
             soonest = left;
