@@ -1,13 +1,12 @@
 /* src/host/hole.h - a client on its way to us over UDP, without the relay
  *
- *     we, port q --answer--> ID server     PunchHoleSent, so that the client hears what q looks
- * like we, port q --empty---> client        opens our NAT for it, again and again client
- * --empty---> q             opens its own client     --SYN-----> q             the beginning of a
- * KCP stream (proto/kcp.h)
+ * We answer the ID server from our port, so that the client hears what that looks like; open our
+ * NAT with empty datagrams to the client, again and again, as it does towards us; and wait for its
+ * SYN, the beginning of a KCP stream (proto/kcp.h).
  *
- * Over IPv6 the server learns of q by what is said to it elsewhere, so nothing goes there. Becomes
- * at most one session, else nothing within PX_PUNCH_WAIT_MS. Loop thread.
- * Source: rustdesk src/rendezvous_mediator.rs, src/common.rs (punch_udp). */
+ * Over IPv6 the server learns of our port by what is said to it elsewhere, so nothing goes there.
+ * Becomes at most one session, else nothing within PX_PUNCH_WAIT_MS. Loop thread. Source: rustdesk
+ * src/rendezvous_mediator.rs, src/common.rs (punch_udp). */
 #pragma once
 #include "proto/addr.h"
 #include "proto/rendezvous.h"

@@ -35,8 +35,8 @@ struct px_metrics;
 struct px_lock_run;
 
 #define PX_SESSIONS_MAX 64
-#define PX_LINGERERS_MAX                                                                           \
-    32 /* that have ended and wait for the client's end; others close at once */
+/* That have ended and wait for the client's end; others close at once. */
+#define PX_LINGERERS_MAX 32
 #define PX_STRANGERS_MAX 16 /* connections that are not logged in */
 #define PX_STRANGERS_PER_ADDRESS 4
 

@@ -14,10 +14,9 @@
  * other. They go from the top to the bottom: what is above @n_clean is the same in all decoders,
  * what is below may not be referred to from above. So the picture of who was there stays as it is,
  * and who came has all of it after the last part. */
-#include "host/encode/budget.h"
 #include "host/encode/crew.h"
 #include "host/encode/encoder.h"
-#include "host/encode/grid.h"
+#include "host/encode/turn.h"
 #include "host/encode/vp8_private.h"
 #include "host/encode/vp8_tables.h"
 #include "base/alloc.h"
@@ -45,19 +44,15 @@ struct vp8 {
     numbers **numbers; /* of each block: where they lie in @store */
     numbers *store;    /* of the blocks that have any */
     px_vp8_counts counts[PX_VP8_STREAMS_MAX];
-    struct px_budget budget;
+    struct px_turn turn;
     struct px_buf modes, streams[PX_VP8_STREAMS_MAX], out;
     bool joined; /* a lone key frame was the last */
-    int64_t last_pts_ms;
-    bool started;
     /* the picture at hand; threads only read these */
     struct px_vp8_planes in;
     struct px_vp8_steps steps;
     struct px_move moves[PX_MOVES_MAX];
     int n_moves, n_bands, first_row[BANDS_MAX + 1];
     struct px_vp8_frame frame;
-    int qp;
-    bool key, refine, coarse, lone;
 };
 
 /* ---- blocks ---- */
@@ -131,17 +126,17 @@ static void choose(const struct vp8 *v, const struct px_vp8_at *at,
     const struct px_move still = {0};
     ret->distance = UINT32_MAX;
     ret->same = false;
-    if (!v->key && !v->refine && find_same(v, at, want, ret))
+    if (!v->turn.key && !v->turn.refine && find_same(v, at, want, ret))
         return;
-    if (!v->key && px_grid_may_take(&v->grid, at->column, at->row, still)) {
+    if (!v->turn.key && px_grid_may_take(&v->grid, at->column, at->row, still)) {
         consider(at, want, PX_VP8_INTER, still, ret);
-        if (v->refine)
+        if (v->turn.refine)
             return;
     }
     if (v->n_moves > 0 && fits(v, at->column, at->row, v->moves[0]) &&
         px_grid_may_take(&v->grid, at->column, at->row, v->moves[0]))
         consider(at, want, PX_VP8_INTER, v->moves[0], ret);
-    if (v->coarse && !at->cut) /* what would be won by others is not coded */
+    if (v->turn.coarse && !at->cut) /* what would be won by others is not coded */
         consider(at, want, PX_VP8_DC, still, ret);
     else
         choose_intra(at, want, ret);
@@ -163,7 +158,7 @@ static bool is_good(const struct vp8 *v, const struct px_vp8_pixels *want, const
     const int near = v->steps.near;
     if (c->same)
         return px_vp8_is_near(want->uv[0][0], c->guess.uv[0][0], sizeof(want->uv), 2 + near * 2);
-    return !v->refine && c->mode == PX_VP8_INTER &&
+    return !v->turn.refine && c->mode == PX_VP8_INTER &&
            px_vp8_is_near(want->y[0], c->guess.y[0], sizeof(want->y), near) &&
            px_vp8_is_near(want->uv[0][0], c->guess.uv[0][0], sizeof(want->uv), near);
 }
@@ -179,8 +174,8 @@ static void code_block(struct vp8 *v, const struct px_vp8_at *at) {
     k->move = c.move;
     k->skip = is_good(v, &want, &c);
     k->quality = k->skip && c.same ? moved_quality(v, at, c.move)
-                 : v->coarse       ? PX_GRID_ROUGH
-                                   : (uint8_t)v->qp;
+                 : v->turn.coarse  ? PX_GRID_ROUGH
+                                   : (uint8_t)v->turn.qp;
     if (!k->skip)
         k->skip = !px_vp8_code(&v->steps, &want, &c.guess, k->ends, v->numbers[i]);
     px_vp8_store(at, &c.guess);
@@ -188,7 +183,7 @@ static void code_block(struct vp8 *v, const struct px_vp8_at *at) {
 
 static void code_band(void *data, int band) {
     struct vp8 *v = data;
-    struct px_vp8_at at = {.now = v->lone ? &v->before : &v->now,
+    struct px_vp8_at at = {.now = v->turn.lone ? &v->before : &v->now,
                            .before = v->n_moves ? &v->before : &v->now,
                            .columns = v->grid.columns,
                            .rows = v->grid.rows};
@@ -211,7 +206,7 @@ static void count_part(void *data, int i) {
 
 /* Only what is large has anything to gain. */
 static void adapt(struct vp8 *v) {
-    if (v->key)
+    if (v->turn.key)
         memcpy(&v->frame.chances, &px_vp8_coef_probs, sizeof(v->frame.chances));
     memcpy(&v->frame.chances_before, &v->frame.chances, sizeof(v->frame.chances));
     if (v->grid.n_active < ADAPT_FROM)
@@ -294,7 +289,7 @@ static void keep_source(struct vp8 *v) {
 
 static void find_moves(struct vp8 *v) {
     v->n_moves = 0;
-    if (v->key || v->refine || v->grid.n_active < MOVE_FROM)
+    if (v->turn.key || v->turn.refine || v->grid.n_active < MOVE_FROM)
         return;
     v->n_moves = px_find_moves(v->source, v->grid.columns * SIDE, v->in.planes[0], v->in.strides[0],
                                v->frame.width, v->frame.height, v->grid.active, v->grid.columns,
@@ -314,18 +309,14 @@ static int index_of(int qp) {
     return i;
 }
 
-static enum px_budget_kind kind_of(const struct vp8 *v) {
-    return v->coarse ? PX_BUDGET_COARSE : v->key || v->refine ? PX_BUDGET_WHOLE : PX_BUDGET_CHANGE;
-}
-
 static void encode(struct vp8 *v) {
     cut_bands(v);
     place_numbers(v);
     find_moves(v);
     px_crew_run(v->crew, v->n_bands, code_band, v);
-    v->frame.key = v->key;
-    v->frame.passing = v->lone;
-    v->frame.joined = v->joined && !v->key;
+    v->frame.key = v->turn.key;
+    v->frame.passing = v->turn.lone;
+    v->frame.joined = v->joined && !v->turn.key;
     v->frame.index = v->steps.index;
     v->frame.n_streams = v->n_bands > 2 ? 4 : v->n_bands;
     adapt(v);
@@ -353,7 +344,7 @@ static void encode_shared(struct vp8 *v) {
     keep_source(v);
     for (int i = 0; i < v->grid.n; i++)
         v->grid.quality[i] = v->blocks[i].quality;
-    v->grid.n_clean = v->key ? v->grid.n : v->grid.next_clean;
+    v->grid.n_clean = v->turn.key ? v->grid.n : v->grid.next_clean;
     v->joined = false;
 }
 
@@ -361,37 +352,15 @@ static int vp8_push(struct px_encoder *enc, const struct px_picture *pic,
                     const struct px_region *changed, int64_t pts_ms, bool key, bool refine,
                     struct px_packet *ret, struct px_error *err) {
     struct vp8 *v = px_container_of(enc, struct vp8, base);
-    struct px_grid *g = &v->grid;
-    const int best = px_grid_quantizer(enc->opts.min_quality);
-    v->key = key || !v->started;
-    v->refine = refine && !v->key;
     memcpy(v->in.planes, pic->planes, sizeof(v->in.planes));
     memcpy(v->in.strides, pic->strides, sizeof(v->in.strides));
-    if (v->started && pts_ms <= v->last_pts_ms)
-        pts_ms = v->last_pts_ms + 1;
-    v->last_pts_ms = pts_ms;
-    v->coarse = v->key && !enc->opts.whole_keys && px_grid_is_detailed(g, pic);
-    v->lone = v->coarse && v->started;
-    v->started = true;
-    px_budget_pass(&v->budget, enc->opts.rate_kbps, pts_ms);
-    px_grid_choose(g, v->key ? NULL : changed, v->refine, REFINE_BLOCKS, best, enc->opts.rate_kbps);
-    v->qp = px_grid_choose_quantizer(g, &v->budget, kind_of(v), v->refine,
-                                     v->coarse ? PX_GRID_QP_COARSE : best,
-                                     px_grid_quantizer(v->coarse ? 100 : enc->opts.max_quality));
-    px_vp8_steps_init(&v->steps, index_of(v->qp), v->coarse);
-    if (v->lone)
+    px_turn_begin(&v->turn, &v->grid, &enc->opts, pic, changed, pts_ms, key, refine, REFINE_BLOCKS);
+    px_vp8_steps_init(&v->steps, index_of(v->turn.qp), v->turn.coarse);
+    if (v->turn.lone)
         encode_lone(v);
     else
         encode_shared(v);
-    px_budget_spend(&v->budget, kind_of(v), v->out.size, (int64_t)g->n_active * SIDE * SIDE, v->qp);
-    const bool fine = g->n_later == 0 && !v->coarse && px_grid_coarsest(g) <= best;
-    *ret = (struct px_packet){.data = (const uint8_t *)v->out.data,
-                              .size = v->out.size,
-                              .key = v->key,
-                              .fine = fine,
-                              .more = g->n_later > 0,
-                              .lone = v->lone,
-                              .owes = px_grid_owes(g)};
+    px_turn_end(&v->turn, &v->grid, &enc->opts, &v->out, ret);
     return 1;
 }
 

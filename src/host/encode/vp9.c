@@ -6,7 +6,7 @@
  * shared by threads; there is no loop filter. */
 #include "host/encode/crew.h"
 #include "host/encode/encoder.h"
-#include "host/encode/grid.h"
+#include "host/encode/turn.h"
 #include "host/encode/vp9_private.h"
 #include "base/alloc.h"
 #include <string.h>
@@ -37,16 +37,13 @@ struct vp9 {
     px_vp9_chances coarse_chances; /* of the last coarse key frame: the next is much alike */
     bool had_coarse;
     int n_tiles_max;
-    struct px_budget budget;
+    struct px_turn turn;
     struct px_buf coded, out, tiles[TILES_MAX];
-    int64_t last_pts_ms;
-    bool started;
     /* the picture at hand; threads only read these */
     struct px_vp9_planes in;
     struct px_vp9_steps steps;
     struct px_move moves[PX_MOVES_MAX];
-    int n_moves, qp;
-    bool refine, coarse, lone;
+    int n_moves;
 };
 
 /* ---- cells ---- */
@@ -113,11 +110,11 @@ static void choose(const struct vp9 *v, const struct px_vp9_at *at, const px_vp9
     ret->distance = UINT32_MAX;
     ret->same = false;
     ret->move = still;
-    if (!v->frame.key && !v->refine && find_same(v, at, want, ret))
+    if (!v->frame.key && !v->turn.refine && find_same(v, at, want, ret))
         return;
     if (!v->frame.key && px_grid_may_take(&v->grid, at->column, at->row, still)) {
         consider(at, want, still, ret);
-        if (v->refine)
+        if (v->turn.refine)
             return;
     }
     if (v->n_moves > 0 && fits(v, at->column, at->row, v->moves[0]) &&
@@ -125,7 +122,7 @@ static void choose(const struct vp9 *v, const struct px_vp9_at *at, const px_vp9
         consider(at, want, v->moves[0], ret);
     unsigned distance = 0;
     enum px_vp9_mode inside = PX_VP9_DC;
-    if (!v->coarse) /* else what would be won by others is not coded */
+    if (!v->turn.coarse) /* else what would be won by others is not coded */
         inside = px_vp9_choose_inside(at, want[0], &distance);
     if (distance < ret->distance) {
         ret->mode = inside;
@@ -148,7 +145,7 @@ static uint8_t moved_quality(const struct vp9 *v, const struct px_vp9_at *at, st
 /* The guess will do. Chroma that moved by half pixels is blurred a little each time. */
 static bool is_good(const struct vp9 *v, const px_vp9_pixels want, const struct choice *c) {
     const int near = v->steps.near, side = SIDE >> v->frame.size.shift;
-    if (c->mode != PX_VP9_INTER || v->refine)
+    if (c->mode != PX_VP9_INTER || v->turn.refine)
         return false;
     if (!c->same && !px_vp9_is_near(want[0], c->guess[0], SIDE, near))
         return false;
@@ -168,8 +165,8 @@ static void code_cell(struct vp9 *v, const struct px_vp9_at *at) {
     k->move = c.move;
     k->skip = is_good(v, want, &c);
     k->quality = k->skip && c.same ? moved_quality(v, at, c.move)
-                 : v->coarse       ? PX_GRID_ROUGH
-                                   : (uint8_t)v->qp;
+                 : v->turn.coarse  ? PX_GRID_ROUGH
+                                   : (uint8_t)v->turn.qp;
     if (k->skip)
         px_vp9_store(at, c.guess);
     else if (c.mode == PX_VP9_INTER)
@@ -194,7 +191,7 @@ static void keep_cell(struct vp9 *v, const struct px_vp9_at *at) {
 static void code_tile(void *data, int tile) {
     struct vp9 *v = data;
     struct px_vp9_at at = {.size = &v->frame.size,
-                           .now = v->lone ? &v->before : &v->now,
+                           .now = v->turn.lone ? &v->before : &v->now,
                            .before = v->n_moves ? &v->before : &v->now,
                            .first_column = px_vp9_tile_column(&v->frame, tile)};
     const int last = px_vp9_tile_column(&v->frame, tile + 1);
@@ -217,7 +214,7 @@ static void adapt(struct vp9 *v) {
     memcpy(&v->frame.chances, &px_vp9_coef_chances, sizeof(v->frame.chances));
     if (v->grid.n_active < ADAPT_FROM)
         return;
-    if (v->coarse && v->had_coarse) {
+    if (v->turn.coarse && v->had_coarse) {
         memcpy(&v->frame.chances, &v->coarse_chances, sizeof(v->frame.chances));
         return;
     }
@@ -228,7 +225,7 @@ static void adapt(struct vp9 *v) {
         for (size_t k = 0; k < sizeof(v->counts[0]) / sizeof(*sum); k++)
             sum[k] += ((const uint32_t *)&v->counts[i])[k];
     px_vp9_adapt(&v->counts[0], &v->frame.chances);
-    if (v->coarse) {
+    if (v->turn.coarse) {
         memcpy(&v->coarse_chances, &v->frame.chances, sizeof(v->coarse_chances));
         v->had_coarse = true;
     }
@@ -287,7 +284,7 @@ static void keep_source(struct vp9 *v) {
 
 static void find_moves(struct vp9 *v) {
     v->n_moves = 0;
-    if (v->frame.key || v->refine || v->grid.n_active < MOVE_FROM)
+    if (v->frame.key || v->turn.refine || v->grid.n_active < MOVE_FROM)
         return;
     v->n_moves = px_find_moves(v->source, v->grid.columns * SIDE, v->in.planes[0], v->in.strides[0],
                                v->frame.size.width, v->frame.size.height, v->grid.active,
@@ -347,49 +344,21 @@ static void encode_shared(struct vp9 *v) {
     v->grid.n_clean = v->frame.key ? v->grid.n : v->grid.next_clean;
 }
 
-static enum px_budget_kind kind_of(const struct vp9 *v) {
-    return v->coarse                   ? PX_BUDGET_COARSE
-           : v->frame.key || v->refine ? PX_BUDGET_WHOLE
-                                       : PX_BUDGET_CHANGE;
-}
-
 static int vp9_push(struct px_encoder *enc, const struct px_picture *pic,
                     const struct px_region *changed, int64_t pts_ms, bool key, bool refine,
                     struct px_packet *ret, struct px_error *err) {
     struct vp9 *v = px_container_of(enc, struct vp9, base);
-    struct px_grid *g = &v->grid;
-    const int best = px_grid_quantizer(enc->opts.min_quality);
-    v->frame.key = key || !v->started;
-    v->refine = refine && !v->frame.key;
     memcpy(v->in.planes, pic->planes, sizeof(v->in.planes));
     memcpy(v->in.strides, pic->strides, sizeof(v->in.strides));
-    if (v->started && pts_ms <= v->last_pts_ms)
-        pts_ms = v->last_pts_ms + 1;
-    v->last_pts_ms = pts_ms;
-    v->coarse = v->frame.key && !enc->opts.whole_keys && px_grid_is_detailed(g, pic);
-    v->lone = v->coarse && v->started;
-    v->started = true;
-    px_budget_pass(&v->budget, enc->opts.rate_kbps, pts_ms);
-    px_grid_choose(g, v->frame.key ? NULL : changed, v->refine,
-                   v->frame.size.shift ? REFINE_CELLS : REFINE_CELLS_444, best,
-                   enc->opts.rate_kbps);
-    v->qp = px_grid_choose_quantizer(g, &v->budget, kind_of(v), v->refine,
-                                     v->coarse ? PX_GRID_QP_COARSE : best,
-                                     px_grid_quantizer(v->coarse ? 100 : enc->opts.max_quality));
-    px_vp9_steps_init(&v->steps, index_of(v->qp), v->coarse);
-    if (v->lone)
+    px_turn_begin(&v->turn, &v->grid, &enc->opts, pic, changed, pts_ms, key, refine,
+                  v->frame.size.shift ? REFINE_CELLS : REFINE_CELLS_444);
+    v->frame.key = v->turn.key;
+    px_vp9_steps_init(&v->steps, index_of(v->turn.qp), v->turn.coarse);
+    if (v->turn.lone)
         encode_lone(v);
     else
         encode_shared(v);
-    px_budget_spend(&v->budget, kind_of(v), v->out.size, (int64_t)g->n_active * SIDE * SIDE, v->qp);
-    const bool fine = g->n_later == 0 && !v->coarse && px_grid_coarsest(g) <= best;
-    *ret = (struct px_packet){.data = (const uint8_t *)v->out.data,
-                              .size = v->out.size,
-                              .key = v->frame.key,
-                              .fine = fine,
-                              .more = g->n_later > 0,
-                              .lone = v->lone,
-                              .owes = px_grid_owes(g)};
+    px_turn_end(&v->turn, &v->grid, &enc->opts, &v->out, ret);
     return 1;
 }
 
