@@ -215,6 +215,11 @@ void fixture_stop_host(void) {
     end_child(&f.host_pid);
 }
 
+int fixture_start_x(void **state) {
+    fixture_x(false);
+    return 0;
+}
+
 int fixture_end(void **state) {
     fixture_stop_host();
     if (f.x)

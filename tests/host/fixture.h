@@ -27,6 +27,8 @@ extern struct fixture f;
 /* Starts the X server; exits the test program with 77 (skipped) where there is none. @dummy: Xorg
  * with the dummy driver, which can resize. */
 void fixture_x(bool dummy);
+/* A group setup of cmocka: just the X server, without resizing. */
+int fixture_start_x(void **state);
 /* Starts the host; @extra is JSON put into its configuration ("" or "\"permissions\": {..}"). */
 void fixture_host(const char *extra);
 /* Writes the identity and the password; $HOME and $XDG_RUNTIME_DIR are the test's folder now. */

@@ -189,16 +189,11 @@ static void vp9_that_fails_is_tried_again_for_who_decodes_nothing_else(void **st
     inside_stop();
 }
 
-static int start(void **state) {
-    fixture_x(false);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vp9_that_fails_hands_over_to_what_the_viewer_decodes),
         cmocka_unit_test(so_it_does_in_full_chroma),
         cmocka_unit_test(vp9_that_fails_is_tried_again_for_who_decodes_nothing_else),
     };
-    return cmocka_run_group_tests(tests, start, fixture_end);
+    return cmocka_run_group_tests(tests, fixture_start_x, fixture_end);
 }

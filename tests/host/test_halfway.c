@@ -115,14 +115,9 @@ static void leaving_anywhere_before_the_login_leaves_nothing(void **state) {
     inside_stop();
 }
 
-static int start(void **state) {
-    fixture_x(false);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(leaving_anywhere_before_the_login_leaves_nothing),
     };
-    return cmocka_run_group_tests(tests, start, fixture_end);
+    return cmocka_run_group_tests(tests, fixture_start_x, fixture_end);
 }

@@ -76,16 +76,11 @@ static void item_29_after_a_minute_the_right_password_opens(void **state) {
     inside_stop();
 }
 
-static int start(void **state) {
-    fixture_x(false);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(item_20_empty_password_waits_for_minutes),
         cmocka_unit_test(item_33_still_screen_sends_probes_for_hours),
         cmocka_unit_test(item_29_after_a_minute_the_right_password_opens),
     };
-    return cmocka_run_group_tests(tests, start, fixture_end);
+    return cmocka_run_group_tests(tests, fixture_start_x, fixture_end);
 }
