@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "host/wss.h"
+#include "proto/wss.h"
 #include "proto/session.h"
 #include <jansson.h>
 #include <sodium.h>

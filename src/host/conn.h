@@ -12,7 +12,7 @@
 #pragma once
 #include "base/error.h"
 #include "host/link.h"
-#include "host/wss.h"
+#include "proto/wss.h"
 #include "proto/addr.h"
 #include "proto/secure.h"
 #include <stdint.h>

@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "host/conn.h"
 #include "host/kcpsock.h"
-#include "host/tunnel/tls.h"
+#include "proto/tls.h"
 #include "proto/wsclient.h"
 
 struct px_conn {

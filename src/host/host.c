@@ -13,7 +13,7 @@
 #include "host/rendezvous.h"
 #include "host/session.h"
 #include "host/terminal/terminal.h"
-#include "host/tunnel/tls.h"
+#include "proto/tls.h"
 #include <fcntl.h>
 #include <pwd.h>
 #include <string.h>

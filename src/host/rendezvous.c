@@ -20,7 +20,7 @@
 #include "host/netwatch.h"
 #include "host/rendezvous_private.h"
 #include "host/session.h"
-#include "host/tunnel/tls.h"
+#include "proto/tls.h"
 #include <string.h>
 
 #define SERVER_PORT 21116

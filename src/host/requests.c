@@ -139,23 +139,6 @@ static void on_relay_resolved(void *data, const struct px_addr *to, int status) 
     }
 }
 
-/* Behind a proxy relays go by their names: /ws/relay of that host, as clients have it. The server's
- * own relay is behind the server's proxy, whatever it is called. */
-static bool find_proxy(const struct px_requests *r, const char *relay, struct px_wss *ret) {
-    struct px_addr a;
-    if (!*r->wss.host)
-        return false;
-    *ret = r->wss;
-    const size_t n = strcspn(relay, ":");
-    if (px_addr_parse(relay, RELAY_PORT, &a, NULL) >= 0)
-        return px_addr_same_ip(&a, &r->server);
-    if (strncmp(relay, r->wss.host, n) == 0 && r->wss.host[n] == '\0')
-        return true;
-    char text[sizeof(PX_WSS_SCHEME) + PX_WSS_HOST_MAX];
-    snprintf(text, sizeof(text), PX_WSS_SCHEME "%.*s", (int)n, relay);
-    return px_wss_parse(text, ret);
-}
-
 static void join_relay(struct px_requests *r, const char *relay, const char *uuid,
                        const struct px_addr *peer, bool secure) {
     struct px_leg *l = px_new0(struct px_leg, 1);
@@ -165,7 +148,7 @@ static void join_relay(struct px_requests *r, const char *relay, const char *uui
     l->session->peer = *peer;
     l->key = px_strdup(r->host->config->server_key);
     snprintf(l->uuid, sizeof(l->uuid), "%s", uuid);
-    if (find_proxy(r, relay, &l->wss)) {
+    if (*r->wss.host && px_wss_of_relay(&r->wss, &r->server, relay, &l->wss)) {
         l->trust = r->trust;
         px_dial(r->host->loop, l->wss.host, l->wss.port, on_relay_resolved, l);
     } else

@@ -6,7 +6,7 @@
 #pragma once
 #include "host/hole.h"
 #include "host/punch.h"
-#include "host/wss.h"
+#include "proto/wss.h"
 #include "proto/rendezvous.h"
 
 struct px_conn;

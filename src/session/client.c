@@ -5,6 +5,7 @@
 #include "proto/frame.h"
 #include "proto/handshake.h"
 #include "session/udp.h"
+#include "session/wss.h"
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -28,6 +29,7 @@ void px_client_close(struct px_client *c) {
     if (!c)
         return;
     px_udp_close(c);
+    px_wss_close(c);
     if (c->fd >= 0)
         close(c->fd);
     px_buf_fini(&c->in);
@@ -129,6 +131,8 @@ int px_client_send_body(struct px_client *c, const void *body, size_t size, stru
         px_secure_seal(&c->secure, (struct px_bytes){body, size}, at + prefix);
     else if (size > 0)
         memcpy(at + prefix, body, size);
+    if (c->wss)
+        return px_wss_send(c, at + prefix, sealed, err);
     return px_client_send_raw(c, at, prefix + sealed, err);
 }
 
@@ -147,19 +151,29 @@ int px_client_send_misc(struct px_client *c, const Pxs__Misc *misc, struct px_er
 
 /* ---- in ---- */
 
+int px_client_read(struct px_client *c, int64_t until_us, void *to, size_t cap,
+                   struct px_error *err) {
+    for (;;) {
+        if (!wait_fd(c->fd, POLLIN, until_us))
+            return 0;
+        const ssize_t n = recv(c->fd, to, cap, MSG_DONTWAIT);
+        if (n > 0)
+            return (int)n;
+        if (n == 0)
+            return px_fail(err, -EPIPE, "the host closed the connection");
+        if (errno != EAGAIN && errno != EINTR)
+            return px_fail_sys(err, -EPIPE, "cannot receive");
+    }
+}
+
 static int read_more(struct px_client *c, int64_t until_us, struct px_error *err) {
     if (c->kcp)
         return px_udp_read_more(c, until_us, err);
-    if (!wait_fd(c->fd, POLLIN, until_us))
-        return 0;
-    void *at = px_buf_reserve(&c->in, READ_BYTES);
-    const ssize_t n = recv(c->fd, at, READ_BYTES, MSG_DONTWAIT);
-    if (n == 0)
-        return px_fail(err, -EPIPE, "the host closed the connection");
-    if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? 1 : px_fail_sys(err, -EPIPE, "cannot receive");
-    c->in.size += (size_t)n;
-    return 1;
+    if (c->wss)
+        return px_wss_read_more(c, until_us, err);
+    const int n = px_client_read(c, until_us, px_buf_reserve(&c->in, READ_BYTES), READ_BYTES, err);
+    c->in.size += n > 0 ? (size_t)n : 0;
+    return n > 0 ? 1 : n;
 }
 
 static void drop_taken(struct px_client *c) {

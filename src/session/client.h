@@ -14,8 +14,9 @@
 struct px_client {
     int fd; /* -1: closed */
     bool encrypted, raw;
-    bool relayed;       /* by px_reach(): not straight to the host */
-    struct px_kcp *kcp; /* a stream over UDP; NULL: TCP */
+    bool relayed;              /* by px_reach(): not straight to the host */
+    struct px_kcp *kcp;        /* a stream over UDP; NULL: TCP */
+    struct px_client_wss *wss; /* a WebSocket over TLS; NULL: neither */
     struct px_secure secure;
     struct px_buf in;
     size_t taken; /* bytes of @in whose frame was handed out */
@@ -57,6 +58,10 @@ void px_client_own(const struct px_client *c, struct px_addr *ret);
 struct px_client *px_client_adopt(int fd);
 void px_client_close(struct px_client *c);
 PX_DEFINE_CLEANUP(struct px_client *, px_client_close)
+
+/* Bytes of the socket as they are: how many, 0: none until @until_us. -EPIPE. */
+int px_client_read(struct px_client *c, int64_t until_us, void *to, size_t cap,
+                   struct px_error *err);
 
 /* The handshake of connections through a server: the host must be @id with @identity_pk. */
 int px_client_handshake(struct px_client *c, const uint8_t identity_pk[PX_SIGN_PK_BYTES],

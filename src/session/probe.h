@@ -18,7 +18,7 @@
 struct px_probe_opts {
     struct px_addr address; /* direct port; port 0: by id through the server */
     const char *id;         /* of the host */
-    const char *server;     /* "host[:port]" of the ID server; NULL: direct */
+    const char *server;     /* "host[:port]" of the ID server, "wss://host[:port]"; NULL: direct */
     const char *server_key; /* base64; NULL: none, then the connection is not encrypted */
     bool force_relay;
     bool udp; /* by UDP where that goes: KCP, which clients call UDP or IPv6 hole punching */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "proto/secure.h"
+#include "proto/wss.h"
 #include "session/probe.h"
 #include <getopt.h>
 #include <grp.h>
@@ -18,9 +19,9 @@
 #define FILE_TEST_MAX_BYTES (UINT64_C(1) << 30)
 
 static const char usage_text[] =
-    "usage: phoenix-probe (--address ADDR[:PORT] | --server HOST[:PORT] [--key KEY] [--relay | "
-    "--udp])\n"
-    "                     --id ID --password-file FILE [--code CODE] [options]\n"
+    "usage: phoenix-probe (--address ADDR[:PORT] | --server [wss://]HOST[:PORT] [--key KEY]\n"
+    "                     [--relay | --udp]) --id ID --password-file FILE [--code CODE]\n"
+    "                     [options]\n"
     "Looks into a desktop as a user would, and prints what it found as JSON. phoenix-probe(1).\n"
     "  --codec NAME       vp8, vp9, av1, h264 or h265, where the host has it\n"
     "  --444              full colour, where the codec has it\n"
@@ -228,6 +229,8 @@ static int check(const struct args *a, struct px_error *err) {
     const struct px_probe_opts *o = &a->o;
     if (!o->server && !o->address.port)
         return px_fail(err, -EINVAL, "where to? --address or --server is missing");
+    if (o->server && o->tunnel_host && strncmp(o->server, PX_WSS_SCHEME, 6) == 0)
+        return px_fail(err, -EINVAL, "tunnels do not go through a WebSocket");
     if (!o->id)
         return px_fail(err, -EINVAL, "--id is missing");
     if (!a->password)

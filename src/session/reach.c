@@ -5,6 +5,7 @@
 #include "proto/handshake.h"
 #include "proto/rendezvous.h"
 #include "session/udp.h"
+#include "session/wss.h"
 #include <netdb.h>
 #include <sodium.h>
 #include <string.h>
@@ -55,6 +56,21 @@ static int read_key(const char *text, uint8_t ret[PX_SIGN_PK_BYTES], struct px_e
         n != PX_SIGN_PK_BYTES)
         return px_fail(err, -EINVAL, "the server's key is not 32 bytes in base64");
     return 0;
+}
+
+struct place { /* where the ID server is */
+    struct px_addr at;
+    struct px_wss wss; /* behind this proxy; host "": none */
+};
+
+static int find_server(const struct px_probe_opts *o, struct place *ret, struct px_error *err) {
+    *ret = (struct place){.at = {.port = 0}};
+    if (strncmp(o->server, PX_WSS_SCHEME, strlen(PX_WSS_SCHEME)) != 0)
+        return px_resolve(o->server, SERVER_PORT, &ret->at, err);
+    if (!px_wss_parse(o->server, &ret->wss))
+        return px_fail(err, -EINVAL, "server '%.255s' is not " PX_WSS_SCHEME "HOST[:PORT]",
+                       o->server);
+    return px_resolve(ret->wss.host, ret->wss.port, &ret->at, err);
 }
 
 static int failure(const struct px_rdv_punch_hole_response *r, const char *id,
@@ -212,15 +228,17 @@ static int ask(const struct px_probe_opts *o, struct px_client *c, const struct 
 }
 
 /* To the server, from a port that the connection to the host can leave from as well. */
-static int open_server(const struct px_addr *server, int64_t timeout_us, struct px_client **ret,
+static int open_server(const struct place *server, int64_t timeout_us, struct px_client **ret,
                        struct px_error *err) {
     const struct px_addr any =
-        px_addr_is_v4(server) ? px_addr_v4(0, 0, 0, 0, 0) : (struct px_addr){0};
-    return px_client_connect_from(&any, server, timeout_us, ret, err);
+        px_addr_is_v4(&server->at) ? px_addr_v4(0, 0, 0, 0, 0) : (struct px_addr){0};
+    return *server->wss.host
+               ? px_wss_connect(&server->wss, &server->at, "/ws/id", timeout_us, ret, err)
+               : px_client_connect_from(&any, &server->at, timeout_us, ret, err);
 }
 
 /* The way straight failed: both shall come to the relay. */
-static int ask_relay(const struct px_probe_opts *o, const struct px_addr *server, struct way *w,
+static int ask_relay(const struct px_probe_opts *o, const struct place *server, struct way *w,
                      struct px_error *err) {
     px_cleanup(px_client_closep) struct px_client *s = NULL;
     struct px_rdv_msg m = {.kind = PX_RDV_REQUEST_RELAY};
@@ -253,13 +271,22 @@ static int ask_relay(const struct px_probe_opts *o, const struct px_addr *server
     return r;
 }
 
-static int open_relay(const struct px_probe_opts *o, const struct px_addr *server,
-                      const struct way *w, struct px_client **ret, struct px_error *err) {
-    struct px_addr relay = *server;
+static int connect_relay(const struct px_probe_opts *o, const struct place *server,
+                         const char *name, struct px_client **ret, struct px_error *err) {
+    struct px_addr relay = server->at;
+    struct px_wss proxy;
+    if (*server->wss.host && px_wss_of_relay(&server->wss, &server->at, name, &proxy)) {
+        const int r = px_resolve(proxy.host, proxy.port, &relay, err);
+        return r < 0 ? r : px_wss_connect(&proxy, &relay, "/ws/relay", o->timeout_us, ret, err);
+    }
     relay.port = RELAY_PORT;
-    int r = *w->relay_name ? px_resolve(w->relay_name, RELAY_PORT, &relay, err) : 0;
-    if (r >= 0)
-        r = px_client_connect(&relay, o->timeout_us, ret, err);
+    const int r = *name ? px_resolve(name, RELAY_PORT, &relay, err) : 0;
+    return r < 0 ? r : px_client_connect(&relay, o->timeout_us, ret, err);
+}
+
+static int open_relay(const struct px_probe_opts *o, const struct place *server,
+                      const struct way *w, struct px_client **ret, struct px_error *err) {
+    int r = connect_relay(o, server, w->relay_name, ret, err);
     if (r < 0)
         return px_wrap(err, r, "relay");
     struct px_rdv_msg m = {.kind = PX_RDV_REQUEST_RELAY};
@@ -269,7 +296,7 @@ static int open_relay(const struct px_probe_opts *o, const struct px_addr *serve
     return send_envelope(*ret, &m, err);
 }
 
-static int ask_anew(const struct px_probe_opts *o, const struct px_addr *server,
+static int ask_anew(const struct px_probe_opts *o, const struct place *server,
                     const struct offer *f, struct px_client **s, struct way *w,
                     struct px_error *err) {
     px_client_close(*s);
@@ -279,14 +306,17 @@ static int ask_anew(const struct px_probe_opts *o, const struct px_addr *server,
     return r < 0 ? r : ask(o, *s, f, w, err);
 }
 
-static int by_id(const struct px_probe_opts *o, struct px_client **ret, struct px_error *err) {
-    struct px_addr server;
+static int by_id(const struct px_probe_opts *asked, struct px_client **ret, struct px_error *err) {
+    struct px_probe_opts own_opts = *asked;
+    const struct px_probe_opts *o = &own_opts;
+    struct place server;
     struct way w = {0};
     px_cleanup(px_client_closep) struct px_client *s = NULL, *c = NULL;
     struct offer offer = {.fd = -1, .fd6 = -1};
-    int r = px_resolve(o->server, SERVER_PORT, &server, err);
+    int r = find_server(o, &server, err);
+    own_opts.force_relay |= r >= 0 && *server.wss.host; /* by WebSocket there is no other way */
     if (r >= 0)
-        make_offer(o, &server, &offer);
+        make_offer(o, &server.at, &offer);
     if (r >= 0)
         r = ask_anew(o, &server, &offer, &s, &w, err);
     const bool straight = r >= 0 && try_udp(&w, &offer, &c) >= 0;
@@ -301,6 +331,7 @@ static int by_id(const struct px_probe_opts *o, struct px_client **ret, struct p
         struct px_addr own;
         px_client_own(s, &own);
         w.relay =
+            *server.wss.host ||
             px_client_connect_from(&own, &w.direct, w.local ? LOCAL_US : STRAIGHT_US, &c, NULL) < 0;
         if (w.relay)
             r = ask_relay(o, &server, &w, err);

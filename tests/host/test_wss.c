@@ -126,24 +126,46 @@ static void start_host(const char *proxy, const char *trusted) {
     fixture_host(extra);
 }
 
-static void id_server_and_relay_are_reached_through_the_proxy(void **state) {
+static void see_a_picture(const char *server) {
     const struct px_probe_opts o = {
-        .id = ID, .server = "127.0.0.1", .server_key = key, .timeout_us = 20 * SECOND};
+        .id = ID, .server = server, .server_key = key, .timeout_us = 20 * SECOND};
     const struct px_client_login l = {.username = ID, .password = PASSWORD};
     px_cleanup(px_client_closep) struct px_client *c = NULL;
     px_cleanup(px_message_freep) Pxs__Message *m = NULL;
     struct px_error err = {0};
-    start_host("localhost", "ca");
-    assert_true(wait_for(host_says, (void *)"(WebSocket)", 30 * SECOND));
     px_assert_ok_err(px_reach(&o, &c, &err), &err);
     assert_true(c->encrypted && c->relayed);
     px_assert_ok_err(px_client_login(c, &l, 10 * SECOND, &m, &err), &err);
     px_cleanup(px_message_freep) Pxs__Message *v = await_frame(c, NULL, 10 * SECOND);
     assert_non_null(v);
+}
+
+static void id_server_and_relay_are_reached_through_the_proxy(void **state) {
+    start_host("localhost", "ca");
+    assert_true(wait_for(host_says, (void *)"(WebSocket)", 30 * SECOND));
+    see_a_picture("127.0.0.1");
     assert_true(host_says((void *)"way=relay"));
     px_cleanup_free char *log = get_file("phoenix-host.log");
     assert_null(strstr(log, "(UDP)")); /* nothing went beside it */
     assert_null(strstr(log, "(TCP)"));
+}
+
+/* The host is still there. */
+static void the_probe_goes_through_it_as_well(void **state) {
+    char server[64];
+    snprintf(server, sizeof(server), "wss://localhost:%u", proxy_port);
+    see_a_picture(server);
+}
+
+static void the_probe_leaves_a_proxy_of_another_name(void **state) {
+    char server[64];
+    struct px_client *c = NULL;
+    struct px_error err = {0};
+    snprintf(server, sizeof(server), "wss://127.0.0.2:%u", proxy_port);
+    const struct px_probe_opts o = {
+        .id = ID, .server = server, .server_key = key, .timeout_us = 20 * SECOND};
+    assert_int_equal(px_reach(&o, &c, &err), -EPROTO);
+    assert_string_equal(err.msg, "wss://127.0.0.2/ws/id: TLS: IP address mismatch");
 }
 
 static void a_proxy_that_nobody_vouches_for_is_left(void **state) {
@@ -196,6 +218,8 @@ static int start(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(id_server_and_relay_are_reached_through_the_proxy),
+        cmocka_unit_test(the_probe_goes_through_it_as_well),
+        cmocka_unit_test(the_probe_leaves_a_proxy_of_another_name),
         cmocka_unit_test(a_proxy_that_nobody_vouches_for_is_left),
         cmocka_unit_test(a_proxy_of_another_name_is_left),
     };

@@ -5,7 +5,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "host/session.h"
-#include "host/tunnel/tls.h"
+#include "proto/tls.h"
 #include <string.h>
 
 #define CONNECT_LIMIT_MS 3000

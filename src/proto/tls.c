@@ -1,5 +1,5 @@
-/* src/host/tunnel/tls.c - TLS for tunnels and proxies: bytes in, bytes out, no sockets */
-#include "host/tunnel/tls.h"
+/* src/proto/tls.c - TLS for tunnels and proxies: bytes in, bytes out, no sockets */
+#include "proto/tls.h"
 #include "base/alloc.h"
 #include <limits.h>
 #include <openssl/err.h>

@@ -1,4 +1,4 @@
-/* src/host/tunnel/tls.h - TLS for tunnels and proxies: bytes in, bytes out, no sockets
+/* src/proto/tls.h - TLS for tunnels and proxies: bytes in, bytes out, no sockets
  *
  * Tunnels are not encrypted by the protocol. For some targets this end takes TLS off itself, so
  * that a program that speaks plain HTTP can be reached by https. The other way round it speaks to a
