@@ -47,6 +47,11 @@ pid=$(cat "$pxt_run/server.pid")
 ok "stop" phoenix stop pxt-s
 fails 1 "a probe of a stopped desktop does not wait" phoenix probe pxt-s
 has "and says why" "$out" "desktop 'pxt-s' is not running (hint: \`phoenix start pxt-s\` starts it)"
+mine=$(grep '^server:' "$PHOENIX_HOST_FILE")
+sed -i 's|^server: .*|server: {run: false, address: "wss://rd.example.com:8443/", key: abc}|' "$PHOENIX_HOST_FILE"
+ok "start with a server elsewhere, behind a proxy" phoenix start --wait nothing pxt-s
+is "the desktop is told of it" "$(jq -c .server "$etc/host.json")" '{"address":"wss://rd.example.com:8443","key":"abc","relay":""}'
+sed -i "s|^server: .*|$mine|" "$PHOENIX_HOST_FILE"
 ok "rm" phoenix rm --yes pxt-s
 ok "net down" phoenix net down
 ok "stops the server" test ! -e /proc/"$pid"

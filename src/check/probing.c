@@ -87,7 +87,9 @@ int px_probing_run(const struct px_fleet *fleet, const struct px_desktop *d,
     px_cleanup_close int fd = password_fd(&remote, d, err);
     if (fd < 0)
         return fd;
-    const char *argv[PX_PROBING_ARGS_MAX] = {program,   "--server",        remote.server,
+    px_cleanup_free char *proxy = remote.proxy ? px_asprintf("wss://%s", remote.proxy) : NULL;
+    const char *server = proxy ? proxy : remote.server;
+    const char *argv[PX_PROBING_ARGS_MAX] = {program,   "--server",        server,
                                              "--key",   remote.key,        "--id",
                                              remote.id, "--password-file", "fd:3"};
     size_t n = 9;

@@ -149,12 +149,22 @@ void px_verify_files(const void *data, struct px_findings *ret) {
     }
 }
 
+/* Tunnels are raw bytes, which a WebSocket does not carry. */
+static bool is_behind_proxy(const struct px_verify_desk *desk) {
+    px_cleanup(px_remote_fini) struct px_remote remote = {0};
+    return px_remote_load(desk->fleet, desk->d, &remote, NULL) >= 0 && remote.proxy;
+}
+
 void px_verify_tunnel(const void *data, struct px_findings *ret) {
     const struct px_verify_desk *desk = data;
     static const char *const args[] = {"--no-picture", "--tunnel", JUPYTER_TARGET, NULL};
     struct px_probing_report report;
     if (!px_ready_has_jupyter(desk->fleet, desk->d)) {
         px_found_skip(ret, "tunnel", "nothing there to reach: JupyterLab does not run");
+        return;
+    }
+    if (is_behind_proxy(desk)) {
+        px_found_skip(ret, "tunnel", "the server is behind a proxy, which carries no tunnels");
         return;
     }
     if (!can_reach(desk, "tunnel", desk->d->rec->spec.remote.tunnel, ret) ||

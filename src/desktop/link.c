@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include <ctype.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* RFC 3986 2.3: all else is escaped; a key's '+' would come out as a blank. */
@@ -16,11 +17,12 @@ char *px_link_make(const char *id, const char *server, const char *key, const ch
     px_buf_printf(&b, "rustdesk://connection/new/%s", id);
     /* Clients take this part as it stands, escapes and all: an address in brackets does not get
      * through, so it is left to the client's settings. */
-    if (!strchr(server, '[')) {
+    const bool named = server && !strchr(server, '[');
+    if (named) {
         px_buf_printf(&b, "@%s?key=", server);
         add_escaped(&b, key);
     }
-    px_buf_puts(&b, strchr(server, '[') ? "?password=" : "&password=");
+    px_buf_puts(&b, named ? "&password=" : "?password=");
     add_escaped(&b, password);
     return px_buf_take(&b);
 }

@@ -8,5 +8,6 @@
  * (what an ID with a server means). */
 #pragma once
 
-/* The caller's, with the password in it: to be wiped. @server: HOST or HOST:PORT. */
+/* The caller's, with the password in it: to be wiped. @server: HOST or HOST:PORT;
+ * NULL: the client has it, and how to get there, in its settings. */
 char *px_link_make(const char *id, const char *server, const char *key, const char *password);

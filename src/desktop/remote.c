@@ -269,6 +269,7 @@ int px_remote_load(const struct px_fleet *fleet, const struct px_desktop *d, str
     if (d->rec->spec.remote.totp && (r = load_totp(fd, d->rec->spec.name, &remote.totp, err)) < 0)
         return r;
     remote.server = px_take_ptr(server.address);
+    remote.proxy = px_take_ptr(server.proxy);
     remote.key = px_take_ptr(server.key);
     *ret = remote;
     remote = (struct px_remote){0};
@@ -285,6 +286,7 @@ void px_remote_fini(struct px_remote *remote) {
     free(remote->password);
     free(remote->fingerprint);
     free(remote->server);
+    free(remote->proxy);
     free(remote->key);
     *remote = (struct px_remote){0};
 }

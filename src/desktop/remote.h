@@ -27,6 +27,7 @@ struct px_remote {
     char *id, *password; /* password is secret */
     char *totp;          /* otpauth:// link, secret; NULL: no second factor */
     char *server, *key;  /* for the client's settings */
+    char *proxy;         /* HOST[:PORT] of a proxy before the server that speaks TLS; NULL: none */
     char *fingerprint;   /* SHA-256 of the certificate of tunnels; NULL: none */
 };
 /* -ENOENT: this desktop has none. */

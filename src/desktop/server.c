@@ -6,6 +6,7 @@
 #include "base/proc.h"
 #include "base/program.h"
 #include "desktop/alloc_ids.h"
+#include "spec/check.h"
 #include <arpa/inet.h>
 #include <signal.h>
 #include <string.h>
@@ -234,7 +235,29 @@ static char *outward_address(void) {
 }
 
 static char *with_port(const char *address, unsigned port) {
-    return port == DEFAULT_PORT ? px_strdup(address) : px_asprintf("%s:%u", address, port);
+    const char *colon = strchr(address, ':');
+    const bool bare_v6 = *address != '[' && colon && strchr(colon + 1, ':');
+    return port == DEFAULT_PORT ? px_strdup(address)
+           : bare_v6            ? px_asprintf("[%s]:%u", address, port)
+                                : px_asprintf("%s:%u", address, port);
+}
+
+/* One that phoenix does not run. Behind a proxy clients are told its name alone, and where it is.
+ */
+static void info_of_other(const struct px_host_spec *host, struct px_server_info *ret) {
+    static const size_t n_scheme = sizeof(PX_WSS) - 1;
+    const char *address = host->server.address;
+    *ret = (struct px_server_info){.key = px_strdup(host->server.key)};
+    if (strncmp(address, PX_WSS, n_scheme) != 0) {
+        ret->address = with_port(address, host->server.port);
+        ret->inside = px_strdup(ret->address);
+        return;
+    }
+    const char *name = address + n_scheme;
+    const size_t n = *name == '[' ? strcspn(name, "]") + 1 : strcspn(name, ":/");
+    ret->address = px_strndup(name, n);
+    ret->proxy = px_strndup(name, strcspn(name, "/"));
+    ret->inside = px_asprintf(PX_WSS "%s", ret->proxy);
 }
 
 int px_server_info(const struct px_fleet *fleet, struct px_server_info *ret, struct px_error *err) {
@@ -243,9 +266,7 @@ int px_server_info(const struct px_fleet *fleet, struct px_server_info *ret, str
     if (!host->server.run && !host->server.key)
         return px_fail(err, -ENOENT, "the host file names no server");
     if (!host->server.run) {
-        *ret = (struct px_server_info){with_port(host->server.address, port),
-                                       with_port(host->server.address, port),
-                                       px_strdup(host->server.key)};
+        info_of_other(host, ret);
         return 0;
     }
     px_cleanup_free char *path = px_asprintf("%s/server/id_ed25519.pub", host->state_dir);
@@ -259,13 +280,15 @@ int px_server_info(const struct px_fleet *fleet, struct px_server_info *ret, str
     inet_ntop(AF_INET, &own, gateway, sizeof(gateway));
     px_cleanup_free char *outward =
         host->server.address ? px_strdup(host->server.address) : outward_address();
-    *ret = (struct px_server_info){with_port(outward, port), with_port(gateway, port), key};
+    *ret = (struct px_server_info){
+        .address = with_port(outward, port), .inside = with_port(gateway, port), .key = key};
     return 0;
 }
 
 void px_server_info_fini(struct px_server_info *info) {
     free(info->address);
     free(info->inside);
+    free(info->proxy);
     free(info->key);
     *info = (struct px_server_info){0};
 }

@@ -11,7 +11,8 @@
 
 struct px_server_info {
     char *address; /* for clients; with ":PORT" unless that is 21116 */
-    char *inside;  /* for desktops: the gateway's, or the same */
+    char *inside;  /* for desktops: the gateway's, or the same; "wss://HOST[:PORT]" */
+    char *proxy;   /* HOST[:PORT] of a proxy before it that speaks TLS; NULL: none */
     char *key;     /* base64 public key */
 };
 

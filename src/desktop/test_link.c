@@ -20,11 +20,17 @@ static void an_address_in_brackets_is_left_out(void **state) {
     assert_string_equal(link, "rustdesk://connection/new/740993202?password=x");
 }
 
+static void a_server_behind_a_proxy_is_left_out(void **state) {
+    px_cleanup_free char *link = px_link_make("740993202", NULL, "abc", "x");
+    assert_string_equal(link, "rustdesk://connection/new/740993202?password=x");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_link_names_server_and_key),
         cmocka_unit_test(a_port_goes_with_the_server),
         cmocka_unit_test(an_address_in_brackets_is_left_out),
+        cmocka_unit_test(a_server_behind_a_proxy_is_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,6 +31,14 @@ static bool load_remote(const struct px_fleet *fleet, const struct px_status *s,
            px_remote_load(fleet, d, ret, NULL) >= 0;
 }
 
+/* Clients go by the https of their API server, whether there is one or not. */
+void px_cli_remote_server(struct px_cli *cli, const struct px_remote *remote) {
+    px_cli_fact(cli, "ID server", "%s", remote->server);
+    if (remote->proxy)
+        px_cli_fact(cli, "API server", "https://%s, and Use WebSocket", remote->proxy);
+    px_cli_fact(cli, "key", "%s", remote->key);
+}
+
 /* All of them have the same server. */
 static void print_remote(struct px_cli *cli, const struct px_fleet *fleet,
                          const struct px_status *list, size_t n) {
@@ -57,8 +65,7 @@ static void print_remote(struct px_cli *cli, const struct px_fleet *fleet,
     px_cli_puts(cli, "\n");
     px_table_print(t, &cli->out);
     px_cli_puts(cli, "\n");
-    px_cli_fact(cli, "ID server", "%s", last.server);
-    px_cli_fact(cli, "key", "%s", last.key);
+    px_cli_remote_server(cli, &last);
     px_cli_fact(cli, "link and QR", "phoenix connect %s", n_rows == 1 ? name : "NAME");
 }
 

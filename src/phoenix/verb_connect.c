@@ -3,6 +3,7 @@
 #include "desktop/remote.h"
 #include "phoenix/fleet_cli.h"
 #include "phoenix/qr.h"
+#include "phoenix/reach_cli.h"
 #include "phoenix/verbs.h"
 #include "base/alloc.h"
 #include <jansson.h>
@@ -41,7 +42,8 @@ static int load_remote(const struct px_cli *cli, const struct px_fleet *fleet, c
 }
 
 static char *link_of(const struct px_remote *remote) {
-    return px_link_make(remote->id, remote->server, remote->key, remote->password);
+    const char *server = remote->proxy ? NULL : remote->server;
+    return px_link_make(remote->id, server, remote->key, remote->password);
 }
 
 static void print_qr(const struct px_cli *cli, const char *link) {
@@ -56,8 +58,7 @@ static void print_remote(struct px_cli *cli, const struct px_remote *remote) {
     px_cli_fact(cli, "RustDesk ID", "%s", remote->id);
     px_cli_fact(cli, "password", "%s%s", remote->password,
                 px_cli_flag(cli, "one-time") ? " (one login within an hour)" : "");
-    px_cli_fact(cli, "ID server", "%s", remote->server);
-    px_cli_fact(cli, "key", "%s", remote->key);
+    px_cli_remote_server(cli, remote);
     px_cleanup_free char *link = link_of(remote);
     px_cli_fact(cli, "link", "%s", link);
     print_qr(cli, link);
@@ -88,6 +89,8 @@ static json_t *remote_json(const struct px_cli *cli, const struct px_remote *rem
     free(link);
     if (remote->totp)
         json_object_set_new(o, "totp", json_string(remote->totp));
+    if (remote->proxy)
+        json_object_set_new(o, "api_server", json_sprintf("https://%s", remote->proxy));
     return o;
 }
 

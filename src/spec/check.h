@@ -33,6 +33,12 @@ int px_check_bridge(const char *text, struct px_error *err);
 int px_check_timezone(const char *text, struct px_error *err);
 /* XKB layouts, "us", "de(nodeadkeys)", "us,de". */
 int px_check_keyboard(const char *text, struct px_error *err);
+/* Where an ID server is: "HOST", "HOST:PORT", an address literal, or "wss://HOST[:PORT]" of a proxy
+ * that speaks TLS; IPv6 with a port, and behind wss://, in brackets. */
+int px_check_server(const char *text, struct px_error *err);
+#define PX_WSS "wss://"
+/* Whether such a text says its port itself. */
+bool px_server_has_port(const char *text);
 
 /* Dotted IPv4 that a machine can have: not 0/8, 127/8, multicast or above. */
 int px_parse_address(const char *text, struct in_addr *ret, struct px_error *err);
@@ -61,6 +67,9 @@ int px_parse_number(const char *text, unsigned max, unsigned *ret);
 #define PX_PATTERN_TIMEZONE "^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}$"
 #define PX_PATTERN_KEYBOARD                                                                        \
     "^[a-z][a-z0-9_-]*(\\([A-Za-z0-9_.-]+\\))?(,[a-z][a-z0-9_-]*(\\([A-Za-z0-9_.-]+\\))?){0,3}$"
+#define PX_PATTERN_SERVER                                                                          \
+    "^((wss://)?(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?|wss://[^/]+/"                 \
+    "|[0-9A-Fa-f:.]+)$"
 #define PX_PATTERN_ADDRESS "^([0-9]{1,3}\\.){3}[0-9]{1,3}$"
 #define PX_PATTERN_RANGE "^([0-9]{1,3}\\.){3}[0-9]{1,3}/([89]|[12][0-9])$"
 #define PX_PATTERN_PORT "^[0-9]{1,5}(/(tcp|udp))?$"

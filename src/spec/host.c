@@ -83,6 +83,22 @@ static int finish_ids(const struct px_at *at, const struct px_node *node, void *
     return 0;
 }
 
+static int check_server_way(const struct px_at *at, const struct px_node *node,
+                            const struct px_host_spec *host, struct px_error *err) {
+    const bool wss = strncmp(host->server.address, PX_WSS, strlen(PX_WSS)) == 0;
+    if (wss && host->server.run) {
+        px_at_fail(&(struct px_at){.up = at, .key = "address"}, px_node_get(node, "address"), err,
+                   PX_WSS " is for a server elsewhere; desktops reach the one that phoenix runs "
+                          "without a proxy");
+        return px_hint(err, -EINVAL, "write the name alone, which clients use as well");
+    }
+    const struct px_node *port = px_node_get(node, "port");
+    if (port && (wss || px_server_has_port(host->server.address)))
+        return px_at_fail(&(struct px_at){.up = at, .key = "port"}, port, err,
+                          "the port belongs to the address '%s' here", host->server.address);
+    return 0;
+}
+
 static int finish_server(const struct px_at *at, const struct px_node *node, void *obj,
                          struct px_error *err) {
     const struct px_host_spec *host = obj;
@@ -91,7 +107,7 @@ static int finish_server(const struct px_at *at, const struct px_node *node, voi
                           "is that of a server elsewhere; the one that phoenix runs makes its own");
     if (!host->server.run && !host->server.key != !host->server.address)
         return px_at_fail(at, node, err, "a server elsewhere needs both address and key");
-    return 0;
+    return host->server.address ? check_server_way(at, node, host, err) : 0;
 }
 
 static int check_whole(const struct px_at *at, const struct px_node *root,
@@ -214,11 +230,14 @@ static const struct px_field server_fields[] = {
      .offset = OFF(server.port)},
     {.key = "address",
      .kind = PX_FIELD_STRING,
-     .doc = "Name or address by which clients reach the server.",
-     .expected = "a host name or address",
+     .doc = "Name or address by which clients reach the server. With `run: false` also "
+            "`wss://HOST`, for a server behind a reverse proxy that speaks TLS.",
+     .expected = "a host name or address, or " PX_WSS "HOST",
      .fallback_doc = "the host's address on its way out",
      .aka = "host name",
-     .offset = OFF(server.address)},
+     .offset = OFF(server.address),
+     .check = px_check_server,
+     .pattern = PX_PATTERN_SERVER},
     {.key = "key",
      .kind = PX_FIELD_STRING,
      .doc = "Public key of a server elsewhere, with `run: false` and its `address`.",

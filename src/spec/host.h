@@ -41,8 +41,10 @@ struct px_host_spec {
     struct {
         bool run; /* default true: phoenix keeps a phoenix-server on this host for its desktops */
         unsigned port; /* its main port P; P-1 and P+1 follow; default 21116 */
-        char *address; /* name that clients outside use; NULL: the host's address on its way out */
-        char *key;     /* of a server that is not ours (run: false); NULL: none is used */
+        /* Name that clients outside use; NULL: the host's address on its way out. Of a server
+         * elsewhere also wss://HOST[:PORT]. */
+        char *address;
+        char *key; /* of a server that is not ours (run: false); NULL: none is used */
     } server;
     unsigned parallel; /* desktops started at once; 0: number of cores */
     struct {

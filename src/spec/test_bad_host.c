@@ -54,6 +54,35 @@ static const struct px_bad_case files[] = {
                            "phoenix runs makes its own"},
     {"server: {run: false, key: abc}",
      "host.yaml:1: server: a server elsewhere needs both address and key"},
+    {"server: {run: false, key: abc, address: 'https://rd.example.com/x'}",
+     "host.yaml:1: server.address: expected a host name or address, or wss://HOST, found "
+     "'https://rd.example.com/x' (hint: did you mean wss://rd.example.com?)"},
+    {"server: {address: 'ws://rd.example.com'}",
+     "host.yaml:1: server.address: expected a host name or address, or wss://HOST, found "
+     "'ws://rd.example.com' (hint: write rd.example.com; what it speaks is found out)"},
+    {"server: {address: 'tcp://'}", "host.yaml:1: server.address: expected a host name or address, "
+                                    "or wss://HOST, found 'tcp://'"},
+    {"server: {run: false, key: abc, address: 'wss://'}",
+     "host.yaml:1: server.address: expected a host name or address, or wss://HOST, found 'wss://'"},
+    {"server: {run: false, key: abc, address: 'wss://rd.example.com:8443/ws/id'}",
+     "host.yaml:1: server.address: expected a host name or address, or wss://HOST, found "
+     "'wss://rd.example.com:8443/ws/id' (hint: write wss://rd.example.com:8443; the paths are "
+     "fixed)"},
+    {"server: {run: false, key: abc, address: 'wss://2001:db8::1'}",
+     "host.yaml:1: server.address: the port in 'wss://2001:db8::1' is none from 1 to 65535"},
+    {"server: {run: false, key: abc, address: 'wss://a:65536'}",
+     "host.yaml:1: server.address: the port in 'wss://a:65536' is none from 1 to 65535"},
+    {"server: {address: 'a b'}", "host.yaml:1: server.address: expected a host name or address, "
+                                 "or wss://HOST, found 'a b'"},
+    {"server: {address: '[2001:db8::1'}", "host.yaml:1: server.address: expected a host name or "
+                                          "address, or wss://HOST, found '[2001:db8::1'"},
+    {"server: {address: 'wss://rd.example.com'}",
+     "host.yaml:1: server.address: wss:// is for a server elsewhere; desktops reach the one that "
+     "phoenix runs without a proxy (hint: write the name alone, which clients use as well)"},
+    {"server: {run: false, key: abc, address: 'wss://a', port: 31116}",
+     "host.yaml:1: server.port: the port belongs to the address 'wss://a' here"},
+    {"server: {address: 'a:1', port: 31116}",
+     "host.yaml:1: server.port: the port belongs to the address 'a:1' here"},
     {"server: {port: 80}",
      "host.yaml:1: server.port: expected a whole number from 1026 to 65532, found '80'"},
     {"network: {dns: 9.9.9.9}", "host.yaml:1: network.dns: expected a list such as [192.0.2.53], "

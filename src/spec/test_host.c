@@ -58,6 +58,22 @@ static void every_key_is_read(void **state) {
     assert_int_equal(host->gpus.max_shared, 8);
 }
 
+static void a_server_has_a_name_an_address_or_a_proxy(void **state) {
+    static const char *const good[] = {
+        "rd.example.com",        "rd.example.com:31116",      "192.0.2.1",
+        "2001:db8::1",           "[2001:db8::1]:31116",       "wss://rd.example.com",
+        "wss://rd.example.com/", "wss://rd.example.com:8443", "wss://[2001:db8::1]:8443"};
+    for (size_t i = 0; i < PX_N_ELEMENTS(good); i++) {
+        px_cleanup(px_host_freep) struct px_host_spec *host = NULL;
+        struct px_error err = {0};
+        char text[128];
+        const int n = snprintf(text, sizeof(text),
+                               "server: {run: false, key: abc, address: '%s'}\n", good[i]);
+        px_assert_ok_err(px_host_parse("host.yaml", text, (size_t)n, &host, &err), &err);
+        assert_string_equal(host->server.address, good[i]);
+    }
+}
+
 static void a_named_file_must_exist(void **state) {
     px_cleanup(px_host_freep) struct px_host_spec *host = NULL;
     assert_int_equal(px_host_load("/nonexistent/host.yaml", &host, NULL), -ENOENT);
@@ -67,6 +83,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_file_means_all_defaults),
         cmocka_unit_test(every_key_is_read),
+        cmocka_unit_test(a_server_has_a_name_an_address_or_a_proxy),
         cmocka_unit_test(a_named_file_must_exist),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
