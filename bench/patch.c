@@ -4,9 +4,11 @@
  *
  * Covers the screen with text. In its upper left corner 16 squares show a number in binary, white
  * is 1, lowest bit first: with typing how many keys and buttons were pressed, with drag where the
- * dragged window is, with scroll how many lines went by (60 a second). Who looks at the screen from
- * afar reads there what has arrived. Ends with its X server. */
+ * dragged window is, with scroll how many lines went by (60 a second; a button stops it, and the
+ * next goes on; keys type meanwhile). Who looks at the screen from afar reads there what has
+ * arrived. Ends with its X server. */
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +33,8 @@ struct screen {
     xcb_gcontext_t text, paper, ink;
     unsigned value, random;
     int column, row; /* where typing goes on */
+    int timer;       /* of scrolling */
+    bool scrolling;
 };
 
 static xcb_gcontext_t gc(struct screen *s, uint32_t front, uint32_t back) {
@@ -148,11 +152,22 @@ static void scroll(struct screen *s) {
     show_value(s);
 }
 
+static void set_scrolling(struct screen *s, bool on) {
+    const struct timespec each = {0, on ? 1000000000 / SCROLL_HZ : 0};
+    const struct itimerspec every = {each, each};
+    timerfd_settime(s->timer, 0, &every, NULL);
+    s->scrolling = on;
+}
+
 static void take_event(struct screen *s, const char *mode, const xcb_generic_event_t *e) {
     const uint8_t type_of = e->response_type & 0x7f;
     if (type_of == XCB_EXPOSE && strcmp(mode, "drag") == 0)
         redraw(s, (const void *)e);
     if ((type_of == XCB_KEY_PRESS || type_of == XCB_BUTTON_PRESS) && strcmp(mode, "typing") == 0)
+        type(s);
+    if (type_of == XCB_BUTTON_PRESS && strcmp(mode, "scroll") == 0)
+        set_scrolling(s, !s->scrolling);
+    if (type_of == XCB_KEY_PRESS && strcmp(mode, "scroll") == 0 && !s->scrolling)
         type(s);
     if (type_of == XCB_MOTION_NOTIFY && s->box) {
         const xcb_motion_notify_event_t *m = (const void *)e;
@@ -165,10 +180,9 @@ int main(int argc, char **argv) {
     struct screen s = {.random = 7};
     const char *mode = argc > 1 ? argv[1] : "";
     open_screen(&s);
-    const int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-    const struct itimerspec every = {{0, 1000000000 / SCROLL_HZ}, {0, 1000000000 / SCROLL_HZ}};
+    s.timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (strcmp(mode, "scroll") == 0)
-        timerfd_settime(timer, 0, &every, NULL);
+        set_scrolling(&s, true);
     free(xcb_get_input_focus_reply(s.x, xcb_get_input_focus(s.x), NULL)); /* it is mapped */
     xcb_set_input_focus(s.x, XCB_INPUT_FOCUS_POINTER_ROOT, s.window, XCB_CURRENT_TIME);
     fill(&s);
@@ -178,10 +192,10 @@ int main(int argc, char **argv) {
     xcb_flush(s.x);
     while (!xcb_connection_has_error(s.x)) {
         struct pollfd fds[] = {{.fd = xcb_get_file_descriptor(s.x), .events = POLLIN},
-                               {.fd = timer, .events = POLLIN}};
+                               {.fd = s.timer, .events = POLLIN}};
         uint64_t ticks;
         xcb_generic_event_t *e;
-        if (poll(fds, 2, -1) > 0 && fds[1].revents && read(timer, &ticks, sizeof(ticks)) > 0)
+        if (poll(fds, 2, -1) > 0 && fds[1].revents && read(s.timer, &ticks, sizeof(ticks)) > 0)
             scroll(&s);
         while ((e = xcb_poll_for_event(s.x))) {
             take_event(&s, mode, e);

@@ -1,9 +1,11 @@
 /* bench/screen_load.c - measures one remote screen on which bench/patch.c runs
  *
- *     screen-load [OPTIONS] NAME typing|drag|scroll|idle SECONDS
+ *     screen-load [OPTIONS] NAME typing|drag|scroll|sharp|busy|idle SECONDS
  *
  * Prints one row of a table: from input to the decoded picture that shows it, pictures a second,
- * and what the server's process (--pid) took for them. */
+ * and what the server's process (--pid) took for them. sharp: text scrolls, stops, and how long
+ * until what is shown stays as it is then (samples of the picture, by NEAR); busy: typing in that
+ * time. --settle SECONDS: what the first picture is given to become sharp. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -17,7 +19,15 @@
 
 #define SAMPLES_MAX 100000
 #define ANSWER_US (2 * PX_US_PER_S)
-#define SETTLE_US (1500 * PX_US_PER_MS)
+#define SETTLE_S 1.5
+#define SCROLL_US (2 * PX_US_PER_S)     /* before it stops */
+#define STILL_US (2500 * PX_US_PER_MS)  /* no picture for so long: as sharp as it gets */
+#define STOPPED_US (300 * PX_US_PER_MS) /* no new number for so long: it has stopped */
+#define BUSY_US (2 * PX_US_PER_S)       /* so long after that it is still being sharpened */
+#define STEP 11                         /* pixels between two samples */
+#define SAMPLES (1900 / STEP * (1000 / STEP))
+#define NEAR 24 /* of 255 */
+#define LOOKS_MAX 4000
 
 struct bench {
     struct px_peer *peer;
@@ -26,6 +36,14 @@ struct bench {
     int64_t us[SAMPLES_MAX];
     size_t n, n_lost;
     unsigned n_shown; /* different numbers seen */
+    double settle_s;
+    struct look *looks[LOOKS_MAX];
+    size_t n_looks;
+};
+
+struct look {
+    int64_t at_us;
+    uint8_t luma[SAMPLES];
 };
 
 struct usage {
@@ -149,6 +167,85 @@ static int look(struct bench *b, int64_t until_us, struct px_error *err) {
     return r;
 }
 
+static int click(struct bench *b, struct px_error *err) {
+    const int r = b->peer->ops->mouse(b->peer, 1000, 500, true, err);
+    return r < 0 ? r : b->peer->ops->mouse(b->peer, 1000, 500, false, err);
+}
+
+/* Text that scrolled stops; until the picture shows where it did. */
+static int stop_scrolling(struct bench *b, struct px_error *err) {
+    int r = look(b, px_now_us() + SCROLL_US, err);
+    if (r >= 0)
+        r = click(b, err);
+    unsigned last = shown(b);
+    int64_t since = px_now_us();
+    while (r >= 0 && px_now_us() - since < STOPPED_US) {
+        r = next_picture(b, since + STOPPED_US, err);
+        if (shown(b) != last)
+            since = px_now_us();
+        last = shown(b);
+    }
+    return r;
+}
+
+static void keep_look(struct bench *b) {
+    if (b->n_looks == LOOKS_MAX)
+        return;
+    struct look *l = b->looks[b->n_looks++] = px_new0(struct look, 1);
+    l->at_us = px_now_us();
+    for (int i = 0; i < SAMPLES; i++)
+        l->luma[i] = (uint8_t)b->peer->ops->luma(b->peer, i % (1900 / STEP) * STEP,
+                                                 40 + i / (1900 / STEP) * STEP);
+}
+
+static bool is_near(const struct look *a, const struct look *b) {
+    for (int i = 0; i < SAMPLES; i++)
+        if (abs(a->luma[i] - b->luma[i]) > NEAR)
+            return false;
+    return true;
+}
+
+/* Since when the picture has been as it is in the end. */
+static int64_t sharp_since(const struct bench *b) {
+    size_t i = b->n_looks - 1;
+    while (i > 0 && is_near(b->looks[i - 1], b->looks[b->n_looks - 1]))
+        i--;
+    return b->looks[i]->at_us;
+}
+
+static int sharp(struct bench *b, int64_t until_us, struct px_error *err) {
+    int r = 0;
+    while (r >= 0 && px_now_us() < until_us) {
+        r = look(b, px_now_us() + SCROLL_US, err);
+        if (r < 0 || (r = click(b, err)) < 0)
+            return r;
+        const int64_t t0 = px_now_us();
+        keep_look(b);
+        while ((r = next_picture(b, px_now_us() + STILL_US, err)) > 0)
+            keep_look(b);
+        if (r >= 0)
+            b->us[b->n++] = sharp_since(b) - t0;
+        while (b->n_looks > 0)
+            free(b->looks[--b->n_looks]);
+        if (r >= 0)
+            r = click(b, err);
+    }
+    return r;
+}
+
+static int busy(struct bench *b, int64_t until_us, struct px_error *err) {
+    int r = 0;
+    while (r >= 0 && px_now_us() < until_us) {
+        r = stop_scrolling(b, err);
+        const int64_t until = px_now_us() + BUSY_US;
+        if (r >= 0)
+            r = typing(b, until, err);
+        if (r >= 0)
+            r = click(b, err);
+    }
+    return r;
+}
+
 static int compare(const void *a, const void *b) {
     const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
@@ -186,13 +283,17 @@ static int measure(struct bench *b, const char *name, const char *mode, int64_t 
     if (r == 0)
         return px_fail(err, -ETIMEDOUT, "no picture arrives");
     if (r >= 0)
-        r = watch(b, SETTLE_US, err);
+        r = watch(b, (int64_t)(b->settle_s * PX_US_PER_S), err);
     read_usage(b, &was);
     const int64_t until = px_now_us() + us;
     if (r >= 0 && strcmp(mode, "typing") == 0)
         r = typing(b, until, err);
     else if (r >= 0 && strcmp(mode, "drag") == 0)
         r = drag(b, until, err);
+    else if (r >= 0 && strcmp(mode, "sharp") == 0)
+        r = sharp(b, until, err);
+    else if (r >= 0 && strcmp(mode, "busy") == 0)
+        r = busy(b, until, err);
     else if (r >= 0)
         r = look(b, until, err);
     read_usage(b, &now);
@@ -205,17 +306,19 @@ static int usage(void) {
     fputs("usage: screen-load [--vnc HOST:PORT | --address HOST:PORT | --server HOST:PORT --key "
           "KEY]\n"
           "                   [--id ID] [--password-file FILE] [--codec NAME] [--pid PID]\n"
-          "                   NAME typing|drag|scroll|idle SECONDS\n",
+          "                   [--settle SECONDS] NAME typing|drag|scroll|sharp|busy|idle SECONDS\n",
           stderr);
     return 2;
 }
 
 int main(int argc, char **argv) {
     static const struct option options[] = {
-        {"vnc", 1, NULL, 'v'},   {"address", 1, NULL, 'a'}, {"server", 1, NULL, 's'},
-        {"key", 1, NULL, 'k'},   {"id", 1, NULL, 'i'},      {"password-file", 1, NULL, 'p'},
-        {"codec", 1, NULL, 'c'}, {"pid", 1, NULL, 'P'},     {0}};
-    static struct bench b = {.random = 1};
+        {"vnc", 1, NULL, 'v'},    {"address", 1, NULL, 'a'},
+        {"server", 1, NULL, 's'}, {"key", 1, NULL, 'k'},
+        {"id", 1, NULL, 'i'},     {"password-file", 1, NULL, 'p'},
+        {"codec", 1, NULL, 'c'},  {"pid", 1, NULL, 'P'},
+        {"settle", 1, NULL, 'S'}, {0}};
+    static struct bench b = {.random = 1, .settle_s = SETTLE_S};
     struct px_peer_opts o = {.id = "127.0.0.1"};
     const struct px_peer_ops *ops = &px_peer_phoenix;
     px_cleanup_free char *password = NULL;
@@ -249,6 +352,9 @@ int main(int argc, char **argv) {
             break;
         case 'P':
             b.pid = atoi(optarg);
+            break;
+        case 'S':
+            b.settle_s = atof(optarg);
             break;
         default:
             return usage();
