@@ -138,7 +138,7 @@ void px_conn_set_raw(struct px_conn *c) {
     c->held = false;
     c->raw = true;
     c->encrypted = false;
-    if (!c->in_input && c->in.size > 0)
+    if (!c->in_input && (c->in.size > 0 || c->full))
         px_conn_take_input(c);
 }
 
@@ -234,9 +234,9 @@ void px_conn_close(struct px_conn *c, bool flush) {
         return;
     }
     if (flush && !c->kcp && (c->n_writes > 0 || c->reading)) {
-        if (c->paused || c->waits)
+        if (c->paused || c->waits || c->full)
             px_conn_read_on(c);
-        c->paused = c->waits = false;
+        c->paused = c->waits = c->full = false;
         c->flushing = true;
         uv_timer_start(&c->limit_timer, on_limit, FLUSH_LIMIT_MS, 0);
         if (c->n_writes == 0)

@@ -11,6 +11,17 @@
  * send and dear to take, such as keys, and libuv would read on as long as there is something. */
 #define SLICE_US (3 * PX_US_PER_MS)
 
+/* Unsent to a client that asks and asks: above this it is not read, or its questions would be
+ * memory of ours. Strangers get less, for they are answered in a few words. */
+#define UNREAD_MAX_BYTES (8u * 1024 * 1024)
+#define UNREAD_SLACK_BYTES (256 * 1024)
+
+static bool is_full(const struct px_conn *c) {
+    const uint32_t body = c->opts.max_body_bytes;
+    const uint32_t max = body < UNREAD_MAX_BYTES ? body + UNREAD_SLACK_BYTES : UNREAD_MAX_BYTES;
+    return px_conn_queued_bytes(c) > max;
+}
+
 static int deliver(struct px_conn *c, uint8_t *body, size_t size, struct px_error *err) {
     int n = (int)size;
     if (c->encrypted)
@@ -84,13 +95,15 @@ void px_conn_stop_reading(struct px_conn *c) {
 void px_conn_take_input(struct px_conn *c) {
     struct px_error err = {0};
     const int64_t until = px_now_us() + SLICE_US;
+    const bool was_full = c->full;
     size_t at = 0;
     int r = 1;
     c->in_input = true;
-    c->waits = false;
-    while (r > 0 && !c->waits && !c->closing && !c->flushing && !c->raw && !c->held) {
+    c->waits = c->full = false;
+    while (r > 0 && !c->waits && !c->full && !c->closing && !c->flushing && !c->raw && !c->held) {
         r = next_frame(c, &at, &err);
         c->waits = r > 0 && px_now_us() > until;
+        c->full = !c->raw && is_full(c);
     }
     if (c->raw && !c->closing && !c->flushing && at < c->in.size) {
         const size_t from = at;
@@ -99,11 +112,14 @@ void px_conn_take_input(struct px_conn *c) {
     }
     c->in_input = false;
     px_buf_drop(&c->in, at);
-    c->waits &= !c->closing && !c->flushing;
-    if (c->waits) {
+    c->waits &= !c->closing && !c->flushing && !c->full;
+    c->full &= !c->closing && !c->flushing;
+    if (c->waits || c->full)
         px_conn_stop_reading(c);
+    else if (was_full && !c->paused && !c->closing && !c->flushing)
+        px_conn_read_on(c);
+    if (c->waits)
         uv_timer_start(&c->turn_timer, on_turn, 0, 0);
-    }
     if (r < 0)
         px_conn_lost(c, &err);
 }
@@ -181,8 +197,16 @@ static void on_turn(uv_timer_t *t) {
     if (c->closing || c->flushing || !c->waits)
         return;
     px_conn_take_input(c);
-    if (!c->waits && !c->paused && !c->closing)
+    if (!c->waits && !c->full && !c->paused && !c->closing)
         px_conn_read_on(c);
+}
+
+void px_conn_maybe_go_on(struct px_conn *c) {
+    if (!c->full || c->closing || c->flushing || is_full(c))
+        return;
+    c->full = false;
+    c->waits = true;
+    uv_timer_start(&c->turn_timer, on_turn, 0, 0);
 }
 
 int px_conn_start(struct px_conn *c, struct px_error *err) {
@@ -204,6 +228,6 @@ void px_conn_pause(struct px_conn *c, bool paused) {
     c->paused = paused;
     if (paused)
         px_conn_stop_reading(c);
-    else if (!c->waits)
+    else if (!c->waits && !c->full)
         px_conn_read_on(c);
 }

@@ -9,6 +9,7 @@ static void on_kcp_bytes(void *data, size_t n) {
 
 static void on_kcp_dry(void *data) {
     struct px_conn *c = data;
+    px_conn_maybe_go_on(c);
     if (!c->closing && !c->flushing && c->opts.ops->on_dry)
         c->opts.ops->on_dry(c->opts.data);
 }

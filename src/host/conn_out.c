@@ -28,6 +28,7 @@ static void on_written(uv_write_t *req, int status) {
         px_conn_lost(c, &err);
         return;
     }
+    px_conn_maybe_go_on(c);
     if (c->n_writes > 0)
         return;
     if (c->flushing)

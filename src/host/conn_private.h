@@ -19,6 +19,7 @@ struct px_conn {
     struct px_secure secure;
     bool encrypted, raw, held, closing, flushing, lingering, peer_ended, in_input, reading, paused;
     bool waits;       /* for its next turn, with frames in @in */
+    bool full;        /* it does not read what it asked for: nothing more is taken meanwhile */
     size_t n_dropped; /* while it flushes and lingers */
     int n_open;       /* handles whose close callback is due */
     size_t queued;
@@ -48,6 +49,8 @@ void px_conn_one_closed(struct px_conn *c);
 void px_conn_take_input(struct px_conn *c);
 /* @n more bytes are in @c->in. */
 void px_conn_take_bytes(struct px_conn *c, size_t n);
+/* Something was written: the client may be taken from again. */
+void px_conn_maybe_go_on(struct px_conn *c);
 /* Of the proxy's TLS: what it means goes on, what it wants is sent. */
 void px_conn_take_cipher(struct px_conn *c, const void *bytes, size_t size);
 void px_conn_read_on(struct px_conn *c);

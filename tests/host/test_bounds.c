@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "fixture.h"
 #include "holds.h"
+#include "proto/frame.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -331,6 +332,72 @@ static void one_that_floods_input_leaves_the_others_theirs(void **state) {
     viewer_end(&v);
 }
 
+/* ---- one that asks and does not read the answers ---- */
+
+#define ASKED_MAX_BYTES (96 * 1024 * 1024)
+#define ANSWERS_KB (24 * 1024)
+#define QUESTION_BYTES 60000
+#define DEAF_US (2 * SECOND) /* nobody reads what it sends for so long */
+
+/* A probe, which is echoed as it is, with a field that nobody knows. */
+static void make_question(struct px_buf *body) {
+    static const uint8_t head[] = {0x2a, 0x02, 0x10, 0x01, 0xc2, 0xa9, 0x07, 0xe0, 0xd4, 0x03};
+    static const uint8_t zeros[QUESTION_BYTES];
+    px_buf_add(body, head, sizeof(head));
+    px_buf_add(body, zeros, sizeof(zeros));
+}
+
+/* Questions until the host reads no more, @ASKED_MAX_BYTES of them at most; how many are whole. */
+static unsigned ask_on(struct px_client *c, const struct px_buf *body) {
+    uint8_t frame[QUESTION_BYTES + 64];
+    const size_t prefix = px_frame_print((uint32_t)body->size, frame), size = prefix + body->size;
+    memcpy(frame + prefix, body->data, body->size);
+    size_t n = 0;
+    int64_t last = px_now_us();
+    while (n < ASKED_MAX_BYTES && px_now_us() < last + DEAF_US) {
+        const size_t at = n % size;
+        const ssize_t sent = send(c->fd, frame + at, size - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent > 0) {
+            n += (size_t)sent;
+            last = px_now_us();
+        } else if (errno == EAGAIN)
+            px_sleep_us(SECOND / 1000);
+        else
+            break;
+    }
+    return (unsigned)(n / size);
+}
+
+/* A peer's memory is its own: what is not read on that side is not piled up on this one. */
+static void ask_and_do_not_read(struct px_client *c, const char *who) {
+    px_cleanup(px_buf_fini) struct px_buf body = {0};
+    make_question(&body);
+    const long before_kb = holds_kb(f.host_pid);
+    const unsigned asked = ask_on(c, &body);
+    const long kb = holds_kb(f.host_pid);
+    print_message("# %s: %u questions of %zu bytes; %ld kB before, %ld kB now\n", who, asked,
+                  body.size, before_kb, kb);
+    assert_true(kb < before_kb + ANSWERS_KB);
+    unsigned answered = 0;
+    while (answered < asked) { /* who reads again has them all */
+        const uint8_t *got;
+        size_t size;
+        assert_int_equal(px_client_recv_body(c, px_now_us() + 20 * SECOND, &got, &size, NULL), 1);
+        answered += size == body.size;
+    }
+}
+
+static void a_stranger_that_does_not_read_answers_waits_for_them(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    px_assert_ok(px_client_wait_hash(c, 10 * SECOND, NULL));
+    ask_and_do_not_read(c, "a stranger");
+}
+
+static void a_viewer_that_does_not_read_answers_waits_for_them(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = login(&as_viewer);
+    ask_and_do_not_read(c, "a viewer");
+}
+
 static int start(void **state) {
     fixture_x(false);
     fixture_host("");
@@ -349,6 +416,8 @@ int main(void) {
         cmocka_unit_test(reason_arrives_although_more_was_sent_than_read),
         cmocka_unit_test(one_that_stops_reading_costs_little_and_is_let_go),
         cmocka_unit_test(one_that_floods_input_leaves_the_others_theirs),
+        cmocka_unit_test(a_stranger_that_does_not_read_answers_waits_for_them),
+        cmocka_unit_test(a_viewer_that_does_not_read_answers_waits_for_them),
     };
     return cmocka_run_group_tests(tests, start, end);
 }
