@@ -2,7 +2,9 @@
  * directly and through a phoenix-server with its relay
  *
  * Another one watches all the while: its pictures go on, and afterwards the host holds what it held
- * before. */
+ * before. A host takes twenty requests a second from the server, so there it is 80 clients; with
+ * PX_RECONNECTS=1000 in the environment as many desktops, terminals and tunnels come by the relay
+ * instead, in some five minutes. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -20,6 +22,7 @@
 #define MEMORY_KB (8 * 1024) /* what a leak of 8 kB a client would fill */
 #define STALL_US (20 * SECOND)
 #define LARGE_BYTES (2 * 1024 * 1024)
+#define SEEN_MAX 4096
 
 static const struct px_client_login as_viewer = {.username = ID, .password = PASSWORD};
 
@@ -30,8 +33,19 @@ static struct {
     pthread_t thread;
     atomic_bool stop;
     atomic_uint frames;
-    atomic_llong longest_us; /* between two pictures, of a screen that never rests */
+    atomic_llong longest_us;   /* between two pictures, of a screen that never rests */
+    atomic_llong painted_us;   /* what the next picture shows; 0: nothing new */
+    int64_t seen_us[SEEN_MAX]; /* from paint to picture; the thread's while it runs */
+    atomic_uint n_seen;
 } watcher;
+
+/* Something new on the screen. */
+static void paint_next(void) {
+    static uint32_t colour;
+    if (watcher.painted_us == 0)
+        watcher.painted_us = px_now_us();
+    paint(700, 100, 50, 50, colour += 0x010305);
+}
 
 static void *watch(void *data) {
     int64_t last = px_now_us();
@@ -49,39 +63,89 @@ static void *watch(void *data) {
         if (now - last > watcher.longest_us)
             watcher.longest_us = now - last;
         last = now;
+        const int64_t painted = watcher.painted_us;
+        if (painted && watcher.n_seen < SEEN_MAX)
+            watcher.seen_us[watcher.n_seen++] = now - painted;
+        watcher.painted_us = 0;
         watcher.frames++;
     }
     return NULL;
 }
 
+static int by_time(const void *a, const void *b) {
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Of what was seen since the last call. */
+static void say_seen(const char *when) {
+    int64_t list[SEEN_MAX];
+    const unsigned n = watcher.n_seen;
+    memcpy(list, watcher.seen_us, n * sizeof(list[0]));
+    watcher.n_seen = 0;
+    qsort(list, n, sizeof(list[0]), by_time);
+    if (n > 0)
+        print_message("# %s: from a change to its picture %.1f ms, 95 %% %.1f, at most %.1f (%u)\n",
+                      when, (double)list[n / 2] / 1e3, (double)list[n * 95 / 100] / 1e3,
+                      (double)list[n - 1] / 1e3, n);
+}
+
+static bool has_seen(void *data) {
+    return watcher.painted_us == 0;
+}
+
+/* With nobody coming or going. */
+static void watch_alone(const char *when) {
+    for (int i = 0; i < 30; i++) {
+        paint_next();
+        wait_for(has_seen, NULL, SECOND);
+        px_sleep_us(SECOND / 50); /* the next one is not held back for its rate */
+    }
+    say_seen(when);
+}
+
 /* ---- who comes and goes ---- */
 
+static struct px_client *(*come_in)(void) = dial;
+
+static struct px_client *by_relay(void) {
+    return server_dial(true);
+}
+
+static struct px_client *enter(const struct px_client_login *l) {
+    px_cleanup(px_client_closep) struct px_client *c = come_in();
+    px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+    struct px_error err = {0};
+    px_assert_ok_err(px_client_login(c, l, 20 * SECOND, &m, &err), &err);
+    return px_take_ptr(c);
+}
+
 static void only_connects(void) {
-    px_client_close(dial());
+    px_client_close(come_in());
 }
 
 static void leaves_before_the_login(void) {
-    px_cleanup(px_client_closep) struct px_client *c = dial();
+    px_cleanup(px_client_closep) struct px_client *c = come_in();
     px_assert_ok(px_client_wait_hash(c, 10 * SECOND, NULL));
 }
 
 static void logs_in_and_leaves(void) {
-    px_client_close(login(&as_viewer));
+    px_client_close(enter(&as_viewer));
 }
 
 static void says_goodbye(void) {
-    px_cleanup(px_client_closep) struct px_client *c = login(&as_viewer);
+    px_cleanup(px_client_closep) struct px_client *c = enter(&as_viewer);
     send_hex(c, "9A01034A0178"); /* close_reason "x" */
 }
 
 static void leaves_in_a_frame_of_its_own(void) {
-    px_cleanup(px_client_closep) struct px_client *c = login(&as_viewer);
+    px_cleanup(px_client_closep) struct px_client *c = enter(&as_viewer);
     px_assert_ok(px_client_send_raw(c, "\xa2\x0f\x12", 3, NULL)); /* a frame of 1000 bytes begins */
 }
 
 /* Pictures and all else that comes lie unread: the host gets a reset while it writes. */
 static void leaves_in_a_picture(void) {
-    px_cleanup(px_client_closep) struct px_client *c = dial();
+    px_cleanup(px_client_closep) struct px_client *c = come_in();
     const int small = 4096;
     px_cleanup(px_message_freep) Pxs__Message *m = NULL;
     setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
@@ -93,7 +157,7 @@ static void leaves_in_a_picture(void) {
 static struct px_client *with_files(void) {
     struct px_client_login l = as_viewer;
     l.files_dir = f.dir;
-    return login(&l);
+    return enter(&l);
 }
 
 static void send_action(struct px_client *c, Pxs__FileAction *a) {
@@ -173,7 +237,7 @@ static void leaves_in_an_upload(void) {
 static void leaves_a_terminal(void) {
     struct px_client_login l = as_viewer;
     l.terminal_service = "";
-    px_cleanup(px_client_closep) struct px_client *c = login(&l);
+    px_cleanup(px_client_closep) struct px_client *c = enter(&l);
     Pxs__TerminalOpen o = PXS__TERMINAL_OPEN__INIT;
     Pxs__TerminalAction a = PXS__TERMINAL_ACTION__INIT;
     Pxs__Message m = PXS__MESSAGE__INIT;
@@ -195,7 +259,7 @@ static void leaves_a_tunnel(void) {
     struct px_client_login l = as_viewer;
     l.tunnel_host = "127.0.0.1";
     l.tunnel_port = target_port;
-    px_cleanup(px_client_closep) struct px_client *c = login(&l);
+    px_cleanup(px_client_closep) struct px_client *c = enter(&l);
     px_cleanup_close int fd = accept4(target, NULL, NULL, SOCK_CLOEXEC);
     assert_int_equal(send(fd, "from the target", 15, MSG_NOSIGNAL), 15);
     px_assert_ok(px_client_send_raw(c, "to the target", 13, NULL));
@@ -243,9 +307,8 @@ static void expect_no_more(struct held *before) {
 }
 
 static void come_and_go(unsigned times) {
-    static uint32_t colour;
     for (unsigned i = 0; i < times; i++) {
-        paint(700, 100, 50, 50, colour += 0x010305);
+        paint_next();
         ways[i % PX_N_ELEMENTS(ways)]();
     }
 }
@@ -256,10 +319,36 @@ static void come_through_the_server(unsigned times) {
         px_cleanup(px_client_closep) struct px_client *c = server_dial(i % 2);
         px_cleanup(px_message_freep) Pxs__Message *m = NULL;
         struct px_error err = {0};
-        paint(700, 100, 50, 50, i * 0x020304);
+        paint_next();
         if (i % 5)
             px_assert_ok_err(px_client_login(c, &as_viewer, 20 * SECOND, &m, &err), &err);
     }
+}
+
+static void come_by_relay(void (*way)(void), unsigned times) {
+    come_in = by_relay;
+    for (unsigned i = 0; i < times; i++) {
+        paint_next();
+        way();
+    }
+    come_in = dial;
+}
+
+static void desktops_by_relay(unsigned times) {
+    come_by_relay(logs_in_and_leaves, times);
+}
+
+static void terminals_by_relay(unsigned times) {
+    come_by_relay(leaves_a_terminal, times);
+}
+
+static void tunnels_by_relay(unsigned times) {
+    come_by_relay(leaves_a_tunnel, times);
+}
+
+static bool has_measured(void *data) {
+    px_cleanup_free char *figures = get_file("state/encoders");
+    return *figures != '\0';
 }
 
 /* @come, @warm times and then @times: afterwards there is no more than before, and the watcher has
@@ -274,12 +363,18 @@ static void leave_nothing_behind(void (*come)(unsigned), unsigned warm, unsigned
     assert_int_equal(pthread_create(&watcher.thread, NULL, watch, NULL), 0);
     before.host_threads = 1000; /* some are started when they are first needed, and stay */
     come(warm);                 /* what is made once is made */
+    assert_true(wait_for(has_measured, NULL, 60 * SECOND)); /* which takes memory, once */
+    watcher.n_seen = 0;
+    watch_alone("before");
     expect_no_more(&before);
     before.host_threads = holds_threads(f.host_pid);
     const long before_kb = holds_kb(f.host_pid), server_kb = holds_kb(server_pid());
     const unsigned frames = watcher.frames;
+    watcher.longest_us = 0;
     come(times);
+    say_seen("meanwhile");
     expect_no_more(&before);
+    watch_alone("afterwards");
     const long after_kb = holds_kb(f.host_pid), server_after_kb = holds_kb(server_pid());
     const unsigned seen = watcher.frames;
     watcher.stop = true;
@@ -304,6 +399,23 @@ static void a_thousand_clients_leave_nothing_behind_and_the_viewer_alone(void **
 
 static void clients_through_the_server_leave_nothing_behind(void **state) {
     leave_nothing_behind(come_through_the_server, 10, 80);
+}
+
+static unsigned n_reconnects(void) {
+    const char *times = getenv("PX_RECONNECTS");
+    return times ? (unsigned)strtoul(times, NULL, 10) : 0;
+}
+
+static void desktops_by_the_relay_leave_nothing_behind(void **state) {
+    leave_nothing_behind(desktops_by_relay, 20, n_reconnects());
+}
+
+static void terminals_by_the_relay_leave_nothing_behind(void **state) {
+    leave_nothing_behind(terminals_by_relay, 20, n_reconnects());
+}
+
+static void tunnels_by_the_relay_leave_nothing_behind(void **state) {
+    leave_nothing_behind(tunnels_by_relay, 20, n_reconnects());
 }
 
 static void make_target(void) {
@@ -332,9 +444,15 @@ static int start(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
+    const struct CMUnitTest usual[] = {
         cmocka_unit_test(a_thousand_clients_leave_nothing_behind_and_the_viewer_alone),
         cmocka_unit_test(clients_through_the_server_leave_nothing_behind),
     };
-    return cmocka_run_group_tests(tests, start, fixture_end);
+    const struct CMUnitTest many[] = {
+        cmocka_unit_test(desktops_by_the_relay_leave_nothing_behind),
+        cmocka_unit_test(terminals_by_the_relay_leave_nothing_behind),
+        cmocka_unit_test(tunnels_by_the_relay_leave_nothing_behind),
+    };
+    return n_reconnects() ? cmocka_run_group_tests(many, start, fixture_end)
+                          : cmocka_run_group_tests(usual, start, fixture_end);
 }
