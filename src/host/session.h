@@ -39,6 +39,7 @@ struct px_viewer {
     struct px_session *session;
     int display;
     bool wants_key; /* takes nothing until a key frame */
+    bool joining;   /* the last packet was a lone key frame */
     bool dry;       /* the last packet is with the kernel */
     bool alone;     /* slow: has a stream of its own */
     unsigned unacked;
@@ -126,8 +127,6 @@ void px_session_adopt_udp(struct px_host *h, int fd, const struct px_addr *peer,
 struct px_session *px_session_new(struct px_host *h, enum px_way way, bool secure);
 /* Its conn is connected: the first bytes go out. */
 void px_session_begin(struct px_session *s);
-/* One of the host's sessions, just connected: there is no room for it. Pure. */
-bool px_session_too_many(const struct px_session *fresh);
 void px_session_tick(struct px_session *s, int64_t now_us);
 /* Sends a message; NULL-safe towards sessions that are ending. */
 void px_session_send(struct px_session *s, const Pxs__Message *m);

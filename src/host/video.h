@@ -40,7 +40,8 @@ struct px_video_packet {
     const uint8_t *body; /* an encoded Message.video_frame */
     size_t size;
     bool key;
-    bool lone; /* a key frame for those who wait for one; the others go on without it */
+    bool lone;  /* a key frame for those who wait for one; the others go on without it */
+    bool after; /* shows the same as the lone key frame before it, for those who took that */
     enum px_codec codec;
     int64_t changed_px, area_px; /* changed 0: nothing had, see times.damage_us; of the picture */
     struct px_video_times times;

@@ -64,11 +64,11 @@ static void fail_stream(struct px_video *v, struct px_vstream *s, const struct p
     px_video_post(v, e);
 }
 
-static void print_frame(const struct px_packet *p, const struct px_vstream_opts *o, int64_t pts_ms,
-                        struct px_buf *out) {
+static void print_frame(ProtobufCBinaryData data, bool key, const struct px_vstream_opts *o,
+                        int64_t pts_ms, struct px_buf *out) {
     Pxs__EncodedVideoFrame f = PXS__ENCODED_VIDEO_FRAME__INIT;
-    f.data = (ProtobufCBinaryData){p->size, (uint8_t *)p->data};
-    f.key = p->key;
+    f.data = data;
+    f.key = key;
     f.pts = pts_ms;
     Pxs__EncodedVideoFrame *frames[] = {&f};
     Pxs__EncodedVideoFrames list = PXS__ENCODED_VIDEO_FRAMES__INIT;
@@ -132,11 +132,24 @@ static void note_coarse(struct px_vstream *s, const struct px_packet *p, bool wh
         px_region_add_all(&s->coarse, &s->pending);
 }
 
+static void send_after(struct px_video *v, struct px_vstream *s, const struct px_packet *p,
+                       int64_t pts_ms) {
+    const uint8_t *at = p->data + p->size;
+    for (unsigned i = 0; i < p->n_after; at += p->after[i++]) {
+        struct px_video_event *e = px_video_event_new(PX_VIDEO_PACKET, s);
+        print_frame((ProtobufCBinaryData){p->after[i], (uint8_t *)at}, false, &s->cur, pts_ms,
+                    &e->body);
+        e->packet = (struct px_video_packet){.after = true, .codec = s->cur.codec};
+        px_video_post(v, e);
+    }
+}
+
 static void send_packet(struct px_video *v, struct px_vstream *s, const struct px_packet *p,
                         int64_t changed_px, int64_t now, int64_t pts_ms) {
     const struct px_rect view = px_video_view(v, s);
     struct px_video_event *e = px_video_event_new(PX_VIDEO_PACKET, s);
-    print_frame(p, &s->cur, pts_ms, &e->body);
+    print_frame((ProtobufCBinaryData){p->size, (uint8_t *)p->data}, p->key, &s->cur, pts_ms,
+                &e->body);
     e->packet = (struct px_video_packet){.key = p->key,
                                          .lone = p->lone,
                                          .codec = s->cur.codec,
@@ -146,6 +159,7 @@ static void send_packet(struct px_video *v, struct px_vstream *s, const struct p
     e->packet.times.encode_us = now;
     e->packet.times.done_us = px_now_us();
     px_video_post(v, e);
+    send_after(v, s, p, pts_ms);
 }
 
 /* @part: what changed stays for later. */

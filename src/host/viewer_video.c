@@ -3,9 +3,22 @@
 #include "base/log.h"
 #include "host/viewer_private.h"
 
+/* What brings a decoder from its lone key frame to where the stream is. */
+static void send_after(struct px_share *sh, const struct px_video_packet *p) {
+    for (struct px_viewer *v = sh->viewers; v; v = v->next)
+        if (v->joining) {
+            v->n_bytes += p->size;
+            px_conn_send(v->session->conn, p->body, p->size);
+        }
+}
+
 static void on_packet(void *data, void *stream_data, const struct px_video_packet *p) {
     struct px_share *sh = stream_data;
     const int64_t now = px_now_us();
+    if (p->after) {
+        send_after(sh, p);
+        return;
+    }
     px_stats_packet(&sh->host->stats, p);
     if (p->changed_px > 0)
         px_mix_add(&sh->host->mixes[sh->opts.display],
@@ -16,6 +29,7 @@ static void on_packet(void *data, void *stream_data, const struct px_video_packe
         if (p->lone)
             v->grace_us = now + PX_GRACE_US;
         v->wants_key = false;
+        v->joining = p->lone;
         v->dry = false;
         v->sent_us = now;
         v->sent_bytes = p->size;

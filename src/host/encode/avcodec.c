@@ -187,7 +187,7 @@ static void av_set_rate(struct px_encoder *enc) {
 #define AV(NAME, CODEC, HARDWARE)                                                                  \
     { NAME, PX_CODEC_##CODEC, HARDWARE, probe, av_open, av_push, av_set_rate, av_close }
 
-/* Software H.264 is x264.c's. Software H.265 is left out: it is slower than everything else here
+/* Software H.264 is h264.c's and x264.c's. Software H.265 is left out: it is slower than everything else here
  * for no gain in the picture. */
 const struct px_encoder_ops px_encoders_avcodec[] = {
     AV("h264_nvenc", H264, true),

@@ -54,6 +54,7 @@ static void add_able(struct px_encoders *e, const struct px_encoder_ops *table, 
 int px_encoders_new(const char *only, struct px_encoders **ret, struct px_error *err) {
     struct px_encoders *e = px_new0(struct px_encoders, 1);
     add_able(e, px_encoders_avcodec, only);
+    add_able(e, px_encoders_h264, only);
     add_able(e, px_encoders_x264, only);
     add_able(e, px_encoders_vp8, only);
     add_able(e, px_encoders_vp9, only);

@@ -35,6 +35,10 @@ struct px_packet {
     /* Some see a coarse key frame still: refine at once and before the screen rests, only what has
      * changed goes first. */
     bool owes;
+    /* Behind a lone key frame: pictures that show the same, packets of their own, whose bytes
+     * follow those of @size. With them its decoder is where the stream is. */
+    const size_t *after;
+    unsigned n_after;
 };
 
 struct px_encoder;
@@ -106,6 +110,6 @@ void px_encoder_set_rate(struct px_encoder *enc, unsigned rate_kbps, unsigned mi
 void px_encoder_close(struct px_encoder *enc);
 PX_DEFINE_CLEANUP(struct px_encoder *, px_encoder_close)
 
-/* vp8.c, vp9.c, vpx.c, x264.c, avcodec.c: tables ended by a NULL name. */
-extern const struct px_encoder_ops px_encoders_vp8[], px_encoders_vp9[], px_encoders_vpx[],
-    px_encoders_x264[], px_encoders_avcodec[];
+/* h264.c, vp8.c, vp9.c, vpx.c, x264.c, avcodec.c: tables ended by a NULL name. */
+extern const struct px_encoder_ops px_encoders_h264[], px_encoders_vp8[], px_encoders_vp9[],
+    px_encoders_vpx[], px_encoders_x264[], px_encoders_avcodec[];

@@ -7,8 +7,10 @@
 
 void desk_open(struct desk *d, enum px_codec codec, int width, int height, bool i444,
                unsigned rate_kbps, unsigned threads) {
-    const bool vp8 = codec == PX_CODEC_VP8;
-    const struct px_encoder_ops *const tables[] = {vp8 ? px_encoders_vp8 : px_encoders_vp9};
+    const bool vp8 = codec == PX_CODEC_VP8, h264 = codec == PX_CODEC_H264;
+    const struct px_encoder_ops *const tables[] = {h264  ? px_encoders_h264
+                                                   : vp8 ? px_encoders_vp8
+                                                         : px_encoders_vp9};
     const struct px_encoder_opts o = {.codec = codec,
                                       .width = width,
                                       .height = height,
@@ -20,11 +22,16 @@ void desk_open(struct desk *d, enum px_codec codec, int width, int height, bool 
     *d = (struct desk){.codec = codec, .every = 1, .all = px_encoders_of(tables, 1), .random = 1};
     px_assert_ok_err(px_encoder_open(d->all, &o, &d->enc, NULL), &(struct px_error){0});
     d->decoder = px_decoder_new();
-    d->av = avcodec_alloc_context3(avcodec_find_decoder(vp8 ? AV_CODEC_ID_VP8 : AV_CODEC_ID_VP9));
+    d->av = avcodec_alloc_context3(avcodec_find_decoder(h264  ? AV_CODEC_ID_H264
+                                                        : vp8 ? AV_CODEC_ID_VP8
+                                                              : AV_CODEC_ID_VP9));
+    d->av->flags |= AV_CODEC_FLAG_LOW_DELAY;
+    d->av->err_recognition = AV_EF_EXPLODE;
     assert_int_equal(avcodec_open2(d->av, NULL, NULL), 0);
-    assert_int_equal(
-        vpx_codec_dec_init(&d->vpx, vp8 ? vpx_codec_vp8_dx() : vpx_codec_vp9_dx(), NULL, 0),
-        VPX_CODEC_OK);
+    if (!h264)
+        assert_int_equal(
+            vpx_codec_dec_init(&d->vpx, vp8 ? vpx_codec_vp8_dx() : vpx_codec_vp9_dx(), NULL, 0),
+            VPX_CODEC_OK);
     px_picture_init(&d->picture, width, height, i444);
 }
 
@@ -34,7 +41,8 @@ void desk_close(struct desk *d) {
     px_decoder_free(d->decoder);
     px_decoder_free(d->late);
     avcodec_free_context(&d->av);
-    vpx_codec_destroy(&d->vpx);
+    if (d->codec != PX_CODEC_H264)
+        vpx_codec_destroy(&d->vpx);
     px_picture_fini(&d->picture);
 }
 
@@ -81,13 +89,7 @@ void desk_scroll(struct desk *d, int lines) {
     desk_write_lines(d, d->picture.height - lines, d->picture.height);
 }
 
-static void decoders_agree(struct desk *d) {
-    AVPacket *packet = av_packet_alloc();
-    AVFrame *av = av_frame_alloc();
-    assert_int_equal(av_new_packet(packet, (int)d->packet.size), 0);
-    memcpy(packet->data, d->packet.data, d->packet.size);
-    assert_int_equal(avcodec_send_packet(d->av, packet), 0);
-    assert_int_equal(avcodec_receive_frame(d->av, av), 0);
+static void vpx_agrees(struct desk *d, const AVFrame *av) {
     vpx_codec_iter_t iter = NULL;
     assert_int_equal(vpx_codec_decode(&d->vpx, d->packet.data, (unsigned)d->packet.size, NULL, 0),
                      VPX_CODEC_OK);
@@ -100,22 +102,37 @@ static void decoders_agree(struct desk *d) {
             assert_memory_equal(vpx->planes[plane] + (ptrdiff_t)y * vpx->stride[plane],
                                 av->data[plane] + (ptrdiff_t)y * av->linesize[plane],
                                 (size_t)plane_width(d, plane));
+}
+
+static void decoders_agree(struct desk *d) {
+    AVPacket *packet = av_packet_alloc();
+    AVFrame *av = av_frame_alloc();
+    assert_int_equal(av_new_packet(packet, (int)d->packet.size), 0);
+    memcpy(packet->data, d->packet.data, d->packet.size);
+    assert_int_equal(avcodec_send_packet(d->av, packet), 0);
+    assert_int_equal(avcodec_receive_frame(d->av, av), 0);
+    if (d->codec != PX_CODEC_H264)
+        vpx_agrees(d, av);
     av_frame_free(&av);
     av_packet_free(&packet);
 }
 
-static void decode(const struct desk *d, struct px_decoder *decoder, const struct px_packet *p) {
+static void decode(const struct desk *d, struct px_decoder *decoder, const uint8_t *data,
+                   size_t size, bool key) {
     Pxs__EncodedVideoFrame f = PXS__ENCODED_VIDEO_FRAME__INIT, *frames[] = {&f};
     Pxs__EncodedVideoFrames list = PXS__ENCODED_VIDEO_FRAMES__INIT;
     Pxs__VideoFrame v = PXS__VIDEO_FRAME__INIT;
     struct px_error err = {0};
-    f.data = (ProtobufCBinaryData){p->size, (uint8_t *)p->data};
-    f.key = p->key;
+    f.data = (ProtobufCBinaryData){size, (uint8_t *)data};
+    f.key = key;
     list.n_frames = 1;
     list.frames = frames;
     if (d->codec == PX_CODEC_VP8) {
         v.pictures_case = PXS__VIDEO_FRAME__PICTURES_VP8S;
         v.vp8s = &list;
+    } else if (d->codec == PX_CODEC_H264) {
+        v.pictures_case = PXS__VIDEO_FRAME__PICTURES_H264S;
+        v.h264s = &list;
     } else {
         v.pictures_case = PXS__VIDEO_FRAME__PICTURES_VP9S;
         v.vp9s = &list;
@@ -129,11 +146,16 @@ void desk_push(struct desk *d, const struct px_region *changed, bool key, bool r
     px_assert_ok_err(px_encoder_push(d->all, &d->enc, &d->picture, changed, d->now_ms, key, refine,
                                      &d->packet, &err),
                      &err);
-    if (d->late)
-        decode(d, d->late, &d->packet);
-    if (d->packet.lone)
+    const struct px_packet *p = &d->packet;
+    const uint8_t *after = p->data + p->size;
+    if (d->late) {
+        decode(d, d->late, p->data, p->size, p->key);
+        for (unsigned i = 0; i < p->n_after; after += p->after[i++])
+            decode(d, d->late, after, p->after[i], false);
+    }
+    if (p->lone)
         return;
-    decode(d, d->decoder, &d->packet);
+    decode(d, d->decoder, p->data, p->size, p->key);
     decoders_agree(d);
 }
 

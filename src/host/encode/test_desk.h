@@ -1,7 +1,8 @@
-/* src/host/encode/test_desk.h - a desktop made up for the tests of the VP8 and VP9 encoders
+/* src/host/encode/test_desk.h - a desktop made up for the tests of our own encoders
  *
- * Every picture goes through libavcodec's decoder and through libvpx's, which is what stock clients
- * have, and both must show the same to the bit. All of it asserts, and belongs to one thread. */
+ * Every picture goes through libavcodec's decoder and, of VP8 and VP9, through libvpx's, which is
+ * what stock clients have, and both must show the same to the bit. All of it asserts, and belongs
+ * to one thread. */
 #pragma once
 #include "host/encode/encoder.h"
 #include "session/decoder.h"
@@ -23,7 +24,7 @@ struct desk {
     struct px_decoder *late; /* of a second viewer */
 };
 
-/* @codec: VP8 or VP9. @i444: with VP9 only. */
+/* @codec: VP8, VP9 or H.264. @i444: with VP9 only. */
 void desk_open(struct desk *d, enum px_codec codec, int width, int height, bool i444,
                unsigned rate_kbps, unsigned threads);
 void desk_close(struct desk *d);
