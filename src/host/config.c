@@ -340,44 +340,56 @@ static int take_texts(struct px_host_config *c, const json_t *root, struct px_er
     return r < 0 ? r : get_bool(root, "discovery", &c->discovery, err);
 }
 
+static int take_public(struct px_host_config *c, const json_t *root, struct px_error *err) {
+    int r = check_keys(root, known_keys, PX_N_ELEMENTS(known_keys), err);
+    if (r >= 0)
+        r = take_texts(c, root, err);
+    if (r >= 0)
+        r = take_metrics(c, root, err);
+    if (r >= 0)
+        r = take_lock(c, root, err);
+    if (r >= 0)
+        r = take_memory(c, root, err);
+    if (r >= 0)
+        r = take_server(c, root, err);
+    if (r >= 0)
+        r = take_permissions(c, root, err);
+    if (r >= 0)
+        r = take_addresses(c, root, err);
+    return r >= 0 ? take_tls(c, root, err) : r;
+}
+
+static int parse(const char *text, size_t size, bool with_secrets, struct px_host_config *ret,
+                 struct px_error *err) {
+    struct px_host_config c = {0};
+    json_error_t je;
+    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &je);
+    int r = json_is_object(root) ? take_public(&c, root, err)
+            : root               ? px_fail(err, -EINVAL, "no object")
+                                 : px_fail(err, -EINVAL, "line %d: %s", je.line, je.text);
+    if (r >= 0 && with_secrets)
+        r = take_secrets(&c, root, err);
+    json_decref(root);
+    if (r < 0) {
+        px_host_config_fini(&c);
+        return r;
+    }
+    *ret = c;
+    sodium_memzero(&c, sizeof(c)); /* secrets lie in one place */
+    return 0;
+}
+
+int px_host_config_parse(const char *text, size_t size, struct px_host_config *ret,
+                         struct px_error *err) {
+    return parse(text, size, false, ret, err);
+}
+
 int px_host_config_load(const char *path, struct px_host_config *ret, struct px_error *err) {
     px_cleanup_free char *text = NULL;
     size_t size = 0;
     int r = px_file_read(AT_FDCWD, path, CONFIG_MAX_BYTES, &text, &size, err);
     if (r < 0)
         return r;
-    json_error_t je;
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &je);
-    if (!json_is_object(root)) {
-        json_decref(root);
-        return px_fail(err, -EINVAL, "%s:%d: %s", path, je.line, root ? "no object" : je.text);
-    }
-    struct px_host_config c = {0};
-    r = check_keys(root, known_keys, PX_N_ELEMENTS(known_keys), err);
-    if (r >= 0)
-        r = take_texts(&c, root, err);
-    if (r >= 0)
-        r = take_metrics(&c, root, err);
-    if (r >= 0)
-        r = take_lock(&c, root, err);
-    if (r >= 0)
-        r = take_secrets(&c, root, err);
-    if (r >= 0)
-        r = take_memory(&c, root, err);
-    if (r >= 0)
-        r = take_server(&c, root, err);
-    if (r >= 0)
-        r = take_permissions(&c, root, err);
-    if (r >= 0)
-        r = take_addresses(&c, root, err);
-    if (r >= 0)
-        r = take_tls(&c, root, err);
-    json_decref(root);
-    if (r < 0) {
-        px_host_config_fini(&c);
-        return px_wrap(err, r, "%s", path);
-    }
-    *ret = c;
-    sodium_memzero(&c, sizeof(c)); /* secrets lie in one place */
-    return 0;
+    r = parse(text, size, true, ret, err);
+    return r < 0 ? px_wrap(err, r, "%s", path) : 0;
 }

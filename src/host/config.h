@@ -75,5 +75,8 @@ struct px_host_config {
 };
 
 bool px_host_config_allows(const struct px_host_config *c, const struct px_addr *from);
+/* Without what lies in files of secrets: pure, but for $HOME and the $XDG_ ones. */
+int px_host_config_parse(const char *text, size_t size, struct px_host_config *ret,
+                         struct px_error *err);
 int px_host_config_load(const char *path, struct px_host_config *ret, struct px_error *err);
 void px_host_config_fini(struct px_host_config *c);

@@ -9,6 +9,7 @@
 #include "host/files/listing.h"
 #include "host/input/keyboard.h"
 #include "host/options.h"
+#include "host/unpack.h"
 #include "proto/frame.h"
 #include <assert.h>
 #include <string.h>
@@ -119,6 +120,13 @@ static void take_names(const Pxs__FileReceive *r) {
     }
 }
 
+static void take_packed(ProtobufCBinaryData d) {
+    px_cleanup_free uint8_t *plain = NULL;
+    size_t n = 0;
+    if (px_host_unpack(d.data, d.len, FORM_MAX, &plain, &n, NULL) == 0)
+        assert(n <= FORM_MAX);
+}
+
 static void take(struct px_keyboard *k, struct px_held *h, struct px_options *o,
                  const Pxs__Message *m) {
     switch ((int)m->item_case) {
@@ -140,6 +148,14 @@ static void take(struct px_keyboard *k, struct px_held *h, struct px_options *o,
     case PXS__MESSAGE__ITEM_FILE_ACTION:
         if (m->file_action->action_case == PXS__FILE_ACTION__ACTION_RECEIVE)
             take_names(m->file_action->receive);
+        break;
+    case PXS__MESSAGE__ITEM_FILE_RESPONSE:
+        if (m->file_response->response_case == PXS__FILE_RESPONSE__RESPONSE_BLOCK)
+            take_packed(m->file_response->block->data);
+        break;
+    case PXS__MESSAGE__ITEM_TERMINAL_ACTION:
+        if (m->terminal_action->action_case == PXS__TERMINAL_ACTION__ACTION_DATA)
+            take_packed(m->terminal_action->data->data);
         break;
     case PXS__MESSAGE__ITEM_MISC:
         if (m->misc->item_case == PXS__MISC__ITEM_OPTION)

@@ -39,6 +39,7 @@ struct px_lock_run;
 #define PX_LINGERERS_MAX 32
 #define PX_STRANGERS_MAX 16 /* connections that are not logged in */
 #define PX_STRANGERS_PER_ADDRESS 4
+#define PX_STRANGERS_PER_RELAYED 8
 
 struct px_host {
     uv_loop_t *loop;

@@ -354,21 +354,29 @@ struct px_session *px_session_new(struct px_host *h, enum px_way way, bool secur
     return s;
 }
 
-/* Strangers are cheap to make and must stay cheap to hold. */
-static bool too_many(const struct px_session *fresh) {
-    const struct px_host *h = fresh->host;
+/* IPv6: whoever has a network of 64 bits has as many addresses as he likes. */
+static bool same_owner(const struct px_addr *a, const struct px_addr *b) {
+    return px_addr_is_v4(a) ? px_addr_same_ip(a, b) : memcmp(a->ip, b->ip, 8) == 0;
+}
+
+/* Strangers are cheap to make and must stay cheap to hold, and one of them must leave room for
+ * others. Through the relay the address is the server's word, and many may have that of one NAT. */
+bool px_session_too_many(const struct px_session *fresh) {
+    static const struct px_addr unknown;
+    const unsigned max_same =
+        fresh->way == PX_WAY_RELAY ? PX_STRANGERS_PER_RELAYED : PX_STRANGERS_PER_ADDRESS;
     unsigned all = 0, strangers = 0, same = 0;
-    for (const struct px_session *s = h->sessions; s; s = s->next) {
+    for (const struct px_session *s = fresh->host->sessions; s; s = s->next) {
         all += !s->ended;
         if (s->state < PX_SESSION_ACTIVE && !s->ended) {
             strangers++;
-            same += px_addr_same_ip(&s->peer, &fresh->peer);
+            same += same_owner(&s->peer, &fresh->peer);
         }
     }
-    /* Through the relay all clients have one address: there only the total counts. */
+    const bool has_address =
+        !px_addr_is_loopback(&fresh->peer) && !px_addr_same_ip(&fresh->peer, &unknown);
     return strangers > PX_STRANGERS_MAX || all > PX_SESSIONS_MAX ||
-           (fresh->way != PX_WAY_RELAY && !px_addr_is_loopback(&fresh->peer) &&
-            same > PX_STRANGERS_PER_ADDRESS);
+           (has_address && same > max_same);
 }
 
 void px_session_begin(struct px_session *s) {
@@ -376,7 +384,7 @@ void px_session_begin(struct px_session *s) {
     char addr[PX_ADDR_TEXT_MAX];
     if (s->way != PX_WAY_RELAY)
         px_conn_peer(s->conn, &s->peer);
-    if (too_many(s)) {
+    if (px_session_too_many(s)) {
         px_warning("session %s: refused: too many connections", px_addr_text(&s->peer, addr));
         px_session_end(s, NULL);
         return;

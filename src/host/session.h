@@ -127,6 +127,8 @@ void px_session_adopt_udp(struct px_host *h, int fd, const struct px_addr *peer,
 struct px_session *px_session_new(struct px_host *h, enum px_way way, bool secure);
 /* Its conn is connected: the first bytes go out. */
 void px_session_begin(struct px_session *s);
+/* One of the host's sessions, just connected: there is no room for it. Pure. */
+bool px_session_too_many(const struct px_session *fresh);
 void px_session_tick(struct px_session *s, int64_t now_us);
 /* Sends a message; NULL-safe towards sessions that are ending. */
 void px_session_send(struct px_session *s, const Pxs__Message *m);

@@ -23,6 +23,9 @@ static void addresses_of_proxies_are_told_from_others(void **state) {
         {.text = "wss://a:443x"},
         {.text = "wss://a/ws/id"},
         {.text = "wss://[2001:db8::1"},
+        {.text = "wss://[]"},
+        {.text = "wss://a\r\nX-Real-IP: 1"},
+        {.text = "wss://a b"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct px_wss w = {.host = ""};

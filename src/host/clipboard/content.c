@@ -1,6 +1,7 @@
 /* src/host/clipboard/content.c - what a clipboard holds */
 #include "host/clipboard/content.h"
 #include "base/alloc.h"
+#include "host/unpack.h"
 #include "base/cleanup.h"
 #include <png.h>
 #include <string.h>
@@ -33,17 +34,16 @@ static uint8_t *unpack(const Pxs__Clipboard *item, size_t max_bytes, size_t *ret
         *ret_size = d.len;
         return d.len == 0 || d.len > max_bytes ? NULL : px_memdup(d.data, d.len);
     }
-    const unsigned long long full = ZSTD_getFrameContentSize(d.data, d.len);
-    if (full == 0 || full > max_bytes) /* broken and unknown are huge numbers */
+    uint8_t *plain = NULL;
+    size_t n = 0;
+    if (px_host_unpack(d.data, d.len, max_bytes, &plain, &n, NULL) < 0)
         return NULL;
-    uint8_t *out = px_calloc(1, full);
-    const size_t n = ZSTD_decompress(out, full, d.data, d.len);
-    if (ZSTD_isError(n) || n == 0) {
-        free(out);
+    if (n == 0) {
+        free(plain);
         return NULL;
     }
     *ret_size = n;
-    return out;
+    return plain;
 }
 
 static void pixels_to_png(const Pxs__Clipboard *item, const uint8_t *rgba, size_t size,

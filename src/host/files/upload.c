@@ -8,13 +8,13 @@
 #include "base/file.h"
 #include "host/files/job_private.h"
 #include "host/session.h"
+#include "host/unpack.h"
 #include <fcntl.h>
 #include <jansson.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <zstd.h>
 
 #define BLOCK_MAX_BYTES (1024 * 1024)
 
@@ -264,13 +264,10 @@ bool px_job_block(struct px_job *j, const Pxs__FileBlock *m) {
     if (j->fd < 0 && !open_part(j))
         return false;
     if (m->compressed && size > 0) {
-        const unsigned long long full = ZSTD_getFrameContentSize(data, size);
-        if (full > BLOCK_MAX_BYTES)
-            return fail(j, "a block that unpacks to too much");
-        plain = px_calloc(1, full ? full : 1);
-        size = ZSTD_decompress(plain, full, data, size);
-        if (ZSTD_isError(size))
-            return fail(j, "a block that does not unpack");
+        const int r = px_host_unpack(data, size, BLOCK_MAX_BYTES, &plain, &size, NULL);
+        if (r < 0)
+            return fail(j, r == -EFBIG ? "a block that unpacks to too much"
+                                       : "a block that does not unpack");
         data = plain;
     }
     return size == 0 ? complete(j) : write_all(j, data, size);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "host/session.h"
 #include "host/terminal/shell.h"
+#include "host/unpack.h"
 #include <signal.h>
 #include <sodium.h>
 #include <string.h>
@@ -297,12 +298,7 @@ static void take_input(struct service *v, const Pxs__TerminalData *d) {
     if (!t)
         return;
     if (d->compressed) {
-        const unsigned long long full = ZSTD_getFrameContentSize(data, size);
-        if (full > INPUT_MAX_BYTES) /* unknown and broken are huge numbers */
-            return;
-        plain = px_calloc(1, full ? full : 1);
-        size = ZSTD_decompress(plain, full, data, size);
-        if (ZSTD_isError(size))
+        if (px_host_unpack(data, size, INPUT_MAX_BYTES, &plain, &size, NULL) < 0)
             return;
         data = plain;
     }
