@@ -25,7 +25,7 @@ static int try_socket(int type, uint16_t *p) {
     socklen_t len = sizeof(a);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
-        (type == SOCK_STREAM && listen(fd, 16) < 0)) {
+        (type == SOCK_STREAM && listen(fd, 256) < 0)) {
         assert_int_equal(errno, EADDRINUSE);
         return -1;
     }
@@ -384,6 +384,47 @@ static void relays_that_nobody_named_are_not_visited(void **state) {
     assert_null(s);
 }
 
+/* Whoever asks the server says whether there will be encryption. */
+static void item_14_who_asks_for_a_session_in_the_clear_is_sent_away(void **state) {
+    struct px_rdv_msg m;
+    char name[32];
+    snprintf(name, sizeof(name), "127.0.0.1:%u", relay_port);
+    request_relay(name, 3002, false);
+    px_cleanup(px_client_closep) struct px_client *s = accepted(tcp, 10 * SECOND);
+    px_cleanup(px_client_closep) struct px_client *r = accepted(relay, 10 * SECOND);
+    envelope(r, &m);
+    assert_int_equal(m.kind, PX_RDV_REQUEST_RELAY);
+    px_cleanup(px_message_freep) Pxs__Message *first = NULL;
+    assert_int_equal(px_client_recv(r, px_now_us() + 10 * SECOND, &first, NULL), 1);
+    assert_int_equal(first->item_case, PXS__MESSAGE__ITEM_LOGIN_RESPONSE);
+    assert_non_null(strstr(first->login_response->error, "encrypted"));
+    assert_true(is_closed(r, 10 * SECOND));
+}
+
+/* How many came to @fd by now, or within @us; they are closed. */
+static unsigned come_and_are_closed(int fd, int64_t us) {
+    unsigned n = 0;
+    for (struct px_client *c; (c = accepted(fd, us)); n++)
+        px_client_close(c);
+    return n;
+}
+
+/* A stranger's wishes come by the server; each is two connections of the host. */
+static void wishes_are_twenty_a_second(void **state) {
+    const int64_t t0 = px_now_us();
+    unsigned n = 0;
+    for (unsigned i = 0; i < 200; i++) {
+        ask_punch((uint16_t)(5000 + i));
+        n += come_and_are_closed(tcp, 0);
+        come_and_are_closed(relay, 0);
+    }
+    n += come_and_are_closed(tcp, SECOND);
+    come_and_are_closed(relay, SECOND / 5);
+    const int64_t seconds = (px_now_us() - t0) / SECOND + 1;
+    print_message("# %u of 200 wishes answered within %lld s\n", n, (long long)seconds);
+    assert_true(n > 0 && n <= 20 * (seconds + 1));
+}
+
 static void requests_from_others_than_the_server_are_ignored(void **state) {
     uint8_t out[2048], addr[PX_ADDR_MANGLED_MAX_BYTES];
     struct px_rdv_msg m = {.kind = PX_RDV_PUNCH_HOLE};
@@ -443,6 +484,8 @@ int main(void) {
         cmocka_unit_test(item_14_who_cannot_encrypt_is_sent_away),
         cmocka_unit_test(item_74_answer_to_request_relay_names_nothing),
         cmocka_unit_test(relays_that_nobody_named_are_not_visited),
+        cmocka_unit_test(item_14_who_asks_for_a_session_in_the_clear_is_sent_away),
+        cmocka_unit_test(wishes_are_twenty_a_second),
         cmocka_unit_test(requests_from_others_than_the_server_are_ignored),
         cmocka_unit_test(addresses_that_are_not_allowed_stay_out_over_the_relay_too),
         cmocka_unit_test(item_14_who_cannot_encrypt_gets_a_plain_hash_where_that_is_allowed),
