@@ -425,6 +425,52 @@ static void wishes_are_twenty_a_second(void **state) {
     assert_true(n > 0 && n <= 20 * (seconds + 1));
 }
 
+static int socket_at(uint32_t ip, uint16_t *p) {
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(ip)};
+    socklen_t len = sizeof(a);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+    *p = ntohs(a.sin_port);
+    return fd;
+}
+
+/* KCP's first word, and what answers it; the hole's own datagrams are empty. */
+static bool is_taken(int fd, const struct sockaddr_in *hole, int64_t us) {
+    static const uint8_t syn[14] = {1, [12] = 1};
+    uint8_t got[1500];
+    const int64_t until = px_now_us() + us;
+    assert_int_equal(sendto(fd, syn, sizeof(syn), 0, (const struct sockaddr *)hole, sizeof(*hole)),
+                     sizeof(syn));
+    while (px_now_us() < until)
+        if (readable(fd, SECOND / 20) && recv(fd, got, sizeof(got), MSG_DONTWAIT) == sizeof(syn))
+            return got[12] == 3;
+    return false;
+}
+
+static void hole_is_for_the_address_that_the_server_named(void **state) {
+    const struct sockaddr_in server_of_host = host_addr;
+    uint16_t client_port, other_port;
+    px_cleanup_close int client = socket_at(INADDR_LOOPBACK, &client_port);
+    px_cleanup_close int other = socket_at(INADDR_LOOPBACK + 1, &other_port);
+    uint8_t addr[PX_ADDR_MANGLED_MAX_BYTES], buf[2048];
+    const struct px_addr a = px_addr_v4(127, 0, 0, 1, client_port);
+    struct px_rdv_msg m = {.kind = PX_RDV_PUNCH_HOLE};
+    struct sockaddr_in hole;
+    socklen_t len = sizeof(hole);
+    m.punch_hole.socket_addr = (struct px_bytes){addr, px_addr_mangle(&a, 12345, addr)};
+    m.punch_hole.nat_type = PX_NAT_ASYMMETRIC;
+    m.punch_hole.udp_port = client_port;
+    send_udp(&m);
+    assert_true(readable(client, 10 * SECOND));
+    assert_int_equal(recvfrom(client, buf, sizeof(buf), 0, (struct sockaddr *)&hole, &len), 0);
+    assert_false(is_taken(other, &hole, SECOND / 2));
+    assert_true(is_taken(client, &hole, 10 * SECOND));
+    while (receive(&m, buf, SECOND / 2)) /* the answer, some times */
+        ;
+    host_addr = server_of_host;
+}
+
 static void requests_from_others_than_the_server_are_ignored(void **state) {
     uint8_t out[2048], addr[PX_ADDR_MANGLED_MAX_BYTES];
     struct px_rdv_msg m = {.kind = PX_RDV_PUNCH_HOLE};
@@ -486,6 +532,7 @@ int main(void) {
         cmocka_unit_test(relays_that_nobody_named_are_not_visited),
         cmocka_unit_test(item_14_who_asks_for_a_session_in_the_clear_is_sent_away),
         cmocka_unit_test(wishes_are_twenty_a_second),
+        cmocka_unit_test(hole_is_for_the_address_that_the_server_named),
         cmocka_unit_test(requests_from_others_than_the_server_are_ignored),
         cmocka_unit_test(addresses_that_are_not_allowed_stay_out_over_the_relay_too),
         cmocka_unit_test(item_14_who_cannot_encrypt_gets_a_plain_hash_where_that_is_allowed),
