@@ -398,6 +398,15 @@ static void a_viewer_that_does_not_read_answers_waits_for_them(void **state) {
     ask_and_do_not_read(c, "a viewer");
 }
 
+/* Only its length is known yet. */
+static void a_stranger_has_no_frames_above_64_kib(void **state) {
+    uint8_t prefix[PX_FRAME_PREFIX_MAX_BYTES];
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    px_assert_ok(px_client_wait_hash(c, 10 * SECOND, NULL));
+    px_assert_ok(px_client_send_raw(c, prefix, px_frame_print(64 * 1024 + 1, prefix), NULL));
+    assert_true(is_closed(c, 10 * SECOND));
+}
+
 static int start(void **state) {
     fixture_x(false);
     fixture_host("");
@@ -416,6 +425,7 @@ int main(void) {
         cmocka_unit_test(reason_arrives_although_more_was_sent_than_read),
         cmocka_unit_test(one_that_stops_reading_costs_little_and_is_let_go),
         cmocka_unit_test(one_that_floods_input_leaves_the_others_theirs),
+        cmocka_unit_test(a_stranger_has_no_frames_above_64_kib),
         cmocka_unit_test(a_stranger_that_does_not_read_answers_waits_for_them),
         cmocka_unit_test(a_viewer_that_does_not_read_answers_waits_for_them),
     };

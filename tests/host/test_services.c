@@ -458,6 +458,20 @@ static void item_65_names_that_lead_elsewhere_are_refused(void **state) {
     send_digest(c, 1, 1, false);
     response(c, PXS__FILE_RESPONSE__RESPONSE_ERROR, &m);
     assert_false(px_exists(AT_FDCWD, "/tmp/pxt-escaped"));
+    /* which may also be on the way to a directory that is none */
+    mkdir(in_dir("outside"), 0755);
+    mkdir(in_dir("outside/sub"), 0755);
+    (void)!symlink("../outside", in_dir("up/way"));
+    px_cleanup(px_client_closep) struct px_client *d = files_ready();
+    px_cleanup(px_message_freep) Pxs__Message *n = NULL;
+    send_receive(d, in_dir("up"), "way/sub/escaped", 1, 1);
+    send_digest(d, 1, 1, false);
+    response(d, PXS__FILE_RESPONSE__RESPONSE_ERROR, &n);
+    send_block(d, "x", 1);
+    send_block(d, "", 0);
+    drain(d, SECOND / 5);
+    assert_false(px_exists(AT_FDCWD, in_dir("outside/sub/escaped")));
+    assert_false(px_exists(AT_FDCWD, in_dir("outside/sub/escaped.download")));
 }
 
 static bool download_there(void *data) {
@@ -947,6 +961,35 @@ static void second_factor_opens_when_it_is_right(void **state) {
     px_assert_ok_err(px_client_login(e, &l, 5 * SECOND, &m, &err), &err);
 }
 
+static void say_code(struct px_client *c, const char *code) {
+    Pxs__Auth2FA a = PXS__AUTH2_FA__INIT;
+    Pxs__Message m = PXS__MESSAGE__INIT;
+    a.code = (char *)code;
+    m.item_case = PXS__MESSAGE__ITEM_AUTH_2FA;
+    m.auth_2fa = &a;
+    px_assert_ok(px_client_send(c, &m, NULL));
+}
+
+/* Six digits would not take long otherwise. Twice seven, should a minute begin meanwhile. */
+static void codes_are_not_tried_without_end(void **state) {
+    start_with_second_factor("");
+    const struct px_client_login l = {.username = ID, .password = PASSWORD};
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    px_assert_ok(px_client_wait_hash(c, 10 * SECOND, NULL));
+    px_assert_ok(px_client_send_login(c, &l, NULL));
+    px_message_free(await(c, PXS__MESSAGE__ITEM_LOGIN_RESPONSE, 10 * SECOND));
+    for (int i = 0;; i++) {
+        say_code(c, "000000");
+        px_cleanup(px_message_freep) Pxs__Message *m =
+            await(c, PXS__MESSAGE__ITEM_LOGIN_RESPONSE, 10 * SECOND);
+        assert_non_null(m);
+        if (strcmp(m->login_response->error, "Please try 1 minute later") == 0)
+            break;
+        assert_string_equal(m->login_response->error, "Wrong 2FA Code");
+        assert_true(i < 2 * 7);
+    }
+}
+
 static void addresses_that_are_not_allowed_are_told_so(void **state) {
     fixture_stop_host();
     fixture_host("\"allow_addresses\": [\"10.99.0.0/16\"]");
@@ -996,6 +1039,7 @@ int main(void) {
         cmocka_unit_test(item_26_permissions_that_are_off_are_told_and_kept),
         cmocka_unit_test(item_22_second_factor_is_asked_for),
         cmocka_unit_test(second_factor_opens_when_it_is_right),
+        cmocka_unit_test(codes_are_not_tried_without_end),
         cmocka_unit_test(addresses_that_are_not_allowed_are_told_so),
     };
     return cmocka_run_group_tests(tests, start, fixture_end);
