@@ -3,8 +3,8 @@
  *     STATE/up.lock               held by `up` for its whole run
  *     STATE/alloc.lock            held while ids and addresses are handed out
  *     STATE/ids.json              the span of host ids, once chosen
- *     STATE/desktops/NAME/        lock, desktop.json (record.h), etc/ (files.h), data/, lxc/
- * (backend)
+ *     STATE/desktops/NAME/        lock, desktop.json (record.h), etc/ (files.h),
+ *                                 data/, lxc/ (backend)
  *
  * A fleet is a handle on all of it: host file, backend, open directories. Images, which
  * never change, are kept once read; all else is read anew by every call. One thread. */
@@ -53,8 +53,7 @@ struct px_desktop *px_desktop_free(struct px_desktop *d);
 PX_DEFINE_CLEANUP(struct px_desktop *, px_desktop_free)
 
 /* Takes the desktop's lock; makes its directory where @make. -EAGAIN: somebody has it for longer
- * than
- * @wait_ms (less than 0: waits for ever). Returns the fd. -ENOENT: no such desktop. */
+ * than @wait_ms (less than 0: waits for ever). Returns the fd. -ENOENT: no such desktop. */
 int px_desktop_lock(const struct px_fleet *fleet, const char *name, bool make, int wait_ms,
                     struct px_error *err);
 

@@ -4,20 +4,19 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/session.h"
+#include "host/terminal/answers.h"
 #include "host/terminal/shell.h"
 #include "host/unpack.h"
 #include <signal.h>
 #include <sodium.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <zstd.h>
 
 #define TERMINALS_MAX 32 /* of a service */
 #define SERVICES_MAX 16
 #define RING_BYTES (64 * 1024) /* of output kept for whoever comes back */
 #define REPLAY_BYTES (8 * 1024)
 #define QUEUE_MAX_BYTES (256 * 1024) /* unsent: then the shell waits */
-#define COMPRESS_FROM_BYTES 512
 #define INPUT_MAX_BYTES (1024 * 1024)
 #define READ_BYTES 16384
 #define PATIENCE_US (3 * PX_US_PER_S) /* from hang-up to kill */
@@ -64,73 +63,6 @@ struct px_terminals *px_terminals_new(struct px_host *h) {
     struct px_terminals *t = px_new0(struct px_terminals, 1);
     t->host = h;
     return t;
-}
-
-/* ---- out ---- */
-
-static void respond(struct px_session *s, Pxs__TerminalResponse *r) {
-    Pxs__Message m = PXS__MESSAGE__INIT;
-    m.item_case = PXS__MESSAGE__ITEM_TERMINAL_RESPONSE;
-    m.terminal_response = r;
-    px_session_send(s, &m);
-}
-
-static void send_data(struct px_session *s, int32_t id, const uint8_t *data, size_t size) {
-    Pxs__TerminalData d = PXS__TERMINAL_DATA__INIT;
-    px_cleanup_free uint8_t *packed = NULL;
-    d.terminal_id = id;
-    d.data = (ProtobufCBinaryData){size, (uint8_t *)data};
-    if (size > COMPRESS_FROM_BYTES) {
-        packed = px_calloc(1, size);
-        const size_t n = ZSTD_compress(packed, size, data, size, 3);
-        if (!ZSTD_isError(n)) { /* else it would not be smaller */
-            d.data = (ProtobufCBinaryData){n, packed};
-            d.compressed = true;
-        }
-    }
-    Pxs__TerminalResponse r = PXS__TERMINAL_RESPONSE__INIT;
-    r.response_case = PXS__TERMINAL_RESPONSE__RESPONSE_DATA;
-    r.data = &d;
-    respond(s, &r);
-}
-
-static void send_error(struct px_session *s, int32_t id, const char *text) {
-    Pxs__TerminalError e = PXS__TERMINAL_ERROR__INIT;
-    e.terminal_id = id;
-    e.message = (char *)text;
-    Pxs__TerminalResponse r = PXS__TERMINAL_RESPONSE__INIT;
-    r.response_case = PXS__TERMINAL_RESPONSE__RESPONSE_ERROR;
-    r.error = &e;
-    respond(s, &r);
-}
-
-static void send_closed(struct px_session *s, int32_t id, int code) {
-    Pxs__TerminalClosed c = PXS__TERMINAL_CLOSED__INIT;
-    c.terminal_id = id;
-    c.exit_code = code;
-    Pxs__TerminalResponse r = PXS__TERMINAL_RESPONSE__INIT;
-    r.response_case = PXS__TERMINAL_RESPONSE__RESPONSE_CLOSED;
-    r.closed = &c;
-    respond(s, &r);
-}
-
-static void send_opened(const struct terminal *t, bool replay) {
-    const struct service *v = t->service;
-    int32_t others[TERMINALS_MAX];
-    Pxs__TerminalOpened o = PXS__TERMINAL_OPENED__INIT;
-    for (const struct terminal *i = v->terminals; i; i = i->next)
-        if (replay && i != t && o.n_persistent_sessions < TERMINALS_MAX)
-            others[o.n_persistent_sessions++] = i->id;
-    o.persistent_sessions = others;
-    o.terminal_id = t->id;
-    o.success = true;
-    o.pid = (uint32_t)t->pid;
-    o.service_id = (char *)v->id;
-    o.replay_terminal_output = replay;
-    Pxs__TerminalResponse r = PXS__TERMINAL_RESPONSE__INIT;
-    r.response_case = PXS__TERMINAL_RESPONSE__RESPONSE_OPENED;
-    r.opened = &o;
-    respond(v->session, &r);
 }
 
 /* ---- a shell ---- */
@@ -189,7 +121,7 @@ static void on_end(struct terminal *t) {
     }
     const int code = !reaped ? 0 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     if (v->session)
-        send_closed(v->session, t->id, code);
+        px_terminal_say_closed(v->session, t->id, code);
     drop(t, !reaped);
     if (!v->session && !v->terminals)
         drop_service(v);
@@ -203,7 +135,7 @@ static void show(struct terminal *t, const char *data, size_t size) {
     const size_t n = px_utf8_whole(t->cut.data, t->cut.size);
     keep(t, t->cut.data, n);
     if (t->service->session && n > 0)
-        send_data(t->service->session, t->id, (uint8_t *)t->cut.data, n);
+        px_terminal_say_data(t->service->session, t->id, (uint8_t *)t->cut.data, n);
     px_buf_drop(&t->cut, n);
 }
 
@@ -252,11 +184,28 @@ static struct terminal *find(const struct service *v, int32_t id) {
     return t;
 }
 
+static void send_opened(const struct terminal *t, bool replay) {
+    const struct service *v = t->service;
+    int32_t others[TERMINALS_MAX];
+    Pxs__TerminalOpened o = PXS__TERMINAL_OPENED__INIT;
+    for (const struct terminal *i = v->terminals; i; i = i->next)
+        if (replay && i != t && o.n_persistent_sessions < TERMINALS_MAX)
+            others[o.n_persistent_sessions++] = i->id;
+    o.persistent_sessions = others;
+    o.terminal_id = t->id;
+    o.success = true;
+    o.pid = (uint32_t)t->pid;
+    o.service_id = (char *)v->id;
+    o.replay_terminal_output = replay;
+    px_terminal_say_opened(v->session, &o);
+}
+
 static void reattach(struct terminal *t, const Pxs__TerminalOpen *o) {
     const size_t n = t->ring.size < REPLAY_BYTES ? t->ring.size : REPLAY_BYTES;
     send_opened(t, true);
     if (n > 0)
-        send_data(t->service->session, t->id, (uint8_t *)t->ring.data + t->ring.size - n, n);
+        px_terminal_say_data(t->service->session, t->id, (uint8_t *)t->ring.data + t->ring.size - n,
+                             n);
     /* Twice, and differently: full-screen programs draw themselves again. */
     px_shell_set_size(t->fd, o->rows > 1 ? o->rows - 1 : o->rows, o->cols);
     px_shell_set_size(t->fd, o->rows, o->cols);
@@ -274,7 +223,7 @@ static void open_terminal(struct service *v, const Pxs__TerminalOpen *o) {
     const pid_t pid = v->n_terminals >= TERMINALS_MAX ? px_fail(&err, -EMFILE, "too many terminals")
                                                       : px_shell_start(o->rows, o->cols, &fd, &err);
     if (pid < 0) {
-        send_error(v->session, o->terminal_id, err.msg);
+        px_terminal_say_error(v->session, o->terminal_id, err.msg);
         return;
     }
     t = px_new0(struct terminal, 1);
@@ -374,7 +323,7 @@ void px_terminals_message(struct px_terminals *all, struct px_session *s, const 
         t = find(v, a->close->terminal_id);
         if (t) {
             drop(t, true);
-            send_closed(s, a->close->terminal_id, 0);
+            px_terminal_say_closed(s, a->close->terminal_id, 0);
         }
         break;
     case PXS__TERMINAL_ACTION__ACTION__NOT_SET:
