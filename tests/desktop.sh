@@ -156,6 +156,19 @@ ok "up closes it" remote ""
 ok "so it is gone" wait_for 30 silent
 is "and the session runs on" "$(processes)" "$same"
 
+# A newer program comes beside the one that runs.
+other() { phoenix ls pxt-a 2>&1 | grep another; }
+is "the installed phoenix-host runs" "$(other)" ""
+cp "$PX_BUILD/src/phoenix-host/phoenix-host" "$pxt_dir/newer" && echo >>"$pxt_dir/newer"
+"$PX_SOURCE/packaging/bundle-host.sh" "$pxt_dir/newer" "$PX_BUILD/desktop-bundle"
+has "ls says that another is installed now" "$(other)" "systemctl restart phoenix-host"
+has "and show, what starts it" "$(phoenix show pxt-a)" "$(fact pxt-a '["renew"]')"
+ok "which does" eval "$(fact pxt-a '["renew"]') </dev/null"
+ok "so that it runs" wait_for 30 eval '! other'
+ok "and takes sessions" wait_for 60 phoenix probe pxt-a
+touch -d 1990-01-01 "$PX_BUILD/desktop-bundle/phoenix-host" # else it is taken for the newest
+"$PX_SOURCE/packaging/bundle-host.sh" "$PX_BUILD/src/phoenix-host/phoenix-host" "$PX_BUILD/desktop-bundle"
+
 # Sessions come back.
 marker=/run/phoenix-session/painted
 renewed() { # COMMAND...: ends the session; whether a new one paints

@@ -20,9 +20,9 @@
 static const char *const jupyter_units[] = {"/usr/lib/systemd/system/phoenix-jupyter.service",
                                             "/etc/systemd/system/phoenix-jupyter.service"};
 
-/* Whether @path is there inside; the container's owner decides what it is, so it is only looked at.
- */
-static bool is_inside(const struct px_fleet *fleet, const struct px_desktop *d, const char *path) {
+/* The container's owner decides what it is, so it is only looked at. */
+bool px_ready_is_inside(const struct px_fleet *fleet, const struct px_desktop *d,
+                        const char *path) {
     px_cleanup_close int root = px_fleet_backend(fleet)->root(&d->c, NULL);
     if (root < 0)
         return false;
@@ -31,14 +31,14 @@ static bool is_inside(const struct px_fleet *fleet, const struct px_desktop *d, 
 }
 
 bool px_ready_has_session(const struct px_fleet *fleet, const struct px_desktop *d) {
-    return is_inside(fleet, d, SESSION_FILE);
+    return px_ready_is_inside(fleet, d, SESSION_FILE);
 }
 
 bool px_ready_has_jupyter(const struct px_fleet *fleet, const struct px_desktop *d) {
     if (!d->rec->spec.jupyter || d->rec->address.s_addr == 0)
         return false;
     for (size_t i = 0; i < PX_N_ELEMENTS(jupyter_units); i++)
-        if (is_inside(fleet, d, jupyter_units[i]))
+        if (px_ready_is_inside(fleet, d, jupyter_units[i]))
             return true;
     return false;
 }
@@ -132,7 +132,7 @@ static int wait_for(const struct wait *w, struct px_error *err) {
 }
 
 bool px_ready_painted(const struct px_fleet *fleet, const struct px_desktop *d) {
-    return is_inside(fleet, d, PAINTED_FILE);
+    return px_ready_is_inside(fleet, d, PAINTED_FILE);
 }
 
 static bool painted(void *data) {

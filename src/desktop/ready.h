@@ -9,6 +9,9 @@
 int px_ready_wait(const struct px_fleet *fleet, const struct px_desktop *d, enum px_wait_for wait,
                   int64_t timeout_us, const struct px_events *events, struct px_error *err);
 
+/* Whether @path is there inside; false also where it does not run. */
+bool px_ready_is_inside(const struct px_fleet *fleet, const struct px_desktop *d, const char *path);
+
 /* Whether the running desktop's image has an X session; and JupyterLab, and the spec wants it.
  * False also where it does not run. */
 bool px_ready_has_session(const struct px_fleet *fleet, const struct px_desktop *d);

@@ -1,6 +1,7 @@
 /* src/desktop/status.c - what is true of a desktop now */
 #include "desktop/status.h"
 #include "base/alloc.h"
+#include "desktop/programs.h"
 #include "desktop/ready.h"
 #include "desktop/remote.h"
 #include <arpa/inet.h>
@@ -34,8 +35,23 @@ static char *rustdesk_id(const struct px_fleet *fleet, const struct px_desktop *
                                                                           : NULL;
 }
 
+/* Restarting the unit ends remote sessions and leaves all else; it helps where the new program is
+ * in the folder that the desktop has bound. */
+static char *how_to_renew(const struct px_fleet *fleet, const struct px_desktop *d,
+                          const struct px_programs *programs, const struct px_status *s) {
+    const char *name = d->rec->spec.name;
+    if (s->info.init_pid <= 0 ||
+        !px_programs_differ(programs, px_programs_pid_ns(s->info.init_pid)))
+        return NULL;
+    px_cleanup_free char *path = px_asprintf(PX_REMOTE_TARGET "/lib-%s", programs->installed);
+    return px_ready_is_inside(fleet, d, path)
+               ? px_asprintf("phoenix exec -u root %s -- systemctl restart phoenix-host", name)
+               : px_asprintf("phoenix restart %s", name);
+}
+
 static void fill(const struct px_fleet *fleet, struct px_desktop *d,
-                 const struct px_status_opts *opts, struct px_status *s) {
+                 const struct px_status_opts *opts, const struct px_programs *programs,
+                 struct px_status *s) {
     struct px_error err = {0};
     if (px_fleet_backend(fleet)->info(&d->c, opts && opts->disk, &s->info, &err) < 0)
         s->problem = px_strdup(err.msg);
@@ -51,18 +67,20 @@ static void fill(const struct px_fleet *fleet, struct px_desktop *d,
     if (px_ready_has_jupyter(fleet, d))
         s->jupyter_url = px_ready_jupyter_url(d);
     s->rustdesk_id = rustdesk_id(fleet, d, s);
+    s->renew = how_to_renew(fleet, d, programs, s);
     if (!d->image && !s->problem)
         s->problem = px_asprintf("its image %.19s... is gone", d->rec->image);
     s->rec = px_take_ptr(d->rec);
 }
 
 static void one_status(const struct px_fleet *fleet, const char *name,
-                       const struct px_status_opts *opts, struct px_status *s) {
+                       const struct px_status_opts *opts, const struct px_programs *programs,
+                       struct px_status *s) {
     px_cleanup(px_desktop_freep) struct px_desktop *d = NULL;
     struct px_error err = {0};
     s->name = px_strdup(name);
     if (px_desktop_open(fleet, name, &d, &err) == 0) {
-        fill(fleet, d, opts, s);
+        fill(fleet, d, opts, programs, s);
         return;
     }
     s->state = px_strdup("damaged");
@@ -81,8 +99,10 @@ int px_status_list(const struct px_fleet *fleet, const char *const *globs, size_
     if (r < 0)
         return r;
     struct px_status *list = px_new0(struct px_status, n);
+    px_cleanup_free char *bundle = px_remote_bundle();
+    px_cleanup(px_programs_freep) struct px_programs *programs = px_programs_look(bundle);
     for (size_t i = 0; i < n; i++)
-        one_status(fleet, names[i], opts, &list[i]);
+        one_status(fleet, names[i], opts, programs, &list[i]);
     px_names_free(names, n);
     *ret = list;
     *ret_n = n;
@@ -100,16 +120,18 @@ void px_status_list_free(struct px_status *list, size_t n) {
         free(s->gpus);
         free(s->jupyter_url);
         free(s->rustdesk_id);
+        free(s->renew);
         px_record_free(s->rec);
     }
     free(list);
 }
 
 json_t *px_status_to_json(const struct px_status *s) {
-    json_t *o = json_pack("{ss ss ss* ss ss ss* ss ss* ss*}", "name", s->name, "state", s->state,
-                          "problem", s->problem, "user", s->user, "image", s->image, "address",
-                          s->address[0] ? s->address : NULL, "gpus", s->gpus, "jupyter_url",
-                          s->jupyter_url, "rustdesk_id", s->rustdesk_id);
+    json_t *o =
+        json_pack("{ss ss ss* ss ss ss* ss ss* ss* ss*}", "name", s->name, "state", s->state,
+                  "problem", s->problem, "user", s->user, "image", s->image, "address",
+                  s->address[0] ? s->address : NULL, "gpus", s->gpus, "jupyter_url", s->jupyter_url,
+                  "rustdesk_id", s->rustdesk_id, "renew", s->renew);
     json_object_set_new(o, "screen", json_boolean(s->has_session));
     if (s->info.init_pid > 0) {
         json_object_set_new(o, "init_pid", json_integer(s->info.init_pid));

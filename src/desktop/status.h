@@ -15,6 +15,7 @@ struct px_status {
     bool has_session;              /* runs and has an X session that a screenshot would show */
     char *jupyter_url;             /* with its token; NULL: image or spec has none */
     char *rustdesk_id;             /* what clients type; NULL: they do not get in now */
+    char *renew; /* runs another phoenix-host than installed: what starts that one; NULL: no */
     struct px_container_info info;
     struct px_record *rec; /* NULL when damaged */
 };

@@ -135,6 +135,21 @@ enum px_colour px_cli_state_colour(const struct px_status *s) {
     return strcmp(s->state, "stopped") == 0 ? PX_DIM : PX_WARN;
 }
 
+void px_cli_note_renewal(const struct px_cli *cli, const struct px_status *list, size_t n) {
+    const struct px_status *first = NULL;
+    size_t n_old = 0;
+    for (size_t i = 0; i < n; i++)
+        if (list[i].renew && n_old++ == 0)
+            first = &list[i];
+    if (n_old == 1)
+        px_cli_note(cli, "'%s' runs another phoenix-host than installed (hint: `%s`)", first->name,
+                    first->renew);
+    else if (n_old > 1)
+        px_cli_note(cli,
+                    "%zu desktops run another phoenix-host than installed (hint: `%s`, and so on)",
+                    n_old, first->renew);
+}
+
 struct json_t *px_cli_status_json(const struct px_status *list, size_t n) {
     json_t *items = json_array();
     for (size_t i = 0; i < n; i++)

@@ -33,6 +33,8 @@ int px_cli_life_or_boot(struct px_cli *cli, px_life_fn work, px_boot_fn boot, st
 /* {"desktops": [...]} */
 struct json_t *px_cli_status_json(const struct px_status *list, size_t n);
 enum px_colour px_cli_state_colour(const struct px_status *s);
+/* A line on stderr where desktops run another phoenix-host than installed. */
+void px_cli_note_renewal(const struct px_cli *cli, const struct px_status *list, size_t n);
 
 /* Loads a desktop file; every failure of that is the caller's: exit 2. */
 int px_cli_desktop_file(struct px_cli *cli, const char *path, struct px_desktop_file **ret,

@@ -102,6 +102,7 @@ int px_cli_print_reach(struct px_cli *cli, const struct px_fleet *fleet, const c
         print_state(cli, list, n);
         print_jupyter(cli, list, n);
         print_remote(cli, fleet, list, n);
+        px_cli_note_renewal(cli, list, n);
     }
     px_status_list_free(list, n);
     return 0;

@@ -24,14 +24,16 @@ static void add_row(struct px_table *t, const struct px_status *s, struct column
     if (columns.disk)
         px_table_cell(t, PX_PLAIN, "%s", px_size_human(s->info.disk_bytes, written));
     px_table_cell(t, PX_PLAIN, "%s", up);
-    if (columns.problem)
+    if (columns.problem && s->renew && !s->problem)
+        px_table_cell(t, PX_WARN, "runs another phoenix-host than installed");
+    else if (columns.problem)
         px_table_cell(t, PX_BAD, "%s", s->problem ? s->problem : "");
 }
 
 static void print(struct px_cli *cli, const struct px_status *list, size_t n, bool disk) {
     struct columns columns = {.disk = disk};
     for (size_t i = 0; i < n; i++)
-        columns.problem |= list[i].problem != NULL;
+        columns.problem |= list[i].problem || list[i].renew;
     px_cleanup(px_table_freep) struct px_table *t =
         px_table_new("NAME", "STATE", "ADDRESS", "USER", "IMAGE", "GPUS", "MEMORY>", NULL);
     if (columns.disk)
@@ -42,6 +44,7 @@ static void print(struct px_cli *cli, const struct px_status *list, size_t n, bo
     for (size_t i = 0; i < n; i++)
         add_row(t, &list[i], columns);
     px_table_print(t, &cli->out);
+    px_cli_note_renewal(cli, list, n);
 }
 
 static int run(struct px_cli *cli, struct px_error *err) {
@@ -75,7 +78,12 @@ const struct px_verb px_verb_ls = {
     .summary = "list desktops",
     .description =
         "MEMORY is what a desktop holds itself, without the page cache of the shared image. "
-        "With --quiet only names are printed.",
+        "With --quiet only names are printed.\n"
+        "\n"
+        "A desktop goes on with the phoenix-host that it started, also when a newer one has been "
+        "installed. PROBLEM says so then, and the line below what starts the installed one: it "
+        "ends "
+        "remote sessions, which clients take up again, and no program.",
     .options = {{.name = "disk", .doc = "also what each has written to disk (slower)"}},
     .positionals = {{.name = "NAME",
                      .many = true,

@@ -52,6 +52,9 @@ static void print(struct px_cli *cli, const struct px_status *s) {
     px_cli_fact(cli, "state", "%s", s->state);
     if (s->problem)
         px_cli_fact(cli, "problem", "%s", s->problem);
+    if (s->renew)
+        px_cli_fact(cli, "phoenix-host", "another than installed; the installed one starts by: %s",
+                    s->renew);
     if (s->rec) {
         px_cli_fact(cli, "user", "%s", s->user);
         px_cli_fact(cli, "address", "%s", s->address[0] ? s->address : "none");
