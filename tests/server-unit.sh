@@ -63,7 +63,7 @@ is "what clients import holds the same" "$(awk '$1 == "import" {print $2}' <<<"$
     "$(awk '$1 == "host" {print $2}' <<<"$out") $key ''"
 ok "registration, online state, key exchange, WebSocket, HTTP, metrics" client id "$key"
 ok "relay, spliced and converted" client relay "$key"
-for words in status list "find 987654321" punches sources usage relays bandwidth "bandwidth total 0" "listed 1.2.3.4" \
+for words in status list "find 987654321" punches ip-changes sources usage relays bandwidth "bandwidth total 0" "listed 1.2.3.4" \
     always-use-relay "drop 987654321" help; do
     # shellcheck disable=SC2086
     ok "ctl $words" box phoenix-server ctl $words

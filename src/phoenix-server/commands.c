@@ -4,32 +4,22 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/text.h"
-#include "phoenix-server/admin.h"
-#include "phoenix-server/server.h"
+#include "phoenix-server/commands.h"
 #include <ctype.h>
 #include <sodium.h>
 #include <string.h>
-#include <time.h>
 
 #define BASE64 sodium_base64_VARIANT_URLSAFE_NO_PADDING
 #define LIST_DEFAULT 1000
 #define LIMIT_MAX 1000000u
 
-static const char *arg(const struct admin_call *c, size_t i) {
+const char *admin_arg(const struct admin_call *c, size_t i) {
     return json_string_value(json_array_get(c->args, i));
 }
 
-static json_t *addr_json(const struct px_addr *a) {
+json_t *admin_addr(const struct px_addr *a) {
     char text[PX_ADDR_TEXT_MAX];
     return json_string(px_addr_text(a, text));
-}
-
-static int need_id(const struct admin_call *c, struct px_error *err) {
-    return c->server->id ? 0 : px_fail(err, -ENODEV, "the ID server is off here");
-}
-
-static int need_relay(const struct admin_call *c, struct px_error *err) {
-    return c->server->relay ? 0 : px_fail(err, -ENODEV, "the relay is off here");
 }
 
 static int on_status(struct admin_call *c, struct px_error *err) {
@@ -92,140 +82,6 @@ static int on_key(struct admin_call *c, struct px_error *err) {
     return 0;
 }
 
-static json_t *peer_json(struct px_bytes id, const struct px_peer_info *p) {
-    const int64_t age_us = px_now_us() - p->seen_us;
-    json_t *o = json_pack("{s:s%, s:b}", "id", (const char *)id.data, id.size, "online", p->online);
-    if (p->has_addr)
-        json_object_set_new(o, "address", addr_json(&p->where.addr));
-    json_object_set_new(o, "via", json_string(p->where.link ? "stream" : "udp"));
-    if (age_us >= 0 && age_us < INT32_MAX * PX_US_PER_S) /* else never, or nobody knows when */
-        json_object_set_new(o, "seen_s", json_integer((json_int_t)(age_us / PX_US_PER_S)));
-    return o;
-}
-
-struct listing {
-    json_t *out;
-    const char *pattern;
-    size_t max;
-};
-
-static bool add_peer(struct px_bytes id, const struct px_peer_info *info, void *data) {
-    struct listing *l = data;
-    char text[PX_PEER_ID_MAX_BYTES + 1];
-    memcpy(text, id.data, id.size);
-    text[id.size] = '\0';
-    if (!l->pattern || px_glob_match(l->pattern, text))
-        json_array_append_new(l->out, peer_json(id, info));
-    return json_array_size(l->out) < l->max;
-}
-
-static int on_list(struct admin_call *c, struct px_error *err) {
-    struct listing l = {.out = json_array(), .pattern = arg(c, 0), .max = LIST_DEFAULT};
-    c->result = l.out;
-    int r = need_id(c, err);
-    if (r == 0)
-        px_peers_each(px_idserver_peers(c->server->id), px_now_us(), add_peer, &l);
-    return r;
-}
-
-static int find_peer(struct admin_call *c, struct px_peer_info *ret, struct px_error *err) {
-    int r = need_id(c, err);
-    if (r < 0)
-        return r;
-    r = px_peers_find(px_idserver_peers(c->server->id), px_bytes_of(arg(c, 0)), px_now_us(), ret);
-    return r < 0 ? px_fail(err, -ENOENT, "no device '%s'", arg(c, 0)) : 0;
-}
-
-static int on_find(struct admin_call *c, struct px_error *err) {
-    struct px_peer_info info;
-    char key[PX_KEY_TEXT_MAX];
-    int r = find_peer(c, &info, err);
-    if (r < 0)
-        return r;
-    c->result = peer_json(px_bytes_of(arg(c, 0)), &info);
-    px_key_text(info.pk, key);
-    json_object_set_new(c->result, "device_key", json_string(key));
-    return 0;
-}
-
-static int on_drop(struct admin_call *c, struct px_error *err) {
-    struct px_peer_info info;
-    int r = find_peer(c, &info, err);
-    if (r == 0)
-        px_peers_drop(px_idserver_peers(c->server->id), px_bytes_of(arg(c, 0)));
-    return r;
-}
-
-static int on_free(struct admin_call *c, struct px_error *err) {
-    struct px_peer_info info;
-    int r = find_peer(c, &info, err);
-    if (r == 0)
-        px_peers_forget(px_idserver_peers(c->server->id), px_bytes_of(arg(c, 0)));
-    return r;
-}
-
-static void add_relay(const char *name, bool live, void *data) {
-    json_array_append_new(data, json_pack("{s:s, s:b}", "relay", name, "live", live));
-}
-
-static int on_relays(struct admin_call *c, struct px_error *err) {
-    int r = need_id(c, err);
-    if (r == 0 && arg(c, 0))
-        r = px_relays_set(px_idserver_relays(c->server->id), arg(c, 0), err);
-    if (r < 0)
-        return r;
-    c->result = json_array();
-    px_relays_each(px_idserver_relays(c->server->id), add_relay, c->result);
-    return 0;
-}
-
-static int parse_yesno(const char *text, bool *ret, struct px_error *err) {
-    if (strcasecmp(text, "y") == 0 || strcasecmp(text, "yes") == 0)
-        *ret = true;
-    else if (strcasecmp(text, "n") == 0 || strcasecmp(text, "no") == 0)
-        *ret = false;
-    else
-        return px_fail(err, -EINVAL, "'%s' is neither yes nor no", text);
-    return 0;
-}
-
-static int on_always_relay(struct admin_call *c, struct px_error *err) {
-    bool on = false;
-    int r = need_id(c, err);
-    if (r == 0 && arg(c, 0))
-        r = parse_yesno(arg(c, 0), &on, err);
-    if (r < 0)
-        return r;
-    if (arg(c, 0))
-        px_idserver_set_always_relay(c->server->id, on);
-    c->result = json_pack("{s:b}", "always_use_relay", px_idserver_always_relay(c->server->id));
-    return 0;
-}
-
-static int on_punches(struct admin_call *c, struct px_error *err) {
-    int r = need_id(c, err);
-    if (r == 0 && arg(c, 0) && strcmp(arg(c, 0), "clear") != 0)
-        r = px_fail(err, -EINVAL, "expected clear or nothing, not '%.60s'", arg(c, 0));
-    if (r < 0)
-        return r;
-    if (arg(c, 0))
-        px_idserver_forget_punches(c->server->id);
-    px_cleanup_free struct px_punch_record *p = px_new0(struct px_punch_record, PX_PUNCH_RECORDS);
-    size_t n = px_idserver_punches(c->server->id, p, PX_PUNCH_RECORDS);
-    c->result = json_array();
-    for (size_t i = 0; i < n; i++) {
-        struct tm tm;
-        char when[32];
-        time_t at = (time_t)p[i].at_s;
-        strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &tm));
-        json_t *o = json_pack("{s:s, s:s}", "time", when, "id", p[i].id);
-        json_object_set_new(o, "from", addr_json(&p[i].from));
-        json_object_set_new(o, "to", addr_json(&p[i].to));
-        json_array_append_new(c->result, o);
-    }
-    return 0;
-}
-
 static bool add_source(const struct px_source_info *i, void *data) {
     char text[PX_ADDR_TEXT_MAX];
     json_array_append_new(
@@ -238,8 +94,8 @@ static bool add_source(const struct px_source_info *i, void *data) {
 
 static int on_sources(struct admin_call *c, struct px_error *err) {
     struct px_addr a;
-    if (arg(c, 0)) {
-        int r = px_addr_parse(arg(c, 0), 0, &a, err);
+    if (admin_arg(c, 0)) {
+        int r = px_addr_parse(admin_arg(c, 0), 0, &a, err);
         if (r == 0)
             px_sources_forget(c->server->sources, &a);
         return r;
@@ -268,74 +124,13 @@ static int set_limit(struct px_sources *sources, const char *name, const char *v
 
 static int on_limits(struct admin_call *c, struct px_error *err) {
     struct px_sources *sources = c->server->sources;
-    int r = arg(c, 0) ? set_limit(sources, arg(c, 0), arg(c, 1), err) : 0;
+    int r = admin_arg(c, 0) ? set_limit(sources, admin_arg(c, 0), admin_arg(c, 1), err) : 0;
     if (r < 0)
         return r;
     c->result = json_object();
     for (int i = 0; i < PX_SOURCE_LIMITS; i++)
         json_object_set_new(c->result, px_source_limit_names[i],
                             json_integer(px_sources_limit(sources, (enum px_source_limit)i)));
-    return 0;
-}
-
-static void add_pair(const struct px_relay_pair_info *i, void *data) {
-    json_t *o = json_pack("{s:s, s:I, s:I, s:I}", "session", i->token, "bytes_ab",
-                          (json_int_t)i->bytes_ab, "bytes_ba", (json_int_t)i->bytes_ba, "age_s",
-                          (json_int_t)(i->age_us / PX_US_PER_S));
-    json_object_set_new(o, "a", addr_json(&i->a));
-    json_object_set_new(o, "b", addr_json(&i->b));
-    json_array_append_new(data, o);
-}
-
-static int on_usage(struct admin_call *c, struct px_error *err) {
-    int r = need_relay(c, err);
-    if (r < 0)
-        return r;
-    c->result = json_array();
-    px_relay_each(c->server->relay, add_pair, c->result);
-    return 0;
-}
-
-static int set_mbit(uint64_t *to, const char *text, struct px_error *err) {
-    char *end;
-    double n = strtod(text, &end);
-    if (end == text || *end || !(n >= 0 && n < 1e6))
-        return px_fail(err, -EINVAL, "'%s' is not a number of megabits per second", text);
-    *to = (uint64_t)(n * 131072);
-    return 0;
-}
-
-static int on_bandwidth(struct admin_call *c, struct px_error *err) {
-    int r = need_relay(c, err);
-    if (r < 0)
-        return r;
-    struct px_relay_limits l = px_relay_limits(c->server->relay);
-    uint64_t *to = !arg(c, 0)                         ? NULL
-                   : strcmp(arg(c, 0), "total") == 0  ? &l.total_bps
-                   : strcmp(arg(c, 0), "single") == 0 ? &l.single_bps
-                   : strcmp(arg(c, 0), "slow") == 0   ? &l.slow_bps
-                                                      : NULL;
-    if (arg(c, 0) && (!to || !arg(c, 1)))
-        return px_fail(err, -EINVAL, "expected total, single or slow, and a number");
-    if (to && (r = set_mbit(to, arg(c, 1), err)) < 0)
-        return r;
-    px_relay_set_limits(c->server->relay, &l);
-    c->result =
-        json_pack("{s:f, s:f, s:f}", "total_mbit", (double)l.total_bps / 131072, "single_mbit",
-                  (double)l.single_bps / 131072, "slow_mbit", (double)l.slow_bps / 131072);
-    return 0;
-}
-
-static int on_listed(struct admin_call *c, struct px_error *err) {
-    struct px_addr a;
-    int r = need_relay(c, err);
-    if (r == 0)
-        r = px_addr_parse(arg(c, 0), 0, &a, err);
-    if (r < 0)
-        return r;
-    c->result =
-        json_pack("{s:b, s:b}", "blocked", px_relay_listed(c->server->relay, PX_RELAY_BLOCKED, &a),
-                  "slow", px_relay_listed(c->server->relay, PX_RELAY_SLOW, &a));
     return 0;
 }
 
@@ -352,18 +147,22 @@ static const struct command {
 } commands[] = {
     {"status", "", "counters of both halves", 0, on_status},
     {"key", "", "host and key to type into clients, both to import there, ports", 0, on_key},
-    {"list", "[GLOB]", "devices (at most 1000)", 0, on_list},
-    {"find", "ID", "one device", 1, on_find},
-    {"drop", "ID", "make a device offline until it registers again", 1, on_drop},
-    {"free", "ID", "forget a device, so that another machine may take its ID", 1, on_free},
-    {"relays", "[LIST]", "relays to propose; set them", 0, on_relays},
-    {"always-use-relay", "[yes|no]", "show or set", 0, on_always_relay},
-    {"punches", "[clear]", "latest connection requests, newest first; forget them", 0, on_punches},
+    {"list", "[GLOB]", "devices (at most 1000)", 0, admin_on_list},
+    {"find", "ID", "one device", 1, admin_on_find},
+    {"drop", "ID", "make a device offline until it registers again", 1, admin_on_drop},
+    {"free", "ID", "forget a device, so that another machine may take its ID", 1, admin_on_free},
+    {"relays", "[LIST]", "relays to propose; set them", 0, admin_on_relays},
+    {"always-use-relay", "[yes|no]", "show or set", 0, admin_on_always_relay},
+    {"punches", "[clear]", "latest connection requests, newest first; forget them", 0,
+     admin_on_punches},
+    {"ip-changes", "[clear]", "devices that came from another address, newest first; forget them",
+     0, admin_on_ip_changes},
     {"sources", "[ADDRESS]", "what addresses have used up; forget that of one", 0, on_sources},
     {"limits", "[NAME N]", "what one address may use; set one until the next start", 0, on_limits},
-    {"usage", "", "relayed sessions", 0, on_usage},
-    {"bandwidth", "[total|single|slow MBIT]", "show or set limits of the relay", 0, on_bandwidth},
-    {"listed", "ADDRESS", "whether the relay blocks or slows an address", 1, on_listed},
+    {"usage", "", "relayed sessions", 0, admin_on_usage},
+    {"bandwidth", "[total|single|slow MBIT]", "show or set limits of the relay", 0,
+     admin_on_bandwidth},
+    {"listed", "ADDRESS", "whether the relay blocks or slows an address", 1, admin_on_listed},
     {"reload", "", "read blocklist.txt and blacklist.txt again", 0, on_reload},
     {"help", "", "this list", 0, on_help},
 };

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "rendezvous/internal.h"
 #include <string.h>
+#include <time.h>
 
 const char *const px_id_stat_names[PX_ID_STATS] = {
     [PX_ID_UDP_IN] = "udp_in",
@@ -55,7 +56,12 @@ static int open_store(struct px_idserver *s, struct px_error *err) {
 }
 
 static void on_change(void *data, const struct px_peer_row *row) {
+    static const struct px_addr none;
     struct px_idserver *s = data;
+    const bool placed = row->change == PX_PEER_STORE || row->change == PX_PEER_MOVE;
+    if (placed && !px_addr_same_ip(&row->old_addr, &none) &&
+        !px_addr_same_ip(&row->old_addr, &row->addr))
+        px_recent_add(s->moves, row->id, &row->old_addr, &row->addr, time(NULL));
     struct px_peer_row full = *row;
     if (row->local_no)
         full.local = s->locals[row->local_no - 1];
@@ -74,7 +80,8 @@ int px_idserver_new(const struct px_idserver_opts *opts, struct px_idserver **re
     s->key = *opts->key;
     s->local_ip = px_strdup(opts->local_ip ? opts->local_ip : "");
     s->servers = px_strdup(opts->servers ? opts->servers : "");
-    s->punches = px_new0(struct px_punch_record, PX_PUNCH_RECORDS);
+    s->punches = px_recent_new();
+    s->moves = px_recent_new();
     atomic_store(&s->always_relay, opts->always_relay);
     pthread_mutex_init(&s->lock, NULL);
     if (s->key.can_sign)
@@ -108,7 +115,8 @@ struct px_idserver *px_idserver_free(struct px_idserver *s) {
     px_routes_free(s->routes);
     px_buf_fini(&s->config_update);
     pthread_mutex_destroy(&s->lock);
-    free(s->punches);
+    px_recent_free(s->punches);
+    px_recent_free(s->moves);
     free(s->local_ip);
     free(s->servers);
     free(s);
@@ -174,18 +182,10 @@ struct px_store_stats px_idserver_store_stats(struct px_idserver *s) {
     return s->store ? px_store_stats(s->store) : (struct px_store_stats){0};
 }
 
-size_t px_idserver_punches(struct px_idserver *s, struct px_punch_record *ret, size_t max) {
-    size_t n = 0;
-    pthread_mutex_lock(&s->lock);
-    for (; n < max && n < PX_PUNCH_RECORDS && n < s->n_punches; n++)
-        ret[n] = s->punches[(s->n_punches - 1 - n) % PX_PUNCH_RECORDS];
-    pthread_mutex_unlock(&s->lock);
-    return n;
+struct px_recent *px_idserver_punches(struct px_idserver *s) {
+    return s->punches;
 }
 
-void px_idserver_forget_punches(struct px_idserver *s) {
-    pthread_mutex_lock(&s->lock);
-    memset(s->punches, 0, PX_PUNCH_RECORDS * sizeof(*s->punches));
-    s->n_punches = 0;
-    pthread_mutex_unlock(&s->lock);
+struct px_recent *px_idserver_moves(struct px_idserver *s) {
+    return s->moves;
 }

@@ -11,6 +11,7 @@
 #include "proto/addr.h"
 #include "rendezvous/keyfile.h"
 #include "rendezvous/peers.h"
+#include "rendezvous/recent.h"
 #include "rendezvous/relays.h"
 #include "rendezvous/store.h"
 
@@ -85,12 +86,6 @@ extern const char *const px_id_stat_names[PX_ID_STATS];
 void px_idserver_stats(struct px_idserver *s, uint64_t ret[PX_ID_STATS]);
 struct px_store_stats px_idserver_store_stats(struct px_idserver *s);
 
-struct px_punch_record {
-    int64_t at_s; /* wall clock */
-    struct px_addr from, to;
-    char id[PX_PEER_ID_MAX_BYTES + 1];
-};
-#define PX_PUNCH_RECORDS 1024
-/* The latest requests, newest first; returns how many (at most @max). */
-size_t px_idserver_punches(struct px_idserver *s, struct px_punch_record *ret, size_t max);
-void px_idserver_forget_punches(struct px_idserver *s);
+/* Lent: the latest requests, from client to device; devices that came from another address. */
+struct px_recent *px_idserver_punches(struct px_idserver *s);
+struct px_recent *px_idserver_moves(struct px_idserver *s);

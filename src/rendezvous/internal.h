@@ -25,6 +25,7 @@ struct px_idserver {
     struct px_relays *relays;
     struct px_routes *routes;
     struct px_grants *grants;
+    struct px_recent *punches, *moves;
     char *local_ip, *servers;
     struct px_buf config_update; /* body, empty: none is handed out */
     _Atomic bool always_relay;
@@ -35,8 +36,6 @@ struct px_idserver {
     pthread_mutex_t lock; /* for what follows */
     struct px_addr locals[LOCAL_ADDRS_MAX];
     _Atomic uint8_t n_locals; /* entries below it never change */
-    struct px_punch_record *punches;
-    uint64_t n_punches;
 };
 
 struct udp;

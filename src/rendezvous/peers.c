@@ -157,6 +157,7 @@ bool px_peers_heartbeat(struct px_peers *p, struct px_bytes id, const struct px_
     bool accept = peer && peer->flags & CONFIRMED && peer->link == 0 &&
                   (!ip_differs(peer, &from->addr) || px_addr_is_loopback(&from->addr));
     if (accept) {
+        const struct px_addr before = addr_of(peer);
         bool moved = peer->port != from->addr.port || ip_differs(peer, &from->addr);
         set_where(peer, from);
         peer->seen_us = now_us;
@@ -165,6 +166,7 @@ bool px_peers_heartbeat(struct px_peers *p, struct px_bytes id, const struct px_
             changed(p, &(struct px_peer_row){.change = PX_PEER_MOVE,
                                              .id = id,
                                              .addr = from->addr,
+                                             .old_addr = before,
                                              .local_no = from->local});
     }
     pthread_mutex_unlock(&s->lock);
@@ -213,6 +215,7 @@ static void accept_key(struct px_peers *p, struct peer *peer, bool is_new, const
                                          .uuid = msg->uuid,
                                          .pk = msg->pk,
                                          .addr = from->addr,
+                                         .old_addr = before,
                                          .local_no = from->local});
 }
 

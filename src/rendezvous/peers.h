@@ -36,6 +36,7 @@ struct px_peer_row {
     struct px_bytes old_id;   /* of a rename */
     struct px_bytes uuid, pk; /* of a store */
     struct px_addr addr;      /* of store and move */
+    struct px_addr old_addr;  /* where it was before that; all zero: nowhere yet */
     uint8_t local_no;         /* where.local that belongs to it */
     struct px_addr local;     /* the address behind that number, all zero: any; set by the owner */
 };

@@ -88,15 +88,6 @@ static void push_msg(struct px_id_worker *w, const struct px_peer_where *to,
         push_to(w, to, (struct px_bytes){raw, (size_t)n});
 }
 
-static void remember_punch(struct conn *c, struct px_bytes id, const struct px_peer_info *peer) {
-    struct px_idserver *s = c->worker->server;
-    pthread_mutex_lock(&s->lock);
-    struct px_punch_record *r = &s->punches[s->n_punches++ % PX_PUNCH_RECORDS];
-    *r = (struct px_punch_record){.at_s = time(NULL), .from = c->from, .to = peer->where.addr};
-    memcpy(r->id, id.data, id.size);
-    pthread_mutex_unlock(&s->lock);
-}
-
 struct plan {
     char relay[PX_RELAY_NAME_MAX];
     bool forced; /* the relay must be used */
@@ -168,7 +159,7 @@ void punch_request(struct conn *c, const struct px_rdv_punch_hole_request *msg) 
         return px_stream_end(&c->stream, "no-route");
     const struct plan plan = plan_for(c, &peer);
     struct pending *p = note_pending(c, msg->id, &peer, !plan.forced && msg->udp_port > 0, false);
-    remember_punch(c, msg->id, &peer);
+    px_recent_add(c->worker->server->punches, msg->id, &c->from, &peer.where.addr, time(NULL));
     push_punch(c, msg, &peer, &plan);
     /* The signature is a good part of the whole request's time: B need not wait for it, nor A. */
     if (!p->vouch || memcmp(p->vouch->pk, peer.pk, sizeof(peer.pk)) != 0) {

@@ -10,13 +10,14 @@
 
 struct log {
     int n[4];
-    struct px_addr addr;
+    struct px_addr addr, old_addr;
 };
 
 static void on_change(void *data, const struct px_peer_row *row) {
     struct log *log = data;
     log->n[row->change]++;
     log->addr = row->addr;
+    log->old_addr = row->old_addr;
 }
 
 static struct px_peers *with(size_t max, struct log *log) {
@@ -99,6 +100,7 @@ static void a_heartbeat_from_elsewhere_moves_nothing(void **state) {
     assert_true(beat(p, "123456789", at(1, 6), T0)); /* another port is fine, and written down */
     assert_int_equal(log.n[PX_PEER_MOVE], 1);
     assert_int_equal(log.addr.port, 6);
+    assert_int_equal(log.old_addr.port, 5);
     assert_true(beat(p, "123456789", at(1, 6), T0)); /* no news */
     assert_int_equal(log.n[PX_PEER_MOVE], 1);
 }

@@ -1365,6 +1365,12 @@ def the_admin_socket_does_what_the_console_did_and_loopback_is_no_console():
         assert [x['id'] for x in s.ctl('list')] == [i.decode()]
         assert s.ctl('punches')[0]['id'] == i.decode()
         assert s.ctl('punches', 'clear') == [] and s.ctl('punches') == []
+        assert s.ctl('ip-changes') == []
+        with s.udp(new_ip()) as moved:
+            moved.answer(register_pk(i))
+        changes = s.ctl('ip-changes')
+        assert [c['id'] for c in changes] == [i.decode()] and changes[0]['from'] != changes[0]['to']
+        assert s.ctl('ip-changes', 'clear') == [] and s.ctl('ip-changes') == []
         assert s.ctl('relays', 'r1.example.com,r2.example.com:5')[1]['relay'] == 'r2.example.com:5'
         assert s.ctl('always-use-relay', 'y') == {'always_use_relay': True}
         assert s.ctl('always-use-relay') == {'always_use_relay': True} and len(s.ctl('relays')) == 2
@@ -1374,7 +1380,7 @@ def the_admin_socket_does_what_the_console_did_and_loopback_is_no_console():
         a.raw(b'x')
         assert b.read(1) == b'x'
         assert s.ctl('usage')[0]['bytes_ab'] + s.ctl('usage')[0]['bytes_ba'] == 1
-        assert s.ctl('status')['id']['registers'] == 1
+        assert s.ctl('status')['id']['registers'] == 2
         key = s.ctl('key')
         assert key['key'].encode() == s.key and key['port'] == s.p and key['relay_port'] == s.r
         s.ctl('drop', i.decode())
