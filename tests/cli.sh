@@ -72,6 +72,11 @@ code=$?
 is "doctor ends with 0 or 4, as it found" $code \
     "$(python3 -c 'import json,sys; print(0 if json.load(open(sys.argv[1]))["ok"] else 4)' "$pxt_dir/doctor.json")"
 is "doctor leaves nothing behind" "$(ls -A "$pxt_state")" "$before"
+gone() { # files that the words name and that are not there
+    cd "$PX_SOURCE" && grep -ohE '\b(src|tests|docs|packaging)/[a-z0-9_/-]+\.(c|h|sh|py|md)\b' README.md CONTRIBUTING.md \
+        docs/*.md | sort -u | while read -r file; do [ -e "$file" ] || echo "$file"; done
+}
+is "the docs name only files that are there" "$(gone)" ""
 if [ "$(id -u)" = 0 ]; then
     ok "this machine can run desktops" phoenix doctor
 fi

@@ -1,4 +1,4 @@
-/* tests/backend/tool.c - the backend's operations from a shell, for tests/backend/run
+/* tests/backend/tool.c - the backend's operations from a shell, for tests/backend.sh
  *
  *     tool [--KEY VALUE]... OPERATION [ARGUMENT]...
  *
