@@ -9,8 +9,10 @@
 #define REST_US (150 * PX_US_PER_MS)
 #define KEY_GAP_US (200 * PX_US_PER_MS) /* between two key frames on request */
 #define LONE_GAP_US (50 * PX_US_PER_MS) /* between cheap ones */
-#define SETTLE_US (2 * PX_US_PER_MS)    /* what programs take to answer input */
-#define PART_US (10 * PX_US_PER_MS)     /* what a part may take */
+#define KEY_EARLY 3                     /* of .. */
+#define KEY_EARLY_OF 4
+#define SETTLE_US (2 * PX_US_PER_MS) /* what programs take to answer input */
+#define PART_US (10 * PX_US_PER_MS)  /* what a part may take */
 
 void px_vstream_reset(struct px_vstream *s) {
     px_encoder_close(s->enc);
@@ -218,6 +220,21 @@ static int64_t later(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
+/* A recording's next key frame, which is whole and takes long. */
+static bool wants_regular_key(const struct px_vstream *s) {
+    return s->cur.key_every && s->since_key + 1 >= s->cur.key_every;
+}
+
+/* It may come somewhat sooner: while nothing changes, nobody waits for it. */
+static bool may_key_at_rest(const struct px_vstream *s, bool ready_all) {
+    return ready_all && s->cur.key_every &&
+           (s->since_key + 1) * KEY_EARLY_OF >= s->cur.key_every * KEY_EARLY;
+}
+
+static int64_t rest_us(const struct px_vstream *s) {
+    return later(s->last_us, s->last_damage_us) + REST_US;
+}
+
 static int64_t key_due_us(const struct px_vstream *s) {
     return s->last_key_us + (s->last_lone ? LONE_GAP_US : KEY_GAP_US);
 }
@@ -256,7 +273,9 @@ int64_t px_vstream_due_us(struct px_video *v, struct px_vstream *s, int64_t now)
     if (damage)
         at = change_due_us(v, s, &t, now);
     else if (!t.want_key && s->coarse.n > 0 && t.ready_all)
-        at = (s->refining ? s->last_damage_us : later(s->last_us, s->last_damage_us)) + REST_US;
+        at = s->refining ? s->last_damage_us + REST_US : rest_us(s);
+    else if (may_key_at_rest(s, t.ready_all))
+        at = rest_us(s);
     if (t.want_key && key_due_us(s) < at)
         at = key_due_us(s);
     return at <= now ? 0 : at;
@@ -269,9 +288,10 @@ void px_vstream_serve(struct px_video *v, struct px_vstream *s) {
     /* Key frames are dear; several requests at once get one. */
     const struct turn t = peek(v, s);
     const bool asked = t.want_key && now >= key_due_us(s);
-    const bool key = s->last_us == 0 || !s->enc || asked ||
-                     (s->cur.key_every && s->since_key + 1 >= s->cur.key_every);
     const bool pending = s->pending.n > 0 || s->all_pending;
+    const bool rests = !pending && s->coarse.n == 0 && now >= rest_us(s);
+    const bool key = s->last_us == 0 || !s->enc || asked || wants_regular_key(s) ||
+                     (rests && may_key_at_rest(s, t.ready_all));
     const bool part = !key && wants_part(v, s, &t, pending, now);
     if (!key && !pending && !part && !wants_refining(s, now))
         return;

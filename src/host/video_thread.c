@@ -56,8 +56,11 @@ static int64_t serve(struct px_video *v) {
         px_video_lose_screen(v, &err);
         return 0;
     }
-    for (struct px_vstream *s = v->streams; s; s = s->next)
-        px_vstream_serve(v, s);
+    /* A recording's key frames are whole and take long: the others do not wait for them. */
+    for (int recorded = 0; recorded < 2; recorded++)
+        for (struct px_vstream *s = v->streams; s; s = s->next)
+            if ((s->cur.key_every > 0) == (recorded == 1))
+                px_vstream_serve(v, s);
     v->times = (struct px_video_times){0};
     return 0;
 }

@@ -354,6 +354,30 @@ static void refresh_brings_a_key_frame(const char *request) {
     assert_true(best <= SECOND / 5);
 }
 
+/* The next one, of every 240 pictures, does not wait for the last of them when nothing changes. */
+static void a_recording_gets_its_key_frames_while_the_screen_rests(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    Pxs__OptionMessage o = PXS__OPTION_MESSAGE__INIT;
+    o.custom_fps = 120;
+    send_option(c, &o);
+    until_still(c, NULL, SECOND / 2);
+    send_hex(c, "9A0103E80101"); /* records from now on: a stream of its own */
+    px_message_free(await_frame(c, NULL, 10 * SECOND));
+    until_still(c, NULL, SECOND / 2);
+    int n = 0, n_keys = 0;
+    for (;; n++) {
+        if (n < 200)
+            paint(40, 40, 100, 100, (uint32_t)n * 0x112233);
+        px_cleanup(px_message_freep) Pxs__Message *m =
+            await_frame(c, NULL, n < 200 ? 10 * SECOND : SECOND);
+        if (!m)
+            break;
+        n_keys += px_video_frame_first(m->video_frame)->key;
+    }
+    assert_true(n >= 200);
+    assert_true(n_keys >= 1);
+}
+
 static void item_37_refresh_of_all_brings_a_key_frame(void **state) {
     refresh_brings_a_key_frame("9A01025001");
 }
@@ -1210,6 +1234,7 @@ int main(void) {
         cmocka_unit_test(item_32_clients_probe_comes_back_as_it_was),
         cmocka_unit_test(item_60_unknown_messages_are_skipped),
         cmocka_unit_test(item_36_first_frame_is_key_and_comes_soon),
+        cmocka_unit_test(a_recording_gets_its_key_frames_while_the_screen_rests),
         cmocka_unit_test(item_38_without_a_word_on_codecs_only_vp9_comes),
         cmocka_unit_test(what_is_painted_arrives),
         cmocka_unit_test(item_37_refresh_of_all_brings_a_key_frame),
