@@ -39,7 +39,23 @@ for i in 1 2 3 4 5; do # a server that has not come to its exec yet is not dead
     ok "death and up, time $i" phoenix up --wait nothing "$file"
     lacks "up has nothing to complain of, time $i" "$out" "no remote access"
 done
+
+# Somebody else has one of its ports.
 kill -9 "$(cat "$pxt_run/server.pid")"
+wait_for 10 bash -c '! (exec 3<>/dev/tcp/127.0.0.1/38217)' || note <<<"the dead relay's port stays"
+socat TCP-LISTEN:38217,fork,reuseaddr /dev/null &
+other=$!
+wait_for 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/38217' || note <<<"socat does not listen"
+fails 1 "up with a port that is taken does not end well" phoenix up --wait nothing "$file"
+has "it says which" "$out" "38217: Address already in use"
+has "and what to do, once" "$(tail -n 1 <<<"$out" | grep -o 'hint:.*')" "hint: another ID server on this host? set server.port"
+has "the desktop is there all the same" "$out" "pxt-s    running"
+fails 1 "a probe says who does not run" phoenix probe pxt-s
+has "and how it is started" "$out" "does not run (hint: \`phoenix start pxt-s\` starts it, or says why not)"
+fails 4 "doctor looks at the ports" phoenix doctor --quiet
+has "and names the one" "$out" "TCP port 38217 is taken by another program"
+kill $other
+wait $other 2>/dev/null
 ok "restart" phoenix restart pxt-s
 ok "starts a dead server, too" ctl status
 is "ID, password and identity stay" "$(cat "$etc/rustdesk-id" "$etc/host-password" "$etc/host-identity" | sha256sum)" "$before"

@@ -237,6 +237,11 @@ static void judge_net(const struct px_host_facts *f, struct px_findings *l) {
              "no default route: desktops will not reach the outside");
     else
         ok(l, "internet", "by %s", n->uplink);
+    if (f->port_taken > 0)
+        bad(l, "ID server",
+            "end that program (ss -tlnp shows it), or set server.port in the host file",
+            "TCP port %u is taken by another program: RustDesk clients would not get in",
+            f->port_taken);
     if (f->dns.code < 0)
         warn(l, "DNS", fix_of(&f->dns, "set network.dns in the host file, such as [9.9.9.9]"), "%s",
              f->dns.why);

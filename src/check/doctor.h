@@ -55,6 +55,8 @@ struct px_host_facts {
     char bridge[IFNAMSIZ];
     struct px_trial dns; /* resolv.conf for desktops */
 
+    unsigned port_taken; /* of those that phoenix-server needs, by another program; 0: none */
+
     bool has_mmdebstrap, has_mkfs; /* mkfs.ext4 and e2fsck, for disks with a limit */
 
     struct px_gpu_host gpus;

@@ -6,6 +6,7 @@
 #include "check/doctor.h"
 #include "check/doctor_parse.h"
 #include "desktop/alloc_ids.h"
+#include "desktop/server.h"
 #include "desktop/subid.h"
 #include <linux/openat2.h>
 #include <lxc/lxccontainer.h>
@@ -122,6 +123,7 @@ static void look_at_net(const struct px_host_spec *host, struct px_host_facts *f
         note_trial(&f->net_asked, px_net_state(host, &f->net, &err), &err);
     else
         f->net_asked.code = -EPERM;
+    f->port_taken = px_server_port_taken(host);
     px_cleanup_free char *resolv = NULL;
     note_trial(&f->dns, px_net_resolv_conf(host, &resolv, &err), &err);
 }

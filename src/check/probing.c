@@ -8,6 +8,7 @@
 #include "desktop/files.h"
 #include "desktop/reach.h"
 #include "desktop/remote.h"
+#include "desktop/server.h"
 #include "proto/session.h"
 #include <fcntl.h>
 #include <poll.h>
@@ -82,7 +83,8 @@ int px_probing_run(const struct px_fleet *fleet, const struct px_desktop *d,
     px_cleanup(px_remote_fini) struct px_remote remote = {0};
     px_cleanup_free char *program = NULL;
     int r = px_remote_load(fleet, d, &remote, err);
-    if (r < 0 || (r = find_probe(&program, err)) < 0)
+    if (r < 0 || (r = px_server_check(fleet, d->rec->spec.name, err)) < 0 ||
+        (r = find_probe(&program, err)) < 0)
         return r;
     px_cleanup_close int fd = password_fd(&remote, d, err);
     if (fd < 0)

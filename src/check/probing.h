@@ -10,7 +10,8 @@
 
 /* Runs phoenix-probe for @d through the host's server, with @args (NULL-terminated) behind what
  * says where. Its report is added to @ret, its last words to @ret_why (may be NULL). Returns its
- * exit status. -ENOENT: the desktop has no remote access; -ETIMEDOUT. */
+ * exit status. -ENOENT: the desktop has no remote access; -ECONNREFUSED: our server does not run;
+ * -ETIMEDOUT. */
 #define PX_PROBING_ARGS_MAX 48
 int px_probing_run(const struct px_fleet *fleet, const struct px_desktop *d,
                    const char *const *args, int64_t timeout_us, struct px_buf *ret,

@@ -155,6 +155,9 @@ static void docker(struct px_host_facts *f) {
 static void offline(struct px_host_facts *f) {
     f->net.uplink[0] = '\0';
 }
+static void port_taken(struct px_host_facts *f) {
+    f->port_taken = 21117;
+}
 static void no_nft(struct px_host_facts *f) {
     f->net_asked = (struct px_trial){.code = -EOPNOTSUPP, .why = "the kernel has no nf_tables"};
 }
@@ -227,6 +230,7 @@ static void each_trouble_is_named_with_its_fix(void **state) {
         {used_range, PX_VERDICT_FAIL, "addresses", "podman0", "network.range"},
         {docker, PX_VERDICT_WARN, "firewall", "Docker", "DOCKER-USER"},
         {offline, PX_VERDICT_WARN, "internet", "no default route", "ip route add"},
+        {port_taken, PX_VERDICT_FAIL, "ID server", "TCP port 21117 is taken", "server.port"},
         {no_nft, PX_VERDICT_FAIL, "network", "nf_tables", "modprobe"},
         {no_mkfs, PX_VERDICT_WARN, "mkfs.ext4", "cannot be limited", "e2fsprogs"},
         {no_mmdebstrap, PX_VERDICT_FAIL, "mmdebstrap", "not installed", "apt-get install"},

@@ -162,6 +162,9 @@ static int did_not_come(const struct place *p, struct px_error *err) {
         px_fail(err, -EIO, "phoenix-server does not answer");
         return px_hint(err, -EIO, "journalctl -u %s tells why", p->unit);
     }
+    char *hint = last ? strstr(last, " (hint: ") : NULL; /* for who runs it by hand */
+    if (hint)
+        *hint = '\0';
     px_fail(err, -EIO, "phoenix-server does not answer%s%s", last ? ": " : "", last ? last : "");
     return px_hint(err, -EIO,
                    "another ID server on this host? set server.port, or server.run: false");
@@ -202,6 +205,35 @@ int px_server_up(const struct px_fleet *fleet, struct px_error *err) {
         return r;
     r = has_systemd() ? start_unit(&p, argv, err) : start_process(&p, argv, err);
     return r < 0 ? r : wait_up(&p, err);
+}
+
+int px_server_check(const struct px_fleet *fleet, const char *desktop, struct px_error *err) {
+    const struct px_host_spec *host = px_fleet_host(fleet);
+    px_cleanup(place_fini) struct place p = {0};
+    place_init(host, &p);
+    if (!host->server.run || answers(&p))
+        return 0;
+    px_fail(err, -ECONNREFUSED, "phoenix-server, the ID server of this host, does not run");
+    return px_hint(err, -ECONNREFUSED, "`phoenix start %s` starts it, or says why not", desktop);
+}
+
+static bool can_listen(unsigned port) {
+    px_cleanup_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    const int on = 1; /* as the server does: connections that are over do not count */
+    return fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+           bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) == 0 || errno != EADDRINUSE;
+}
+
+unsigned px_server_port_taken(const struct px_host_spec *host) {
+    px_cleanup(place_fini) struct place p = {0};
+    place_init(host, &p);
+    if (!host->server.run || answers(&p))
+        return 0;
+    for (unsigned port = host->server.port - 1; port <= host->server.port + 1; port++)
+        if (!can_listen(port))
+            return port;
+    return 0;
 }
 
 int px_server_down(const struct px_fleet *fleet, struct px_error *err) {

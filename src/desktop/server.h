@@ -19,6 +19,11 @@ struct px_server_info {
 /* Starts it where the host file wants it and it does not answer. -EADDRINUSE and others: it did not
  * come up; the message ends with its last words. 0 also where the host file wants none. */
 int px_server_up(const struct px_fleet *fleet, struct px_error *err);
+/* Whether clients have a server to go to: 0 also where the host file wants none of ours.
+ * -ECONNREFUSED: ours does not run; the hint is how @desktop's start brings it back. */
+int px_server_check(const struct px_fleet *fleet, const char *desktop, struct px_error *err);
+/* The first TCP port of those that it needs and somebody else listens on; 0: none, or it runs. */
+unsigned px_server_port_taken(const struct px_host_spec *host);
 /* Stops the one that px_server_up started; none is good. */
 int px_server_down(const struct px_fleet *fleet, struct px_error *err);
 /* -ENOENT: the host file names none, or ours has never run. */

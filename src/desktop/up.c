@@ -167,15 +167,10 @@ static int blocked(const struct px_plan *plan, struct px_error *err) {
                    "`phoenix up --replace` does it: /home is kept, all else inside is lost");
 }
 
-/* Desktops are of use without it: a failure is told and no more. */
-static void start_server(const struct px_fleet *fleet, const struct px_events *events) {
-    struct px_error err = {0};
-    if (px_server_up(fleet, &err) == 0)
-        return;
-    px_cleanup_free char *text =
-        px_asprintf("no remote access: %s%s%s%s", err.msg, err.hint[0] ? " (hint: " : "", err.hint,
-                    err.hint[0] ? ")" : "");
-    say(events, "", PX_EVENT_NOTE, text);
+/* Desktops are of use without it, so a failure is kept for the end. */
+static int start_server(const struct px_fleet *fleet, struct px_error *err) {
+    /* One code: to the caller others mean that nothing was done. */
+    return px_server_up(fleet, err) == 0 ? 0 : px_wrap(err, -EIO, "no remote access");
 }
 
 /* Each desktop's systemd and session hold about 13 inotify instances, and all count against one
@@ -209,13 +204,17 @@ static int carry_out(const struct px_fleet *fleet, const struct px_plan *plan,
             r = allocate(fleet, plan, &plan->items[i], err);
     if (r < 0)
         return r;
-    start_server(fleet, &opts->events);
+    struct px_error server_err = {0};
+    const int server = start_server(fleet, &server_err);
     look_at_inotify(plan, &opts->events);
     px_cleanup_free struct up_arg *args = px_new0(struct up_arg, plan->n_items);
     px_cleanup_free struct px_task *tasks = px_new0(struct px_task, plan->n_items);
     const size_t n = make_tasks(fleet, plan, opts, args, tasks);
-    r = px_many_run(tasks, n, opts, err);
-    return r < 0 ? r : blocked(plan, err);
+    if ((r = px_many_run(tasks, n, opts, err)) < 0 || (r = blocked(plan, err)) < 0)
+        return r;
+    if (server < 0 && err)
+        *err = server_err;
+    return server;
 }
 
 int px_up(const struct px_fleet *fleet, const struct px_desktop_file *file,

@@ -1,6 +1,7 @@
 /* src/phoenix/verb_connect.c - `phoenix connect` */
 #include "desktop/link.h"
 #include "desktop/remote.h"
+#include "desktop/server.h"
 #include "phoenix/fleet_cli.h"
 #include "phoenix/qr.h"
 #include "phoenix/reach_cli.h"
@@ -115,6 +116,8 @@ static int print(struct px_cli *cli, const struct px_fleet *fleet, const struct 
         print_tunnel(cli, &remote, s->jupyter_url);
     if (s->address[0])
         px_cli_fact(cli, "address", "%s (from this host)", s->address);
+    if (remote.id && px_server_check(fleet, s->name, err) < 0)
+        px_cli_print_error(&cli->err, err);
     return 0;
 }
 
