@@ -10,6 +10,12 @@ ok "the image builds" phoenix image build desktop || {
     exit 1
 }
 file=$pxt_dir/lab.yaml
+printf 'desktops:\n  - {name: pxt-a, keyboard: "us,german"}\n' >"$file"
+fails 2 "a keyboard layout that the image lacks is refused before anything is made" phoenix up "$file"
+has "with its place and a hint" "$out" "lab.yaml:2: desktop 'pxt-a': keyboard: the image has no keyboard layout 'german' (hint: "
+printf 'desktops:\n  - {name: pxt-a, timezone: Europe/Berln}\n' >"$file"
+fails 2 "so is a time zone" phoenix up "$file"
+has "by its name" "$out" "timezone: the image has no time zone 'Europe/Berln'"
 cat >"$file" <<'END'
 defaults: {image: desktop}
 desktops:

@@ -2,6 +2,7 @@
 #include "desktop/check.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "desktop/locale.h"
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -10,15 +11,31 @@ static int at_line(const struct px_desktop_file *file, const struct px_desktop_s
     return px_wrap(err, r, "%s:%u: desktop '%s'", file->path, spec->line, spec->name);
 }
 
+static int find_image(const struct px_fleet *fleet, const struct px_desktop_spec *spec,
+                      struct px_image **ret, struct px_error *err) {
+    const struct px_host_spec *host = px_fleet_host(fleet);
+    int r = px_image_find(host->state_dir, spec->image, ret, err);
+    if (r == -ENOENT)
+        r = px_image_missing(host->state_dir, px_host_recipes_dir(host), spec->image, err);
+    return r < 0 ? px_wrap(err, r, "image") : 0;
+}
+
+static int check_locale(const struct px_image *image, const struct px_desktop_spec *spec,
+                        struct px_error *err) {
+    int r =
+        spec->keyboard ? px_keyboard_check(image->layers, image->n_layers, spec->keyboard, err) : 0;
+    if (r < 0)
+        return px_wrap(err, r, "keyboard");
+    r = spec->timezone ? px_timezone_check(image->layers, image->n_layers, spec->timezone, err) : 0;
+    return r < 0 ? px_wrap(err, r, "timezone") : 0;
+}
+
 static int check_image(const struct px_fleet *fleet, const struct px_desktop_spec *spec, char *ret,
                        struct px_error *err) {
     px_cleanup(px_image_freep) struct px_image *image = NULL;
-    const struct px_host_spec *host = px_fleet_host(fleet);
-    int r = px_image_find(host->state_dir, spec->image, &image, err);
-    if (r == -ENOENT)
-        r = px_image_missing(host->state_dir, px_host_recipes_dir(host), spec->image, err);
-    if (r < 0)
-        return px_wrap(err, r, "image");
+    int r = find_image(fleet, spec, &image, err);
+    if (r < 0 || (r = check_locale(image, spec, err)) < 0)
+        return r;
     memcpy(ret, image->digest, PX_DIGEST_TEXT_MAX);
     return 0;
 }

@@ -4,7 +4,8 @@
 #pragma once
 #include "desktop/ledger.h"
 
-/* Image, GPUs, address, mounts. @ret_image: digest of the image, PX_DIGEST_TEXT_MAX bytes.
+/* Image, keyboard and time zone in it, GPUs, address, mounts. @ret_image: digest of the image,
+ * PX_DIGEST_TEXT_MAX bytes.
  * @ret_gpus: what it would be given, of what @ledger has left, and why (px_ledger_place). -ENOENT:
  * the image is not built; -EINVAL: anything else that the person has to change. */
 int px_check_spec(const struct px_fleet *fleet, const struct px_desktop_file *file,

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "desktop/locale.h"
 #include "desktop/remote.h"
 #include <string.h>
 #include <sys/random.h>
@@ -26,12 +27,10 @@ static char *random_hex(size_t n_bytes) {
     return text;
 }
 
-/* "de(nodeadkeys)" is layout de, variant nodeadkeys. */
 static void keyboard(const char *text, struct px_buf *out) {
-    const size_t n = strcspn(text, "(");
-    px_buf_printf(out, "PHOENIX_KEYBOARD=%.*s\n", (int)n, text);
-    const char *variant = text[n] == '(' ? text + n + 1 : "";
-    px_buf_printf(out, "PHOENIX_KEYBOARD_VARIANT=%.*s\n", (int)strcspn(variant, ")"), variant);
+    px_cleanup_free char *layouts = NULL, *variants = NULL;
+    px_keyboard_split(text, &layouts, &variants);
+    px_buf_printf(out, "PHOENIX_KEYBOARD=%s\nPHOENIX_KEYBOARD_VARIANT=%s\n", layouts, variants);
 }
 
 char *px_files_env(const struct px_desktop_spec *spec, const char *user) {
