@@ -37,6 +37,12 @@ fails 2 "a schema of something else is wrong usage" phoenix schema desktops
 has "with a suggestion" "$out" "did you mean 'desktop'?"
 
 # Colours and JSON.
+fails 2 "with --json a failure is JSON, too" phoenix screenshto --json x
+is "on one line, with message, hint and exit code" "$(python3 -c '
+import json, sys
+e = json.loads(sys.argv[1])["error"]
+print(e["exit_code"], "|", e["message"], "|", e["hint"])' "$out")" \
+    "2 | unknown command 'phoenix screenshto' | did you mean 'phoenix screenshot'?"
 ok "no colours in a pipe" phoenix --help
 lacks "not a single one" "$out" $'\033'
 ok "colours when asked for" phoenix --color=always --help

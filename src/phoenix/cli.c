@@ -144,6 +144,31 @@ void px_cli_print_error(const struct px_term *term, const struct px_error *err) 
     px_fd_write_all(term->fd, line.data, line.size);
 }
 
+/* What px_cli_print_error() says, for a program: {"error": {"message", "hint", "exit_code"}}. */
+static void print_json_error(const struct px_cli *cli, const struct px_error *err, int exit_code) {
+    px_cleanup(px_buf_fini) struct px_buf message = {0}, hint = {0};
+    px_text_add(&message, err->msg, 0);
+    px_text_add(&hint, err->hint, 0);
+    json_t *o =
+        json_pack("{s{ss si}}", "error", "message", px_buf_str(&message), "exit_code", exit_code);
+    if (hint.size > 0)
+        json_object_set_new(json_object_get(o, "error"), "hint", json_string(px_buf_str(&hint)));
+    char *text = json_dumps(o, JSON_COMPACT);
+    assert(text);
+    px_cleanup_free char *line = px_asprintf("%s\n", text);
+    px_fd_write_all(cli->err.fd, line, strlen(line));
+    free(text);
+    json_decref(o);
+}
+
+static int exit_code_of(const struct px_cli *cli, int r) {
+    if (r >= 0)
+        return r;
+    if (r == -EINTR && px_interrupted())
+        return 128 + px_interrupt_signal();
+    return cli->bad_input ? PX_EXIT_USAGE : PX_EXIT_FAILED;
+}
+
 static void look_around(struct px_cli *cli) {
     const struct px_args *a = &cli->args;
     const char *when = px_args_value(a, "color");
@@ -187,17 +212,18 @@ int px_cli_main(const struct px_verb *program, int argc, char *const *argv) {
         px_args_fini(&cli.args);
         return PX_EXIT_USAGE;
     }
-    if (r < 0)
+    if (r < 0) {
         cli.bad_input = true;
-    else
+        for (int i = 1; i < argc; i++) /* which the parser may not have come to */
+            cli.json = cli.json || strcmp(argv[i], "--json") == 0;
+    } else
         r = run_verb(program, &cli, &err);
-    if (r < 0)
+    const int code = exit_code_of(&cli, r);
+    if (r < 0 && cli.json)
+        print_json_error(&cli, &err, code);
+    else if (r < 0)
         px_cli_print_error(&cli.err, &err);
-    if (r < 0)
-        r = r == -EINTR && px_interrupted() ? 128 + px_interrupt_signal()
-            : cli.bad_input                 ? PX_EXIT_USAGE
-                                            : PX_EXIT_FAILED;
     px_host_free(cli.host);
     px_args_fini(&cli.args);
-    return r;
+    return code;
 }
