@@ -114,6 +114,16 @@ ok "what is typed through the server is run" wait_for 120 sh -c "
     phoenix probe pxt-a --type 'touch typed-by-a-client
 ' --seconds 1 --png '$pxt_dir/session.png' && phoenix exec pxt-a -- test -e typed-by-a-client"
 is "and the picture is that of the screen" "$(python3 -c "$colours" <"$pxt_dir/session.png")" "1366 768 many"
+remote password >"$pxt_dir/old-password"
+with_old() { "$PX_BUILD/src/session/phoenix-probe" --server "$(remote server)" --key "$(remote key)" \
+    --id "$(remote id)" --password-file "$pxt_dir/old-password"; }
+ok "the password opens" with_old
+ok "it can be changed" phoenix connect pxt-a --new-password
+has "to one that connect tells from then on" "$out" "password    $(remote password)"
+lacks "it is another one" "$out" "$(cat "$pxt_dir/old-password")"
+old_is_refused() { ! with_old 2>"$pxt_dir/refused.out" && grep -q 'Wrong Password' "$pxt_dir/refused.out"; }
+ok "the old one opens nothing any more" wait_for 60 old_is_refused
+ok "the new one does" phoenix probe pxt-a
 ok "a copied text goes both ways" phoenix probe pxt-a --clipboard
 ok "a file is fetched" phoenix probe pxt-a --get /etc/hostname --into "$pxt_dir/hostname"
 is "whole" "$(cat "$pxt_dir/hostname")" pxt-a

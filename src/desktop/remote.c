@@ -220,10 +220,55 @@ static char *still_good(const char *old, time_t now) {
     return px_buf_take(&b);
 }
 
+static uid_t user_of(const struct px_desktop *d) {
+    return d->rec->id_first + (d->image ? d->image->uid : 1000);
+}
+
+/* A file that the desktop's user alone may read. */
+static int put_secret(int fd, const char *name, const char *text, uid_t user,
+                      struct px_error *err) {
+    int r = px_file_write_atomic(fd, name, text, strlen(text), 0400, err);
+    if (r == 0 && fchownat(fd, name, user, user, AT_SYMLINK_NOFOLLOW) < 0)
+        r = px_fail_sys(err, -errno, "cannot give '%s' to id %u", name, user);
+    return r;
+}
+
+static void wipe(char *secret) {
+    sodium_memzero(secret, strlen(secret));
+    free(secret);
+}
+
+int px_remote_new_password(const struct px_fleet *fleet, const struct px_desktop *d, char **ret,
+                           struct px_error *err) {
+    px_cleanup_free char *config = NULL;
+    size_t size = 0;
+    px_cleanup_close int fd = px_dir_open(d->dir_fd, PX_FILES_DIR, err);
+    if (fd < 0)
+        return fd;
+    if (sodium_init() < 0)
+        return px_fail(err, -EIO, "libsodium does not start");
+    int r = px_file_read(fd, "host.json", 65536, &config, &size, err);
+    if (r < 0)
+        return r;
+    char *password = make_password();
+    r = put_secret(fd, "host-password", password, user_of(d), err);
+    /* The same text again: that file is what phoenix-host watches. */
+    if (r == 0)
+        r = px_file_replace(fd, "host.json", config, size, 0644, err);
+    if (r == 0 &&
+        fchownat(fd, "host.json", d->rec->id_first, d->rec->id_first, AT_SYMLINK_NOFOLLOW) < 0)
+        r = px_fail_sys(err, -errno, "cannot give 'host.json' to id %u", d->rec->id_first);
+    if (r < 0) {
+        wipe(password);
+        return r;
+    }
+    *ret = password;
+    return 0;
+}
+
 int px_remote_one_time(const struct px_fleet *fleet, const struct px_desktop *d, char **ret,
                        struct px_error *err) {
     px_cleanup_free char *old = NULL, *good = NULL;
-    const uid_t user = d->rec->id_first + (d->image ? d->image->uid : 1000);
     px_cleanup_close int fd = px_dir_open(d->dir_fd, PX_FILES_DIR, err);
     if (fd < 0)
         return fd;
@@ -234,14 +279,11 @@ int px_remote_one_time(const struct px_fleet *fleet, const struct px_desktop *d,
     char *password = make_letters(ONE_TIME_CHARS);
     px_cleanup_free char *text =
         px_asprintf("%s%s %lld\n", good, password, (long long)time(NULL) + PX_REMOTE_ONE_TIME_S);
-    int r = px_file_write_atomic(fd, "host-one-time", text, strlen(text), 0400, err);
-    if (r == 0 && fchownat(fd, "host-one-time", user, user, AT_SYMLINK_NOFOLLOW) < 0)
-        r = px_fail_sys(err, -errno, "cannot give 'host-one-time' to id %u", user);
+    int r = put_secret(fd, "host-one-time", text, user_of(d), err);
     sodium_memzero(text, strlen(text));
     sodium_memzero(good, strlen(good));
     if (r < 0) {
-        sodium_memzero(password, strlen(password));
-        free(password);
+        wipe(password);
         return r;
     }
     *ret = password;

@@ -34,6 +34,10 @@ struct px_remote {
 int px_remote_load(const struct px_fleet *fleet, const struct px_desktop *d, struct px_remote *ret,
                    struct px_error *err);
 void px_remote_fini(struct px_remote *remote);
+/* A new password in place of the one that stays; the caller's, to be wiped. phoenix-host notices by
+ * itself, and whoever watches by the old one is out. Under the desktop's lock. */
+int px_remote_new_password(const struct px_fleet *fleet, const struct px_desktop *d, char **ret,
+                           struct px_error *err);
 /* A password for one login within PX_REMOTE_ONE_TIME_S; the caller's, to be wiped. Under the
  * desktop's lock. */
 #define PX_REMOTE_ONE_TIME_S 3600

@@ -13,12 +13,14 @@
 
 #define LOCK_WAIT_MS 5000
 
-/* In place of the password that stays: one for a single login. */
-static int make_one_time(const struct px_fleet *fleet, const struct px_desktop *d,
+/* In place of the password that was there: a new one that stays, or one for a single login. */
+static int make_password(const struct px_fleet *fleet, const struct px_desktop *d, bool one_time,
                          struct px_remote *remote, struct px_error *err) {
     char *password = NULL;
     px_cleanup_close int lock = px_desktop_lock(fleet, d->rec->spec.name, false, LOCK_WAIT_MS, err);
-    const int r = lock < 0 ? lock : px_remote_one_time(fleet, d, &password, err);
+    const int r = lock < 0   ? lock
+                  : one_time ? px_remote_one_time(fleet, d, &password, err)
+                             : px_remote_new_password(fleet, d, &password, err);
     if (r < 0)
         return r;
     sodium_memzero(remote->password, strlen(remote->password));
@@ -33,13 +35,14 @@ static int load_remote(const struct px_cli *cli, const struct px_fleet *fleet, c
     px_cleanup(px_desktop_freep) struct px_desktop *d = NULL;
     px_cleanup_free char *bundle = px_remote_bundle();
     const bool one_time = px_cli_flag(cli, "one-time");
+    const bool make = one_time || px_cli_flag(cli, "new-password");
     int r = bundle ? px_desktop_open(fleet, name, &d, err)
                    : px_fail(err, -ENOENT, "phoenix-host has not been built for desktops");
     if (r >= 0)
         r = px_remote_load(fleet, d, ret, err);
-    if (r >= 0 && one_time)
-        r = make_one_time(fleet, d, ret, err);
-    return one_time ? r : 0; /* a desktop without remote access has other ways in */
+    if (r >= 0 && make)
+        r = make_password(fleet, d, one_time, ret, err);
+    return make ? r : 0; /* a desktop without remote access has other ways in */
 }
 
 static char *link_of(const struct px_remote *remote) {
@@ -139,6 +142,9 @@ static int run(struct px_cli *cli, struct px_error *err) {
     px_cleanup(px_fleet_freep) struct px_fleet *fleet = NULL;
     struct px_status *list = NULL;
     size_t n = 0;
+    if (px_cli_flag(cli, "one-time") && px_cli_flag(cli, "new-password"))
+        return px_cli_bad_input(
+            cli, px_fail(err, -EINVAL, "--one-time and --new-password do not go together"));
     int r = px_cli_fleet(cli, &fleet, err);
     if (r < 0)
         return r;
@@ -163,12 +169,16 @@ const struct px_verb px_verb_connect = {
     .options = {{.name = "one-time",
                  .letter = '1',
                  .doc = "with a new password for one login within an hour, instead of the one that "
-                        "stays"}},
+                        "stays"},
+                {.name = "new-password",
+                 .doc = "with a new password that stays; who watches by the old one is out"}},
     .examples = {{"phoenix connect alice --one-time",
                   "Something to hand to a visitor: once used, it opens nothing any more."},
                  {"phoenix connect alice",
                   "What to type into a RustDesk client, its Jupyter URL with the token, and "
-                  "the commands that open a shell and show the screen."}},
+                  "the commands that open a shell and show the screen."},
+                 {"phoenix connect alice --new-password",
+                  "Changes the password: the old one opens nothing any more."}},
     .needs_root = true,
     .run = run,
 };
