@@ -80,6 +80,12 @@ void px_metrics_print(const struct px_host *h, struct px_buf *out) {
     gauge(out, "hardware_encoders", "Encoders open on cards.", px_encoders_n_hardware(h->encoders));
     gauge(out, "encoder_failures", "Encoders that gave up in mid-session.",
           px_encoders_n_failed(h->encoders));
+    if (*px_encoders_note(h->encoders))
+        px_buf_printf(out,
+                      "# HELP phoenix_host_card_unused Why cards encode nothing, or not all.\n"
+                      "# TYPE phoenix_host_card_unused gauge\n"
+                      "phoenix_host_card_unused{why=\"%s\"} 1\n",
+                      px_encoders_note(h->encoders));
     gauge(out, "codec_switches", "Codecs changed in mid-session, for speed.", h->n_switches);
     print_choices(h, out);
     print_measured(h, out);

@@ -287,6 +287,8 @@ void px_vstream_serve(struct px_video *v, struct px_vstream *s) {
         return;
     /* Key frames are dear; several requests at once get one. */
     const struct turn t = peek(v, s);
+    if (s->enc && px_encoder_is_outdated(s->enc))
+        px_vstream_reset(s);
     const bool asked = t.want_key && now >= key_due_us(s);
     const bool pending = s->pending.n > 0 || s->all_pending;
     const bool rests = !pending && s->coarse.n == 0 && now >= rest_us(s);

@@ -32,6 +32,8 @@ static void sync_streams(struct px_video *v) {
     }
     if (fewer)
         px_video_drop_pictures(v);
+    if (fewer && !v->streams)
+        px_encoders_rest(v->opts.encoders);
 }
 
 /* One round: grab when somebody can use it, encode for all who can. Returns how long to sleep. */

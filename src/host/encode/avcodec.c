@@ -1,10 +1,14 @@
-/* src/host/encode/avcodec.c - NVENC (H.264, H.265, AV1) and AV1 in software by libavcodec
+/* src/host/encode/avcodec.c - AV1 in software, and NVENC once more, by libavcodec
  *
+ * NVENC's H.264 and H.265 are nvenc.c's; here they stand behind it, should it not get along with a
+ * driver. AV1 is here alone: NVIDIA's headers of Debian 12 do not know it yet.
  * What libavcodec was built with is looked up by name at run time; whether a card is there shows
  * when a small encoder opens. */
+#include "host/encode/budget.h"
 #include "host/encode/encoder.h"
 #include "base/alloc.h"
 #include <libavcodec/avcodec.h>
+#include <libavutil/intreadwrite.h>
 #include <libavutil/log.h>
 #include <libavutil/opt.h>
 #include <string.h>
@@ -17,6 +21,7 @@ struct av {
     AVFrame *frame;
     AVPacket *packet;
     int64_t last_pts_ms;
+    int last_qp; /* of a refinement; 0: none yet */
     bool started;
 };
 
@@ -32,7 +37,10 @@ static void tune(AVCodecContext *c, const struct px_encoder_opts *o) {
     if (named(c->codec, "nvenc")) {
         set(c, "preset", "p2");
         set(c, "tune", "ull");
-        set(c, "rc", "cbr");
+        /* Not "cbr": that fills each picture up to its share of the rate, and knows no quantizers.
+         */
+        set(c, "rc", "vbr");
+        set(c, "surfaces", "2");
         set(c, "zerolatency", "1");
         set(c, "delay", "0");
         set(c, "forced-idr", "1");
@@ -62,7 +70,7 @@ static void set_bounds(AVCodecContext *c, unsigned rate_kbps, unsigned min_q, un
     const unsigned kbps = rate_kbps < RATE_MAX_KBPS ? rate_kbps : RATE_MAX_KBPS;
     c->bit_rate = (int64_t)kbps * 1000;
     c->rc_max_rate = c->bit_rate;
-    c->rc_buffer_size = (int)(kbps * 500);
+    c->rc_buffer_size = (int)(kbps * PX_BUDGET_MS);
     c->qmin = (int)min_q * quantizer_max(c->codec) / 100;
     c->qmax = (int)max_q * quantizer_max(c->codec) / 100;
 }
@@ -112,7 +120,7 @@ static int probe(const struct px_encoder_ops *ops, struct px_error *err) {
     const int r = open_ctx(ops->name, &o, &c, err);
     av_log_set_level(level > AV_LOG_ERROR ? AV_LOG_ERROR : level);
     avcodec_free_context(&c);
-    return r;
+    return r < 0 && ops->hardware ? px_wrap(err, -ENODEV, "libavcodec") : r;
 }
 
 static void av_close(struct px_encoder *enc) {
@@ -139,6 +147,22 @@ static int av_open(const struct px_encoder_ops *ops, const struct px_encoder_opt
     a->packet = av_packet_alloc();
     *ret = &a->base;
     return 0;
+}
+
+/* The mean quantizer that NVENC tells of a picture; -1: it tells none. */
+static int mean_qp(const AVPacket *p) {
+    size_t size;
+    const uint8_t *data = av_packet_get_side_data(p, AV_PKT_DATA_QUALITY_STATS, &size);
+    return data && size >= 4 ? (int)AV_RL32(data) / FF_QP2LAMBDA + 1 : -1;
+}
+
+/* Nothing is gained by refining once more: it is as fine as it may be, or came no nearer to that,
+ * or nobody knows. */
+static bool is_fine(struct av *a, bool refine) {
+    const int qp = named(a->ctx->codec, "nvenc") ? mean_qp(a->packet) : -1;
+    const bool stalled = qp < 0 || (a->last_qp > 0 && qp >= a->last_qp);
+    a->last_qp = refine && qp > 0 ? qp : 0;
+    return (qp >= 0 && qp <= a->ctx->qmin + 1) || (refine && stalled);
 }
 
 static int av_push(struct px_encoder *enc, const struct px_picture *pic,
@@ -174,13 +198,16 @@ static int av_push(struct px_encoder *enc, const struct px_picture *pic,
     *ret = (struct px_packet){.data = a->packet->data,
                               .size = (size_t)a->packet->size,
                               .key = a->packet->flags & AV_PKT_FLAG_KEY,
-                              .fine = refine}; /* how good it is, libavcodec does not tell */
+                              .fine = is_fine(a, refine)};
     return 1;
 }
 
 static void av_set_rate(struct px_encoder *enc) {
     struct av *a = px_container_of(enc, struct av, base);
-    /* NVENC takes these over at the next picture. */
+    const int64_t rate = (int64_t)enc->opts.rate_kbps * 1000, now = a->ctx->bit_rate;
+    /* NVENC takes these over at the next picture, and libavcodec makes that a key frame. */
+    if (named(a->ctx->codec, "nvenc") && rate < now * 2 && rate * 2 > now)
+        return;
     set_bounds(a->ctx, enc->opts.rate_kbps, enc->opts.min_quality, enc->opts.max_quality);
 }
 
@@ -190,9 +217,14 @@ static void av_set_rate(struct px_encoder *enc) {
 /* Software H.264 is h264.c's and x264.c's. Software H.265 is left out: it is slower than everything else here
  * for no gain in the picture. */
 const struct px_encoder_ops px_encoders_avcodec[] = {
+    AV("libaom-av1", AV1, false),
+    {0},
+};
+
+/* Behind nvenc.c's of the same codec. */
+const struct px_encoder_ops px_encoders_avcodec_nvenc[] = {
     AV("h264_nvenc", H264, true),
     AV("hevc_nvenc", H265, true),
     AV("av1_nvenc", AV1, true),
-    AV("libaom-av1", AV1, false),
     {0},
 };
