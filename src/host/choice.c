@@ -60,7 +60,7 @@ static double picture_ms(const struct px_situation *s, const struct px_figures *
                          double scale) {
     const double lack = f->ddb[c] < seen_ddb[c] ? seen_ddb[c] - f->ddb[c] : 0;
     const double bytes = f->bytes[c] * exp2(lack / HALVE_DDB);
-    return (f->encode_us[c] + f->decode_us[c]) * scale / 1e3 +
+    return (px_figures_us(f, f->encode_us[c], (double)s->area_px) + f->decode_us[c] * scale) / 1e3 +
            on_the_line(s, c == PX_SCENE_TYPING ? bytes : bytes * scale);
 }
 
@@ -75,7 +75,8 @@ double px_choice_ms(const struct px_situation *s, enum px_codec codec) {
         sum += (usual[c] + seen) * picture_ms(s, f, c, scale);
         n += usual[c] + seen;
     }
-    const double key = f->key_us * scale / 1e3 + on_the_line(s, f->key_bytes * scale);
+    const double key = px_figures_us(f, f->key_us, (double)s->area_px) / 1e3 +
+                       on_the_line(s, f->key_bytes * scale);
     return sum / n + KEY_SHARE * key;
 }
 
@@ -114,11 +115,11 @@ static void tell(const struct px_situation *s, unsigned candidates, struct px_ch
 
 /* Those that keep up with scrolled text, if there are any. */
 static unsigned fit(const struct px_situation *s, unsigned candidates) {
-    const double scale = (double)s->area_px / (PX_MEASURE_WIDTH * PX_MEASURE_HEIGHT);
     unsigned quick = 0;
     for (int c = 0; c < PX_N_CODECS; c++) {
         const struct px_figures *f = px_measured_of(s->measured, (enum px_codec)c);
-        if (candidates & 1u << c && f && f->encode_us[PX_SCENE_SCROLL] * scale < UNFIT_US)
+        if (candidates & 1u << c && f &&
+            px_figures_us(f, f->encode_us[PX_SCENE_SCROLL], (double)s->area_px) < UNFIT_US)
             quick |= 1u << c;
     }
     return quick ? quick : candidates;

@@ -6,6 +6,7 @@
 #include "base/test.h"
 #include "host/encode/apart.h"
 #include "host/encode/encoder.h"
+#include "host/encode/measure.h"
 #include "host/encode/scene.h"
 #include "played_test.h"
 #include "proto/session.h"
@@ -340,6 +341,24 @@ static void the_first_card_with_room_is_taken(void **state) {
     end(&s);
 }
 
+/* A card that takes its time for whatever picture; how much of it, load decides. */
+static void a_card_is_measured_with_what_it_takes_at_least(void **state) {
+    const struct px_measure_opts o = {.width = 320,
+                                      .height = 192,
+                                      .n_pictures = 3,
+                                      .threads = 1,
+                                      .min_quality = 11,
+                                      .rate_kbps = 100000};
+    struct px_figures f;
+    struct px_error err = {0};
+    struct show s;
+    begin(&s, "late_ms 20\n", PX_CODEC_H264);
+    px_assert_ok_err(px_measure(s.all, 0, &o, &f, &err), &err);
+    assert_true(f.hardware && f.encode_us[PX_SCENE_TYPING] >= 20000);
+    assert_true(f.fixed_us <= f.encode_us[PX_SCENE_TYPING]);
+    end(&s);
+}
+
 /* ---- what the host finds when it starts ---- */
 
 static bool has(const struct px_encoders *e, const char *name) {
@@ -436,6 +455,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_card_that_takes_its_time_keeps_nobody_waiting),
         cmocka_unit_test(above_the_limit_software_encodes_and_a_free_session_is_found),
         cmocka_unit_test(the_first_card_with_room_is_taken),
+        cmocka_unit_test(a_card_is_measured_with_what_it_takes_at_least),
         cmocka_unit_test(a_start_tells_why_there_is_no_card),
         cmocka_unit_test(asking_leaves_nothing_in_this_process),
         cmocka_unit_test(libavcodecs_keeps_to_the_interface_too),

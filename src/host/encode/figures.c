@@ -4,9 +4,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define FORMAT 1
+#define FORMAT 2
 #define CPUINFO_MAX (1024 * 1024)
 #define CARD_ENCODE_US 700 /* a guess: NVENC at this size */
+#define CARD_FIXED_US 500
+#define USUAL_PX (1920.0 * 1080)
 
 /* From bench/encoders on an Intel Xeon (model 207); in the order of enum px_codec. */
 static const struct px_figures elsewhere[PX_N_CODECS] = {
@@ -58,8 +60,10 @@ void px_measured_assume(const struct px_encoders *e, struct px_measured *ret) {
         snprintf(f->name, sizeof(f->name), "%s", ops->name);
         for (int c = 0; c < PX_N_SCENES && f->hardware; c++)
             f->encode_us[c] = CARD_ENCODE_US;
-        if (f->hardware)
+        if (f->hardware) {
             f->key_us = CARD_ENCODE_US;
+            f->fixed_us = CARD_FIXED_US;
+        }
     }
 }
 
@@ -70,10 +74,15 @@ const struct px_figures *px_measured_of(const struct px_measured *m, enum px_cod
     return NULL;
 }
 
-static uint64_t sum_us(const struct px_figures *f) {
-    uint64_t sum = 0;
+double px_figures_us(const struct px_figures *f, uint32_t us, double area_px) {
+    const double fixed = f->fixed_us < us ? f->fixed_us : us;
+    return fixed + (us - fixed) * area_px / (PX_MEASURE_WIDTH * PX_MEASURE_HEIGHT);
+}
+
+static double sum_us(const struct px_figures *f) {
+    double sum = 0;
     for (int c = 0; c < PX_N_SCENES; c++)
-        sum += f->encode_us[c];
+        sum += px_figures_us(f, f->encode_us[c], USUAL_PX);
     return sum;
 }
 
@@ -122,8 +131,8 @@ void px_measured_print(const struct px_measured *m, const char *key, struct px_b
     px_buf_printf(out, "%s\n", key);
     for (int i = 0; i < m->n; i++) {
         const struct px_figures *f = &m->list[i];
-        px_buf_printf(out, "%s %d %d %d %" PRIu32 " %" PRIu32, f->name, (int)f->codec, f->hardware,
-                      f->assumed, f->key_us, f->key_bytes);
+        px_buf_printf(out, "%s %d %d %d %" PRIu32 " %" PRIu32 " %" PRIu32, f->name, (int)f->codec,
+                      f->hardware, f->assumed, f->key_us, f->key_bytes, f->fixed_us);
         print_row(f->encode_us, out);
         print_row(f->decode_us, out);
         print_row(f->bytes, out);
@@ -145,8 +154,8 @@ static bool parse_row(const char **at, uint32_t row[PX_N_SCENES]) {
 static bool parse_line(const char *at, struct px_figures *f) {
     int codec = -1, hardware = 0, assumed = 0, used = 0;
     *f = (struct px_figures){0};
-    if (sscanf(at, "%23s %d %d %d %9" SCNu32 "%9" SCNu32 "%n", f->name, &codec, &hardware, &assumed,
-               &f->key_us, &f->key_bytes, &used) != 6)
+    if (sscanf(at, "%23s %d %d %d %9" SCNu32 "%9" SCNu32 "%9" SCNu32 "%n", f->name, &codec,
+               &hardware, &assumed, &f->key_us, &f->key_bytes, &f->fixed_us, &used) != 7)
         return false;
     at += used;
     if (codec < 0 || codec >= PX_N_CODECS)

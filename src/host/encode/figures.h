@@ -19,6 +19,7 @@ struct px_figures {
      * and of how near it came to what it shows (dB of luma, times ten). */
     uint32_t encode_us[PX_N_SCENES], decode_us[PX_N_SCENES], bytes[PX_N_SCENES], ddb[PX_N_SCENES];
     uint32_t key_us, key_bytes;
+    uint32_t fixed_us; /* of each encoding, whatever the picture's size (cards) */
 };
 
 #define PX_FIGURES_MAX 16
@@ -31,7 +32,9 @@ struct px_measured {
 void px_measured_assume(const struct px_encoders *e, struct px_measured *ret);
 /* Of the encoder that @codec is coded by; NULL: there is none. */
 const struct px_figures *px_measured_of(const struct px_measured *m, enum px_codec codec);
-/* A card that is slower than software of its codec comes behind it, here and in @e. */
+/* What the encoder takes for a picture of @area_px that took @us at the size above. */
+double px_figures_us(const struct px_figures *f, uint32_t us, double area_px);
+/* A card that is slower at 1920x1080 than software of its codec comes behind it, here and in @e. */
 void px_measured_rank(struct px_measured *m, struct px_encoders *e);
 
 /* What the figures hold for: this processor, version and list of encoders. One line. */

@@ -42,11 +42,11 @@ static void what_was_measured_elsewhere_or_is_broken_does_not_count(void **state
     assert_false(px_measured_parse("k", "k", &m));
     assert_false(px_measured_parse("k\n", "k", &m));
     assert_false(
-        px_measured_parse("other\na 0 0 0 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1\n", "k", &m));
-    assert_false(px_measured_parse("k\na 9 0 0 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1\n", "k", &m));
+        px_measured_parse("other\na 0 0 0 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1\n", "k", &m));
+    assert_false(px_measured_parse("k\na 9 0 0 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1\n", "k", &m));
     assert_false(px_measured_parse("k\na 0 0 0 1 1 1 1 1 1 1\n", "k", &m));
     assert_int_equal(m.n, 0);
-    assert_true(px_measured_parse("k\na 0 0 0 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1\n", "k", &m));
+    assert_true(px_measured_parse("k\na 0 0 0 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1\n", "k", &m));
     assert_int_equal(m.n, 1);
 }
 
@@ -61,6 +61,19 @@ static void a_card_that_is_slower_comes_last(void **state) {
                                       {.name = "soft", .assumed = true}}};
     px_measured_rank(&m, all); /* nothing is known of the other's time */
     assert_string_equal(px_measured_of(&m, PX_CODEC_VP8)->name, "card");
+}
+
+/* Most of what a card takes for a small picture it takes for any. */
+static void what_a_card_takes_at_least_does_not_grow_with_the_picture(void **state) {
+    const struct px_figures card = {
+        .name = "card", .hardware = true, .fixed_us = 700, .encode_us = {900, 900, 900, 900}};
+    struct px_measured m = {.n = 2,
+                            .list = {card, {.name = "soft", .encode_us = {600, 600, 600, 600}}}};
+    px_measured_rank(&m, all);
+    assert_string_equal(px_measured_of(&m, PX_CODEC_VP8)->name, "card");
+    assert_in_range(px_figures_us(&card, 900, 1920 * 1080), 2400, 2500);
+    assert_in_range(px_figures_us(&card, 900, PX_MEASURE_WIDTH * PX_MEASURE_HEIGHT), 900, 900);
+    assert_in_range(px_figures_us(&card, 300, 1920 * 1080), 300, 300); /* less than its least */
 }
 
 static bool stop_at_once(void *data) {
@@ -95,6 +108,7 @@ int main(void) {
         cmocka_unit_test(what_is_printed_is_read_again),
         cmocka_unit_test(what_was_measured_elsewhere_or_is_broken_does_not_count),
         cmocka_unit_test(a_card_that_is_slower_comes_last),
+        cmocka_unit_test(what_a_card_takes_at_least_does_not_grow_with_the_picture),
         cmocka_unit_test(every_encoder_can_be_measured),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
