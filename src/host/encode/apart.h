@@ -8,7 +8,7 @@
 #include "host/encode/encoder.h"
 
 #define PX_ASKED_MAX 8
-#define PX_ASK_MS 20000 /* for all of them */
+#define PX_ASK_MS 40000 /* for all of them */
 
 struct px_asked {
     const struct px_encoder_ops *ops;
