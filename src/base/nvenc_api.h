@@ -4,8 +4,8 @@
 #pragma once
 #include <stddef.h>
 
-#define PX_NVENC_API(MAJOR, MINOR) ((unsigned)(MAJOR) << 4 | (unsigned)(MINOR)) /* as drivers do   \
-                                                                                 */
+/* As drivers tell it. */
+#define PX_NVENC_API(MAJOR, MINOR) ((unsigned)(MAJOR) << 4 | (unsigned)(MINOR))
 
 /* "550.54.14"; of what is newer than this table, NULL. */
 static inline const char *px_nvenc_driver_for(unsigned api) {

@@ -12,6 +12,9 @@
 #define NEEDED PX_NVENC_API(NVENCAPI_MAJOR_VERSION, NVENCAPI_MINOR_VERSION)
 #define VERSION_FILE "/sys/module/nvidia/version"
 
+typedef NVENCSTATUS version_fn(uint32_t *);
+typedef NVENCSTATUS create_fn(NV_ENCODE_API_FUNCTION_LIST *);
+
 enum state { NONE, MAKING, READY };
 
 struct px_cards {
@@ -85,11 +88,8 @@ static int load(struct px_card *c, struct px_error *err) {
     c->nvenc = c->cuda ? dlopen("libnvidia-encode.so.1", RTLD_NOW | RTLD_LOCAL) : NULL;
     if (!c->nvenc)
         return px_fail(err, -ENODEV, "no driver: %s", dlerror());
-    NVENCSTATUS (*version)
-    (uint32_t *) = (NVENCSTATUS(*)(uint32_t *))dlsym(c->nvenc, "NvEncodeAPIGetMaxSupportedVersion");
-    NVENCSTATUS (*create)
-    (NV_ENCODE_API_FUNCTION_LIST *) =
-        (NVENCSTATUS(*)(NV_ENCODE_API_FUNCTION_LIST *))dlsym(c->nvenc, "NvEncodeAPICreateInstance");
+    version_fn *version = (version_fn *)dlsym(c->nvenc, "NvEncodeAPIGetMaxSupportedVersion");
+    create_fn *create = (create_fn *)dlsym(c->nvenc, "NvEncodeAPICreateInstance");
     c->push = (tcuCtxPushCurrent_v2 *)dlsym(c->cuda, "cuCtxPushCurrent_v2");
     c->pop = (tcuCtxPopCurrent_v2 *)dlsym(c->cuda, "cuCtxPopCurrent_v2");
     c->release = (tcuDevicePrimaryCtxRelease *)dlsym(c->cuda, "cuDevicePrimaryCtxRelease_v2");
