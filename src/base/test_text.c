@@ -104,6 +104,17 @@ static void clean_leaves_one_line_of_utf8(void **state) {
     }
 }
 
+static void field_is_what_stands_behind_the_key(void **state) {
+    static const char text[] = "Models: none\nModel: \t\t NVIDIA GeForce RTX 5060 Ti \nIRQ: 7";
+    char value[32];
+    px_text_field(text, "Model", value, sizeof(value));
+    assert_string_equal(value, "NVIDIA GeForce RTX 5060 Ti");
+    px_text_field(text, "IRQ", value, 2);
+    assert_string_equal(value, "7");
+    px_text_field(text, "IR", value, sizeof(value));
+    assert_string_equal(value, "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_mean_what_people_write),
@@ -112,6 +123,7 @@ int main(void) {
         cmocka_unit_test(hostname_says_which_rule_is_broken),
         cmocka_unit_test(suggest_finds_slips_and_nothing_far),
         cmocka_unit_test(clean_leaves_one_line_of_utf8),
+        cmocka_unit_test(field_is_what_stands_behind_the_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

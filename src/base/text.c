@@ -180,3 +180,18 @@ const char *px_suggest(const char *word, const char *const *words, size_t n_word
     }
     return found;
 }
+
+void px_text_field(const char *text, const char *key, char *ret, size_t size) {
+    const size_t n = strlen(key);
+    snprintf(ret, size, "%s", "");
+    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        if (strncmp(line, key, n) != 0 || line[n] != ':')
+            continue;
+        const char *value = line + n + 1 + strspn(line + n + 1, " \t");
+        size_t used = strcspn(value, "\n");
+        while (used > 0 && strchr(" \t", value[used - 1]))
+            used--;
+        snprintf(ret, size, "%.*s", (int)used, value);
+        return;
+    }
+}

@@ -29,6 +29,10 @@ size_t px_utf8_length(const uint8_t *p, size_t left);
  * becomes '?'. */
 void px_text_clean(char *text);
 
+/* What stands behind "KEY:" in a line of @text, without blanks round it, cut to @size; "" without
+ * such a line. */
+void px_text_field(const char *text, const char *key, char *ret, size_t size);
+
 /* Whether @text matches glob @pattern (fnmatch(3), no flags). */
 bool px_glob_match(const char *pattern, const char *text);
 

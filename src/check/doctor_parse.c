@@ -1,6 +1,7 @@
 /* src/check/doctor_parse.c - texts of /proc that the doctor reads */
 #include "check/doctor_parse.h"
 #include "base/alloc.h"
+#include "base/text.h"
 #include <string.h>
 
 /* Fields of one line of mountinfo; point into the line, which is cut up. */
@@ -89,23 +90,8 @@ void px_doctor_parse_fs(const char *mountinfo, const char *path, char *ret, size
     }
 }
 
-void px_doctor_parse_field(const char *text, const char *key, char *ret, size_t size) {
-    const size_t n = strlen(key);
-    snprintf(ret, size, "%s", "");
-    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-        if (strncmp(line, key, n) != 0 || line[n] != ':')
-            continue;
-        const char *value = line + n + 1 + strspn(line + n + 1, " \t");
-        size_t used = strcspn(value, "\n");
-        while (used > 0 && (value[used - 1] == ' ' || value[used - 1] == '\t'))
-            used--;
-        snprintf(ret, size, "%.*s", (int)used, value);
-        return;
-    }
-}
-
 uint64_t px_doctor_parse_meminfo(const char *text, const char *key) {
     char value[64];
-    px_doctor_parse_field(text, key, value, sizeof(value));
+    px_text_field(text, key, value, sizeof(value));
     return strtoull(value, NULL, 10) * 1024;
 }

@@ -11,5 +11,3 @@ void px_doctor_parse_cgroups(const char *mountinfo, const char *controllers,
 void px_doctor_parse_fs(const char *mountinfo, const char *path, char *ret, size_t size);
 /* Bytes of a line "MemTotal:  16384 kB"; 0: no such line. */
 uint64_t px_doctor_parse_meminfo(const char *text, const char *key);
-/* Value of the line "Model:  NVIDIA ...", without blanks round it; "" when there is none. */
-void px_doctor_parse_field(const char *text, const char *key, char *ret, size_t size);

@@ -2,6 +2,7 @@
 #include "gpu/host.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "gpu/driver.h"
 #include <stdarg.h>
 #include <string.h>
@@ -44,21 +45,6 @@ void px_gpu_parse_version(const char *text, char *ret, size_t size, bool *ret_op
         }
         if (*p == '\n')
             return;
-    }
-}
-
-void px_gpu_parse_field(const char *text, const char *key, char *ret, size_t size) {
-    const size_t n = strlen(key);
-    snprintf(ret, size, "%s", "");
-    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-        if (strncmp(line, key, n) != 0 || line[n] != ':')
-            continue;
-        const char *value = line + n + 1 + strspn(line + n + 1, " \t");
-        size_t used = strcspn(value, "\n");
-        while (used > 0 && strchr(" \t", value[used - 1]))
-            used--;
-        snprintf(ret, size, "%.*s", (int)used, value);
-        return;
     }
 }
 
@@ -120,10 +106,10 @@ static int read_card(int root_fd, const char *address, struct px_gpu_card *c) {
     px_cleanup_free char *info =
         text_at(root_fd, "/proc/driver/nvidia/gpus/%s/information", address);
     char minor[16], excluded[16];
-    px_gpu_parse_field(info, "Model", c->name, sizeof(c->name));
-    px_gpu_parse_field(info, "GPU UUID", c->uuid, sizeof(c->uuid));
-    px_gpu_parse_field(info, "Device Minor", minor, sizeof(minor));
-    px_gpu_parse_field(info, "GPU Excluded", excluded, sizeof(excluded));
+    px_text_field(info, "Model", c->name, sizeof(c->name));
+    px_text_field(info, "GPU UUID", c->uuid, sizeof(c->uuid));
+    px_text_field(info, "Device Minor", minor, sizeof(minor));
+    px_text_field(info, "GPU Excluded", excluded, sizeof(excluded));
     if (strncmp(c->uuid, UNINITIALIZED_UUID, strlen(UNINITIALIZED_UUID)) == 0)
         c->uuid[0] = '\0';
     if (minor[0])
@@ -306,7 +292,7 @@ void px_gpu_look(const char *root, const struct px_nvml *nvml, struct px_gpu_hos
         first_line(sys, ret->module, sizeof(ret->module));
     ret->uvm_major = px_gpu_parse_major(devices, "nvidia-uvm");
     ret->caps_major = px_gpu_parse_major(devices, "nvidia-caps");
-    px_gpu_parse_field(params, "DeviceFileMode", mode, sizeof(mode));
+    px_text_field(params, "DeviceFileMode", mode, sizeof(mode));
     if (mode[0])
         ret->device_mode = atoi(mode);
     read_cards(fd, ret);

@@ -70,8 +70,6 @@ const struct px_gpu_card *px_gpu_by_mig(const struct px_gpu_host *host, const ch
 /* Parsers of the driver's texts; pure. */
 /* "580.95.05" from /proc/driver/nvidia/version. */
 void px_gpu_parse_version(const char *text, char *ret, size_t size, bool *ret_open);
-/* The value behind "KEY:" of a line, blanks trimmed; "" without. */
-void px_gpu_parse_field(const char *text, const char *key, char *ret, size_t size);
 /* Major of character device @name in /proc/devices; 0: none. */
 uint32_t px_gpu_parse_major(const char *text, const char *name);
 /* Minor of "gpu0/gi1/ci0/access" in /proc/driver/nvidia-caps/mig-minors; -1: none. */

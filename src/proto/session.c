@@ -1,6 +1,7 @@
 /* src/proto/session.c - messages between the two ends of a desktop session */
 #include "proto/session.h"
 #include "base/alloc.h"
+#include "base/text.h"
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,28 +61,11 @@ int64_t px_version_number(const char *text) {
     return n < 3 ? 0 : (int64_t)a * 1000000 + b * 1000 + c * 10 + d;
 }
 
-/* Length of the well-formed UTF-8 sequence at @p (RFC 3629), 0: none. */
-static size_t utf8_len(const uint8_t *p) {
-    if (p[0] < 0x80)
-        return 1;
-    const size_t n = p[0] >= 0xf0 && p[0] < 0xf5   ? 4
-                     : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
-                     : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
-                                                   : 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 char *px_peer_text(const char *text, char out[PX_PEER_TEXT_MAX]) {
     size_t used = 0;
     const uint8_t *p = (const uint8_t *)text;
     while (*p) {
-        const size_t n = utf8_len(p);
+        const size_t n = px_utf8_length(p, strnlen((const char *)p, 4));
         if (used + (n ? n : 1) >= PX_PEER_TEXT_MAX)
             break;
         /* C1 controls (U+0080..9f) can steer a terminal too. */

@@ -1,5 +1,6 @@
 /* src/proto/wire.c - protobuf on the wire, one field at a time */
 #include "proto/wire.h"
+#include "base/text.h"
 #include <errno.h>
 #include <string.h>
 
@@ -75,27 +76,9 @@ bool px_wire_valid(struct px_bytes body) {
     return r == 0;
 }
 
-/* Length of the well-formed character at @p, 0: none. Unicode 15, table 3-7. */
-static size_t utf8_char(const uint8_t *p, size_t size) {
-    size_t n = p[0] < 0x80                    ? 1
-               : p[0] >= 0xc2 && p[0] <= 0xdf ? 2
-               : p[0] >= 0xe0 && p[0] <= 0xef ? 3
-               : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
-                                              : 0;
-    if (n == 0 || n > size)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 bool px_utf8_valid(struct px_bytes text) {
     for (size_t i = 0; i < text.size;) {
-        size_t n = utf8_char(text.data + i, text.size - i);
+        size_t n = px_utf8_length(text.data + i, text.size - i);
         if (n == 0)
             return false;
         i += n;
