@@ -1,6 +1,7 @@
 /* src/gpu/probe/codec.c - NVENC encodes a frame, NVDEC decodes it again */
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/nvenc_api.h"
 #include "gpu/probe/decode.h"
 #include "gpu/probe/picture.h"
 #include "gpu/probe/probe.h"
@@ -128,10 +129,7 @@ static void note_result(struct probe *p, int card, NVENCSTATUS r, const uint8_t 
                         size_t bytes) {
     if (r == NV_ENC_ERR_NO_ENCODE_DEVICE || r == NV_ENC_ERR_UNSUPPORTED_DEVICE)
         probe_note(p, PROBE_SKIP, "nvenc", "card %d: no encoder on this card", card);
-    else if (r == NV_ENC_ERR_INVALID_VERSION)
-        probe_note(p, PROBE_FAIL, "nvenc", "the driver is older than NVENC %d.%d",
-                   NVENCAPI_MAJOR_VERSION, NVENCAPI_MINOR_VERSION);
-    else if (r == NV_ENC_ERR_OUT_OF_MEMORY)
+    else if (r == NV_ENC_ERR_OUT_OF_MEMORY || r == NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY)
         probe_note(p, PROBE_FAIL, "nvenc", "card %d: no session free (or no memory)", card);
     else if (r != NV_ENC_SUCCESS)
         probe_note(p, PROBE_FAIL, "nvenc", "card %d: NVENC's error %d", card, (int)r);
@@ -139,6 +137,22 @@ static void note_result(struct probe *p, int card, NVENCSTATUS r, const uint8_t 
         probe_note(p, PROBE_FAIL, "nvenc", "card %d: what it encoded is no H.264", card);
     else
         note_again(p, card, frame, bytes);
+}
+
+/* Whether the driver knows the interface that phoenix-host was built for, too. */
+static bool is_new_enough(struct probe *p, void *lib) {
+    const unsigned needed = PX_NVENC_API(NVENCAPI_MAJOR_VERSION, NVENCAPI_MINOR_VERSION);
+    NVENCSTATUS (*max)(uint32_t *) = NULL;
+    const char *driver = px_nvenc_driver_for(needed);
+    uint32_t offered = needed;
+    *(void **)&max = dlsym(lib, "NvEncodeAPIGetMaxSupportedVersion");
+    if (!max || max(&offered) != NV_ENC_SUCCESS || offered >= needed)
+        return true;
+    probe_note(p, PROBE_FAIL, "nvenc",
+               "the driver offers NVENC %u.%u, this needs %u.%u (driver %s or newer): software "
+               "encodes",
+               offered >> 4, offered & 15, needed >> 4, needed & 15, driver ? driver : "of later");
+    return false;
 }
 
 static void probe_encoder(struct probe *p, int card) {
@@ -154,6 +168,8 @@ static void probe_encoder(struct probe *p, int card) {
         probe_note(p, PROBE_FAIL, "nvenc", "%s", dlerror());
         return;
     }
+    if (!is_new_enough(p, lib))
+        return;
     NVENCSTATUS r = create(&e.f);
     if (r == NV_ENC_SUCCESS)
         r = open_session(&e, p->cards[card].context);
