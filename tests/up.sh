@@ -84,6 +84,13 @@ ok "restart" phoenix restart pxt-a
 ok "poweroff from inside" inside pxt-b systemctl poweroff
 ok "is noticed" wait_for 60 sh -c "phoenix ls pxt-b | grep -q stopped"
 ok "up starts it again" phoenix up "$file"
+ok "an init that ends at once" inside pxt-b ln -sf /bin/false /usr/sbin/init
+for i in 1 2 3; do # its end is seen at one point or another
+    fails 1 "is a failure to start, time $i" phoenix restart --wait system pxt-b
+    has "and said to be that" "$out" "its init ended while it was starting (hint: \`phoenix logs pxt-b\` shows"
+done
+rm "$pxt_state/desktops/pxt-b/data/upper/usr/sbin/init"
+ok "with its own init it starts" phoenix start pxt-b
 is "it runs" "$(state pxt-b)" running
 
 # Taking away.

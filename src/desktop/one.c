@@ -62,6 +62,15 @@ static int remember(struct px_desktop *d, bool running, struct px_error *err) {
     return px_record_save(d->dir_fd, d->rec, err);
 }
 
+/* Its interface is gone, or all of it, as soon as it was started. */
+static int init_ended(const struct px_desktop *d, struct px_error *err) {
+    px_fail(err, -EIO, "its init ended while it was starting");
+    return px_hint(err, -EIO,
+                   "`phoenix logs %s` shows its console; with many desktops `phoenix doctor` may "
+                   "name a limit that is used up",
+                   d->rec->spec.name);
+}
+
 /* From stopped to running init, with its network walls up first. */
 static int run(const struct px_fleet *fleet, struct px_desktop *d, struct px_error *err) {
     const struct px_host_spec *host = px_fleet_host(fleet);
@@ -79,7 +88,7 @@ static int run(const struct px_fleet *fleet, struct px_desktop *d, struct px_err
     r = px_net_port_isolate(host, d->port.ifname, err);
     if (r < 0) { /* one of two walls is missing: do not run without it */
         backend->stop(&d->c, 0, NULL);
-        return r;
+        return r == -ENODEV ? init_ended(d, err) : r;
     }
     return px_step("start.isolate", err);
 }
@@ -110,7 +119,7 @@ int px_one_start(const struct px_fleet *fleet, const char *name, const struct px
     }
     r = px_ready_wait(fleet, d, opts->wait, opts->timeout_us, events, err);
     if (r < 0)
-        return r;
+        return r == -ESRCH && !runs ? init_ended(d, err) : r;
     if (!runs)
         px_warm_note(px_fleet_host(fleet)->state_dir, px_fleet_host(fleet)->run_dir, d->image,
                      opts->wait == PX_WAIT_DESKTOP ? 0 : UNWATCHED_START_MS);
