@@ -208,7 +208,7 @@ static bool pump(const struct px_proc_opts *opts, struct stream *s) {
     const size_t max = opts->max_bytes ? opts->max_bytes : DEFAULT_MAX_BYTES;
     if (s->buf && s->buf->size < max)
         px_buf_add(s->buf, chunk, (size_t)n < max - s->buf->size ? (size_t)n : max - s->buf->size);
-    if (opts->log_fd > 0 && !s->buf)
+    if (opts->log_fd > 0 && !s->buf && !opts->on_line)
         px_fd_write_all(opts->log_fd, chunk, (size_t)n);
     px_buf_add(&s->line, chunk, (size_t)n);
     give_lines(opts, s);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/proc.h"
 #include "base/test.h"
+#include <sys/mman.h>
 
 #define ARGV(...)                                                                                  \
     (const char *const[]) {                                                                        \
@@ -79,6 +80,19 @@ static void lines_are_given_one_by_one(void **state) {
     assert_string_equal(px_buf_str(&got), "[a][b][last]");
 }
 
+static void the_log_gets_what_nobody_else_takes(void **state) {
+    px_cleanup_close int log = memfd_create("log", MFD_CLOEXEC);
+    px_cleanup(px_buf_fini) struct px_buf got = {0};
+    struct px_proc_opts opts = {.argv = ARGV("echo", "a"), .log_fd = log};
+    assert_int_equal(px_proc_run(&opts, NULL), 0);
+    assert_int_equal(lseek(log, 0, SEEK_END), 2);
+    opts.on_line = collect; /* which writes it there itself, if it wants */
+    opts.data = &got;
+    assert_int_equal(px_proc_run(&opts, NULL), 0);
+    assert_string_equal(px_buf_str(&got), "[a]");
+    assert_int_equal(lseek(log, 0, SEEK_END), 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(output_and_status_come_back),
@@ -88,6 +102,7 @@ int main(void) {
         cmocka_unit_test(a_daemon_that_keeps_the_pipe_does_not_hold_us),
         cmocka_unit_test(environment_is_clean_unless_given),
         cmocka_unit_test(lines_are_given_one_by_one),
+        cmocka_unit_test(the_log_gets_what_nobody_else_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
