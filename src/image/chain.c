@@ -46,7 +46,11 @@ static int load_one(const char *recipes_dir, const char *recipe, struct px_recip
         return px_recipe_load(dir, ret, err);
     px_cleanup_free char *near = suggest(recipes_dir, recipe);
     px_fail(err, -ENOENT, "there is no recipe '%s' in '%s'", recipe, recipes_dir);
-    return near ? px_hint(err, -ENOENT, "did you mean '%s'?", near) : -ENOENT;
+    return near ? px_hint(err, -ENOENT, "did you mean '%s'?", near)
+                : px_hint(err, -ENOENT,
+                          "recipes_dir of the host file says where they lie; a folder elsewhere is "
+                          "named by its path, such as ./%s",
+                          recipe);
 }
 
 int px_chain_load(const char *recipes_dir, const char *recipe, struct px_chain *ret,
