@@ -13,19 +13,22 @@ FUZZ_SECONDS ?= 20
 PHOENIX = $(BUILD)/src/phoenix/phoenix
 SOURCES = $(shell git ls-files '*.c' '*.h' | grep -v -e '\.pb-c\.' -e '^third_party/')
 
-.PHONY: all up test install bench format check-format fuzz clean deps
+.PHONY: all up test install bench format check-format fuzz clean deps root
 
 all: deps $(BUILD)/build.ninja
-	@ninja -C $(BUILD) --quiet
+	@[ -t 1 ] && quiet= || quiet=--quiet; ninja -C $(BUILD) $$quiet
 	@packaging/bundle-host.sh $(BUILD)/src/phoenix-host/phoenix-host $(BUILD)/desktop-bundle
 
 $(BUILD)/build.ninja: | deps
 	@meson setup $(BUILD) >/dev/null || { cat $(BUILD)/meson-logs/meson-log.txt; exit 1; }
 
+root:
+	@[ "$$(id -u)" = 0 ] || { echo "make up: needs root (hint: sudo make up)" >&2; exit 1; }
+
 deps:
 	@packaging/install-deps.sh build run
 
-up: all
+up: root all
 	@packaging/up.sh $(PHOENIX) $(FILE)
 
 test:
