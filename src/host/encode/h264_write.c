@@ -332,14 +332,15 @@ void px_h264_write_same(const struct px_h264_picture *p, struct px_buf *out) {
 
 /* ---- headers ---- */
 
-/* Macroblocks of a picture, and in a second; of which 60 pictures a second are taken. */
+/* Macroblocks of a picture, and in a second; of which 60 pictures a second are taken. From
+ * 3.1 on moves go up and down as far as 511 pixels. */
 static const struct {
     int of_picture, a_second;
     uint8_t level;
-} levels[] = {{1620, 40500, 30},     {3600, 108000, 31},    {5120, 216000, 32},
-              {8192, 245760, 40},    {8704, 522240, 42},    {22080, 589824, 50},
-              {36864, 983040, 51},   {36864, 2073600, 52},  {139264, 4177920, 60},
-              {139264, 8355840, 61}, {139264, 16711680, 62}};
+} levels[] = {{3600, 108000, 31},    {5120, 216000, 32},    {8192, 245760, 40},
+              {8704, 522240, 42},    {22080, 589824, 50},   {36864, 983040, 51},
+              {36864, 2073600, 52},  {139264, 4177920, 60}, {139264, 8355840, 61},
+              {139264, 16711680, 62}};
 #define N_LEVELS (sizeof(levels) / sizeof(levels[0]))
 #define FPS 60
 
