@@ -1,6 +1,6 @@
 /* src/spec/desktop_fields.h - the tables of the desktop file
  *
- * For spec/desktop.c and spec/diff.c only. */
+ * For spec/desktop.c, spec/diff.c and spec/mounts.c only. */
 #pragma once
 #include "spec/desktop.h"
 #include "spec/schema.h"
