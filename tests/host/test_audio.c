@@ -97,6 +97,27 @@ static void item_58_sound_stops_and_starts_again_with_its_format(void **state) {
     px_message_free(first_sound(c));
 }
 
+static bool hears_something(struct px_client *c) {
+    drain(c, SECOND / 2); /* what was on its way */
+    px_cleanup(px_message_freep) Pxs__Message *m = await(c, PXS__MESSAGE__ITEM_AUDIO_FRAME, SECOND);
+    return m != NULL;
+}
+
+static void item_26_without_the_permission_nobody_hears_anything(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    play(8);
+    px_message_free(first_sound(c));
+    fixture_change("\"permissions\": {\"audio\": false}");
+    assert_false(hears_something(c));
+    set_audio(c, false); /* asking does not help */
+    px_cleanup(px_client_closep) struct px_client *d = desktop(NULL);
+    assert_false(hears_something(d));
+    assert_false(hears_something(c));
+    play(8); /* the other may have ended by now */
+    fixture_change("");
+    px_message_free(first_sound(c));
+}
+
 struct live {
     int64_t tone_us, own_us; /* when the tone was written; what the player's own buffer held then */
 };
@@ -290,6 +311,7 @@ int main(void) {
         cmocka_unit_test(sound_that_is_late_is_left_out),
         cmocka_unit_test(item_57_format_comes_first_then_packets_of_one_length),
         cmocka_unit_test(item_58_sound_stops_and_starts_again_with_its_format),
+        cmocka_unit_test(item_26_without_the_permission_nobody_hears_anything),
         cmocka_unit_test(sound_comes_back_with_its_server),
         cmocka_unit_test(silence_sends_nothing),
     };

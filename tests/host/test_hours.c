@@ -36,6 +36,28 @@ static void item_20_empty_password_waits_for_minutes(void **state) {
     inside_stop();
 }
 
+/* Somebody who keeps a connection without ever giving a password takes one of sixteen places. */
+static void who_does_not_log_in_within_five_minutes_goes(void **state) {
+    inside_start("", NULL);
+    px_cleanup(px_client_closep) struct px_client *c = dial();
+    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    for (int i = 0; i < 298; i++)
+        a_second_passes(c);
+    const int64_t until = clock_real_us() + 20 * SECOND;
+    int r = 0;
+    while (r >= 0) { /* probes are answered all the while */
+        px_cleanup(px_message_freep) Pxs__Message *m = NULL;
+        assert_true(clock_real_us() < until);
+        clock_advance(SECOND / 10);
+        inside_wake();
+        r = px_client_recv(c, px_now_us() + 500, &m, NULL);
+    }
+    assert_int_equal(r, -EPIPE);
+    px_client_close(c);
+    c = NULL;
+    inside_stop();
+}
+
 #define HOURS 3
 
 /* At least one frame in two seconds: here one in each. */
@@ -79,6 +101,7 @@ static void item_29_after_a_minute_the_right_password_opens(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(item_20_empty_password_waits_for_minutes),
+        cmocka_unit_test(who_does_not_log_in_within_five_minutes_goes),
         cmocka_unit_test(item_33_still_screen_sends_probes_for_hours),
         cmocka_unit_test(item_29_after_a_minute_the_right_password_opens),
     };
