@@ -77,6 +77,7 @@ struct px_host {
     struct px_session *sessions;
     struct px_share *shares;
     unsigned n_sessions;
+    unsigned n_answers; /* to the ID server, under way */
     struct px_guard guard, guard_2fa;
     struct px_rendezvous *rendezvous;
     struct px_discovery *discovery; /* NULL: off */

@@ -16,8 +16,12 @@
     20 /* more than any user makes; a flood must not open sockets without end                      \
         */
 
+#define ANSWERS_UNDER_WAY_MAX 64
+#define SESSIONS_UNDER_WAY_MAX (2 * PX_STRANGERS_MAX)
+
 /* One answer to the server, over a connection that closes when it is sent. */
 struct answer {
+    struct px_host *host;
     struct px_conn *conn;
     uint8_t bytes[ENVELOPE_MAX];
     size_t size;
@@ -30,7 +34,9 @@ static void on_answer_lost(void *data, const struct px_error *why) {
 }
 
 static void on_answer_closed(void *data) {
-    free(data);
+    struct answer *a = data;
+    a->host->n_answers--;
+    free(a);
 }
 
 static const struct px_conn_ops answer_ops = {.on_frame = ignore_frame,
@@ -66,6 +72,8 @@ static void answer_server(struct px_requests *r, const struct px_rdv_msg *m) {
         return;
     }
     a->size = (size_t)n;
+    a->host = r->host;
+    a->host->n_answers++;
     a->conn = px_conn_new(&o);
     if (px_requests_connect(r, a->conn, on_answer_connected, NULL) < 0)
         px_conn_close(a->conn, false);
@@ -155,6 +163,14 @@ static void join_relay(struct px_requests *r, const char *relay, const char *uui
         px_dial(r->host->loop, relay, RELAY_PORT, on_relay_resolved, l);
 }
 
+/* Where a firewall drops what we send to the server or its relay, sockets wait for minutes. */
+static bool are_under_way(const struct px_host *h) {
+    unsigned n = 0;
+    for (const struct px_session *s = h->sessions; s; s = s->next)
+        n += s->state < PX_SESSION_ACTIVE && !s->ended;
+    return n >= SESSIONS_UNDER_WAY_MAX || h->n_answers >= ANSWERS_UNDER_WAY_MAX;
+}
+
 /* Requests may arrive twice; and strangers may ask for more than anybody needs. */
 static bool is_repeat(struct px_requests *r, const struct px_addr *peer) {
     const int64_t now = px_now_us();
@@ -165,7 +181,7 @@ static bool is_repeat(struct px_requests *r, const struct px_addr *peer) {
         r->budget_us = now;
         r->budget = 0;
     }
-    return same || r->budget++ >= REQUESTS_PER_S;
+    return same || are_under_way(r->host) || r->budget++ >= REQUESTS_PER_S;
 }
 
 /* Ours, else what the server proposed, else the server itself with the next port. */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "fixture.h"
+#include "holds.h"
 #include "proto/handshake.h"
 #include "proto/rendezvous.h"
 #include <errno.h>
@@ -425,6 +426,40 @@ static void wishes_are_twenty_a_second(void **state) {
     assert_true(n > 0 && n <= 20 * (seconds + 1));
 }
 
+/* A relay that takes no connection and refuses none: its queue is full. */
+static int make_full(int filler[4], uint16_t *p) {
+    const int fd = make_socket(SOCK_STREAM, p);
+    const struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons(*p), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(listen(fd, 0), 0);
+    for (int i = 0; i < 4; i++) {
+        filler[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        (void)connect(filler[i], (const struct sockaddr *)&a, sizeof(a));
+    }
+    return fd;
+}
+
+#define UNDER_WAY_MAX 48 /* 32 sessions, and answers that come and go */
+
+static void sessions_on_their_way_to_a_dead_relay_are_few(void **state) {
+    int filler[4];
+    uint16_t usual = relay_port;
+    relay_port = 0;
+    px_cleanup_close int full = make_full(filler, &relay_port);
+    const unsigned before = holds_fds(f.host_pid);
+    const int64_t until = px_now_us() + 3 * SECOND;
+    for (unsigned i = 0; px_now_us() < until; i++) {
+        ask_punch((uint16_t)(7000 + i));
+        come_and_are_closed(tcp, SECOND / 50);
+    }
+    const unsigned now = holds_fds(f.host_pid);
+    print_message("# %u descriptors before, %u now\n", before, now);
+    assert_true(now <= before + UNDER_WAY_MAX);
+    relay_port = usual;
+    for (int i = 0; i < 4; i++)
+        close(filler[i]);
+}
+
 static int socket_at(uint32_t ip, uint16_t *p) {
     const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(ip)};
@@ -536,6 +571,7 @@ int main(void) {
         cmocka_unit_test(requests_from_others_than_the_server_are_ignored),
         cmocka_unit_test(addresses_that_are_not_allowed_stay_out_over_the_relay_too),
         cmocka_unit_test(item_14_who_cannot_encrypt_gets_a_plain_hash_where_that_is_allowed),
+        cmocka_unit_test(sessions_on_their_way_to_a_dead_relay_are_few),
         cmocka_unit_test(silent_udp_means_tcp),
     };
     return cmocka_run_group_tests(tests, start, fixture_end);
