@@ -361,6 +361,34 @@ static void too_much_or_bad_names_are_declined_with_words(void **state) {
     }
 }
 
+/* Whoever may have files gets an answer, if only that there are none. */
+static bool is_answered(void) {
+    px_cleanup(px_client_closep) struct px_client *c = copier();
+    Pxs__CliprdrContentsRequest q = PXS__CLIPRDR_CONTENTS_REQUEST__INIT;
+    Pxs__Cliprdr r = PXS__CLIPRDR__INIT;
+    r.item_case = PXS__CLIPRDR__ITEM_FILE_CONTENTS_REQUEST;
+    r.file_contents_request = &q;
+    send_cliprdr(c, &r);
+    px_cleanup(px_message_freep) Pxs__Message *m = await(c, PXS__MESSAGE__ITEM_CLIPRDR, SECOND / 2);
+    return m != NULL;
+}
+
+static bool answered(void *data) {
+    return is_answered();
+}
+
+static void item_26_files_want_three_permissions(void **state) {
+    static const char *const names_of[] = {"file", "clipboard", "keyboard"};
+    for (size_t i = 0; i < PX_N_ELEMENTS(names_of); i++) {
+        char extra[80];
+        snprintf(extra, sizeof(extra), "\"permissions\": {\"%s\": false}", names_of[i]);
+        fixture_change(extra);
+        assert_false(is_answered());
+    }
+    fixture_change("");
+    assert_true(wait_for(answered, NULL, 20 * SECOND));
+}
+
 static int start(void **state) {
     fixture_x(false);
     fixture_host("");
@@ -376,6 +404,7 @@ int main(void) {
         cmocka_unit_test(a_client_that_leaves_in_mid_file_takes_its_offer_along),
         cmocka_unit_test(a_client_that_cannot_give_fails_the_paste_only),
         cmocka_unit_test(too_much_or_bad_names_are_declined_with_words),
+        cmocka_unit_test(item_26_files_want_three_permissions),
     };
     return cmocka_run_group_tests(tests, start, fixture_end);
 }
