@@ -134,6 +134,7 @@ static void on_measured(uv_async_t *async) {
             h->measured.list[i] = m->found.list[i];
     say(&h->measured, "measured");
     px_measured_rank(&h->measured, h->encoders);
+    px_encoders_rest(h->encoders); /* unless a viewer's encoder is on the card */
     save(h);
 }
 

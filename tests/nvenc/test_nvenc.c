@@ -321,6 +321,10 @@ static void above_the_limit_software_encodes_and_a_free_session_is_found(void **
         assert_int_equal(px_encoders_n_failed(s.all), 0);
         go_on(&s, PX_SCENE_TYPING, false); /* who has one keeps it */
         assert_string_equal(s.enc->ops->name, "nvenc-h264");
+        clock_advance(PX_ENCODER_SHUN_US + 1000000);
+        for (int k = 0; k < 3; k++) /* asked once more, and what runs goes on */
+            assert_false(px_encoder_is_outdated(more));
+        assert_int_equal(played_count("refused"), 2);
         played_set("sessions 2\n");
         clock_advance(PX_ENCODER_SHUN_US + 1000000);
         assert_true(becomes_outdated(more));

@@ -284,19 +284,28 @@ int px_cards_get(struct px_cards *c, bool hurry, struct px_card **ret, struct px
     return r;
 }
 
-int px_cards_warm(struct px_cards *c, struct px_error *err) {
-    pthread_mutex_lock(&c->lock);
-    const int r = get(c, true, err);
-    pthread_mutex_unlock(&c->lock);
-    return r;
-}
-
 void px_cards_put(struct px_cards *c, bool lost) {
     pthread_mutex_lock(&c->lock);
     c->n_users--;
     c->lost |= lost;
     let_go(c);
     pthread_mutex_unlock(&c->lock);
+}
+
+int px_cards_warm(struct px_cards *c, struct px_error *err) {
+    struct px_card *card;
+    void *session = NULL;
+    CUcontext popped;
+    int r = px_cards_get(c, true, &card, err);
+    if (r < 0)
+        return r;
+    card->push(card->context);
+    r = px_card_open_session(card, &session, err);
+    if (r >= 0)
+        card->f.nvEncDestroyEncoder(session);
+    card->pop(&popped);
+    px_cards_put(c, false);
+    return r;
 }
 
 void px_cards_rest(struct px_cards *c) {

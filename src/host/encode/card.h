@@ -19,6 +19,6 @@ void px_cards_free(struct px_cards *c);
 int px_cards_get(struct px_cards *c, bool hurry, struct px_card **ret, struct px_error *err);
 /* @lost: the card has failed; the next one begins anew, perhaps on another card. */
 void px_cards_put(struct px_cards *c, bool lost);
-/* As px_cards_get() in a hurry, but takes nothing: 0, there is one. */
+/* As px_cards_get() in a hurry, but takes nothing: 0, there is one, and a session is free. */
 int px_cards_warm(struct px_cards *c, struct px_error *err);
 void px_cards_rest(struct px_cards *c); /* nobody watches: as soon as none is lent, nothing stays */
