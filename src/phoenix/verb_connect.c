@@ -76,7 +76,7 @@ static void print_remote(struct px_cli *cli, const struct px_remote *remote) {
 /* Jupyter through a client's "TCP tunneling": TLS, for the tunnel itself is not encrypted. */
 static void print_tunnel(struct px_cli *cli, const struct px_remote *remote, const char *url) {
     const char *path = strstr(url, "/lab");
-    if (!remote->fingerprint || !path)
+    if (!remote->fingerprint || !path || remote->proxy) /* a WebSocket carries no tunnels */
         return;
     px_cli_fact(cli, "by tunnel", "remote host jupyter, ports 8888; then https://localhost:8888%s",
                 path);
