@@ -77,7 +77,7 @@ static int open_codec(struct px_decoder *d, enum AVCodecID id, struct px_error *
 int px_decoder_push(struct px_decoder *d, const Pxs__VideoFrame *v, struct px_error *err) {
     const Pxs__EncodedVideoFrame *f = px_video_frame_first(v);
     const enum AVCodecID id = codec_id(v);
-    if (!f)
+    if (!f || f->data.len == 0)
         return px_fail(err, -EBADMSG, "a video frame without a picture");
     if (!d->ctx || d->id != id) {
         if (!f->key)
