@@ -214,8 +214,8 @@ static void av_set_rate(struct px_encoder *enc) {
 #define AV(NAME, CODEC, HARDWARE)                                                                  \
     { NAME, PX_CODEC_##CODEC, HARDWARE, probe, av_open, av_push, av_set_rate, av_close }
 
-/* Software H.264 is h264.c's and x264.c's. Software H.265 is left out: it is slower than everything
- * else here for no gain in the picture. */
+/* Software H.264 is h264.c's and x264.c's, AV1 av1.c's but for 4:4:4. Software H.265 is left out:
+ * it is slower than everything else here for no gain in the picture. */
 const struct px_encoder_ops px_encoders_avcodec[] = {
     AV("libaom-av1", AV1, false),
     {0},

@@ -96,6 +96,7 @@ int px_encoders_new(const char *only, struct px_encoders **ret, struct px_error 
     struct px_encoders *e = px_new0(struct px_encoders, 1);
     e->cards = px_cards_new();
     add_hardware(e, only);
+    add_able(e, px_encoders_av1, only);
     add_able(e, px_encoders_avcodec, only);
     add_able(e, px_encoders_h264, only);
     add_able(e, px_encoders_x264, only);

@@ -124,7 +124,7 @@ void px_encoder_set_rate(struct px_encoder *enc, unsigned rate_kbps, unsigned mi
 void px_encoder_close(struct px_encoder *enc);
 PX_DEFINE_CLEANUP(struct px_encoder *, px_encoder_close)
 
-/* h264.c, vp8.c, vp9.c, vpx.c, x264.c, nvenc.c, avcodec.c: tables ended by a NULL name. */
-extern const struct px_encoder_ops px_encoders_h264[], px_encoders_vp8[], px_encoders_vp9[],
-    px_encoders_vpx[], px_encoders_x264[], px_encoders_nvenc[], px_encoders_avcodec_nvenc[],
-    px_encoders_avcodec[];
+/* av1.c, h264.c, vp8.c, vp9.c, vpx.c, x264.c, nvenc.c, avcodec.c: tables ended by a NULL name. */
+extern const struct px_encoder_ops px_encoders_av1[], px_encoders_h264[], px_encoders_vp8[],
+    px_encoders_vp9[], px_encoders_vpx[], px_encoders_x264[], px_encoders_nvenc[],
+    px_encoders_avcodec_nvenc[], px_encoders_avcodec[];

@@ -5,12 +5,44 @@
 #include <string.h>
 #include <vpx/vp8dx.h>
 
+static const struct px_encoder_ops *table_of(enum px_codec codec) {
+    return codec == PX_CODEC_H264  ? px_encoders_h264
+           : codec == PX_CODEC_VP8 ? px_encoders_vp8
+           : codec == PX_CODEC_VP9 ? px_encoders_vp9
+                                   : px_encoders_av1;
+}
+
+static AVCodecContext *open_decoder(const char *name) {
+    AVCodecContext *c = avcodec_alloc_context3(avcodec_find_decoder_by_name(name));
+    assert_non_null(c);
+    c->flags |= AV_CODEC_FLAG_LOW_DELAY;
+    c->err_recognition = AV_EF_EXPLODE;
+    c->thread_count = 1;
+    assert_int_equal(avcodec_open2(c, NULL, NULL), 0);
+    return c;
+}
+
+static bool is_vpx(const struct desk *d) {
+    return d->codec == PX_CODEC_VP8 || d->codec == PX_CODEC_VP9;
+}
+
+static void open_decoders(struct desk *d) {
+    const bool av1 = d->codec == PX_CODEC_AV1;
+    d->decoder = px_decoder_new();
+    d->av = open_decoder(av1 ? "libdav1d" : px_codec_name(d->codec));
+    if (av1 && avcodec_find_decoder_by_name("libaom-av1")) /* newer libavcodecs may lack it */
+        d->aom = open_decoder("libaom-av1");
+    if (is_vpx(d))
+        assert_int_equal(
+            vpx_codec_dec_init(&d->vpx,
+                               d->codec == PX_CODEC_VP8 ? vpx_codec_vp8_dx() : vpx_codec_vp9_dx(),
+                               NULL, 0),
+            VPX_CODEC_OK);
+}
+
 void desk_open(struct desk *d, enum px_codec codec, int width, int height, bool i444,
                unsigned rate_kbps, unsigned threads) {
-    const bool vp8 = codec == PX_CODEC_VP8, h264 = codec == PX_CODEC_H264;
-    const struct px_encoder_ops *const tables[] = {h264  ? px_encoders_h264
-                                                   : vp8 ? px_encoders_vp8
-                                                         : px_encoders_vp9};
+    const struct px_encoder_ops *const tables[] = {table_of(codec)};
     const struct px_encoder_opts o = {.codec = codec,
                                       .width = width,
                                       .height = height,
@@ -21,17 +53,7 @@ void desk_open(struct desk *d, enum px_codec codec, int width, int height, bool 
                                       .threads = threads};
     *d = (struct desk){.codec = codec, .every = 1, .all = px_encoders_of(tables, 1), .random = 1};
     px_assert_ok_err(px_encoder_open(d->all, &o, &d->enc, NULL), &(struct px_error){0});
-    d->decoder = px_decoder_new();
-    d->av = avcodec_alloc_context3(avcodec_find_decoder(h264  ? AV_CODEC_ID_H264
-                                                        : vp8 ? AV_CODEC_ID_VP8
-                                                              : AV_CODEC_ID_VP9));
-    d->av->flags |= AV_CODEC_FLAG_LOW_DELAY;
-    d->av->err_recognition = AV_EF_EXPLODE;
-    assert_int_equal(avcodec_open2(d->av, NULL, NULL), 0);
-    if (!h264)
-        assert_int_equal(
-            vpx_codec_dec_init(&d->vpx, vp8 ? vpx_codec_vp8_dx() : vpx_codec_vp9_dx(), NULL, 0),
-            VPX_CODEC_OK);
+    open_decoders(d);
     px_picture_init(&d->picture, width, height, i444);
 }
 
@@ -41,7 +63,8 @@ void desk_close(struct desk *d) {
     px_decoder_free(d->decoder);
     px_decoder_free(d->late);
     avcodec_free_context(&d->av);
-    if (d->codec != PX_CODEC_H264)
+    avcodec_free_context(&d->aom);
+    if (is_vpx(d))
         vpx_codec_destroy(&d->vpx);
     px_picture_fini(&d->picture);
 }
@@ -74,7 +97,7 @@ void desk_write_lines(struct desk *d, int from, int to) {
                 if (plane)
                     line[x] = (uint8_t)(108 + 40 * (x / 24 % 2));
                 else
-                    line[x] = desk_chance(d) & 1 ? 220 : 30;
+                    line[x] = desk_chance(d) & 1 ? 220 : d->shades ? desk_chance(d) % 60 : 30;
         }
 }
 
@@ -89,6 +112,26 @@ void desk_scroll(struct desk *d, int lines) {
     desk_write_lines(d, d->picture.height - lines, d->picture.height);
 }
 
+static AVFrame *decode_av(struct desk *d, AVCodecContext *c) {
+    AVPacket *packet = av_packet_alloc();
+    AVFrame *frame = av_frame_alloc();
+    assert_int_equal(av_new_packet(packet, (int)d->packet.size), 0);
+    memcpy(packet->data, d->packet.data, d->packet.size);
+    assert_int_equal(avcodec_send_packet(c, packet), 0);
+    assert_int_equal(avcodec_receive_frame(c, frame), 0);
+    av_packet_free(&packet);
+    return frame;
+}
+
+static void is_same(const struct desk *d, const AVFrame *av, uint8_t *const planes[],
+                    const int strides[]) {
+    for (int plane = 0; plane < 3; plane++)
+        for (int y = 0; y < plane_height(d, plane); y++)
+            assert_memory_equal(planes[plane] + (ptrdiff_t)y * strides[plane],
+                                av->data[plane] + (ptrdiff_t)y * av->linesize[plane],
+                                (size_t)plane_width(d, plane));
+}
+
 static void vpx_agrees(struct desk *d, const AVFrame *av) {
     vpx_codec_iter_t iter = NULL;
     assert_int_equal(vpx_codec_decode(&d->vpx, d->packet.data, (unsigned)d->packet.size, NULL, 0),
@@ -97,24 +140,24 @@ static void vpx_agrees(struct desk *d, const AVFrame *av) {
     assert_non_null(vpx);
     assert_int_equal(vpx->d_w, av->width);
     assert_int_equal(vpx->d_h, av->height);
-    for (int plane = 0; plane < 3; plane++)
-        for (int y = 0; y < plane_height(d, plane); y++)
-            assert_memory_equal(vpx->planes[plane] + (ptrdiff_t)y * vpx->stride[plane],
-                                av->data[plane] + (ptrdiff_t)y * av->linesize[plane],
-                                (size_t)plane_width(d, plane));
+    is_same(d, av, vpx->planes, vpx->stride);
+}
+
+static void aom_agrees(struct desk *d, const AVFrame *av) {
+    AVFrame *aom = decode_av(d, d->aom);
+    assert_int_equal(aom->width, av->width);
+    assert_int_equal(aom->height, av->height);
+    is_same(d, av, aom->data, aom->linesize);
+    av_frame_free(&aom);
 }
 
 static void decoders_agree(struct desk *d) {
-    AVPacket *packet = av_packet_alloc();
-    AVFrame *av = av_frame_alloc();
-    assert_int_equal(av_new_packet(packet, (int)d->packet.size), 0);
-    memcpy(packet->data, d->packet.data, d->packet.size);
-    assert_int_equal(avcodec_send_packet(d->av, packet), 0);
-    assert_int_equal(avcodec_receive_frame(d->av, av), 0);
-    if (d->codec != PX_CODEC_H264)
+    AVFrame *av = decode_av(d, d->av);
+    if (is_vpx(d))
         vpx_agrees(d, av);
+    if (d->aom)
+        aom_agrees(d, av);
     av_frame_free(&av);
-    av_packet_free(&packet);
 }
 
 static void decode(const struct desk *d, struct px_decoder *decoder, const uint8_t *data,
@@ -134,8 +177,9 @@ static void decode(const struct desk *d, struct px_decoder *decoder, const uint8
         v.pictures_case = PXS__VIDEO_FRAME__PICTURES_H264S;
         v.h264s = &list;
     } else {
-        v.pictures_case = PXS__VIDEO_FRAME__PICTURES_VP9S;
-        v.vp9s = &list;
+        v.pictures_case = d->codec == PX_CODEC_VP9 ? PXS__VIDEO_FRAME__PICTURES_VP9S
+                                                   : PXS__VIDEO_FRAME__PICTURES_AV1S;
+        v.vp9s = &list; /* a union */
     }
     px_assert_ok_err(px_decoder_push(decoder, &v, &err), &err);
 }

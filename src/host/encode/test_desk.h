@@ -1,7 +1,8 @@
 /* src/host/encode/test_desk.h - a desktop made up for the tests of our own encoders
  *
- * Every picture goes through libavcodec's decoder and, of VP8 and VP9, through libvpx's, which is
- * what stock clients have, and both must show the same to the bit. All of it asserts, and belongs
+ * Every picture goes through libavcodec's decoder (of AV1: dav1d) and, of VP8 and VP9, through
+ * libvpx's, of AV1 through libaom's, which is what stock clients have, and both must show the same
+ * to the bit. All of it asserts, and belongs
  * to one thread. */
 #pragma once
 #include "host/encode/encoder.h"
@@ -15,16 +16,17 @@ struct desk {
     struct px_encoders *all;
     struct px_encoder *enc;
     struct px_decoder *decoder;
-    AVCodecContext *av;
+    AVCodecContext *av, *aom; /* the second with AV1 only */
     vpx_codec_ctx_t vpx;
     struct px_picture picture;
     struct px_packet packet;
     uint32_t random;
+    bool shades; /* text is of more than two; false unless a test sets it */
     int64_t now_ms;
     struct px_decoder *late; /* of a second viewer */
 };
 
-/* @codec: VP8, VP9 or H.264. @i444: with VP9 only. */
+/* @codec: VP8, VP9, AV1 or H.264. @i444: with VP9 only. */
 void desk_open(struct desk *d, enum px_codec codec, int width, int height, bool i444,
                unsigned rate_kbps, unsigned threads);
 void desk_close(struct desk *d);
