@@ -21,8 +21,9 @@
 
 /* Coarser than this, transforms take less than colours. */
 #define PALETTE_QP 34
-#define DETAILED_MAX 1500 /* cells of many colours, in a key frame that is not coarse */
-#define EXACT 0           /* the quality of a cell that is as it came */
+#define DETAILED_MAX                                                                               \
+    4500        /* in a key frame that is not coarse: cells of text; others count thrice */
+#define EXACT 0 /* the quality of a cell that is as it came */
 
 typedef int16_t numbers[16];
 
@@ -333,14 +334,16 @@ static void encode_shared(struct av1 *v) {
     v->grid.n_clean = v->frame.key ? v->grid.n : v->grid.next_clean;
 }
 
-/* A key frame takes long: more of it than text. */
+/* A key frame takes long: transforms thrice as long as colours. */
 static bool is_detailed(const struct px_picture *pic) {
     int n = 0;
     for (int row = 0; row < pic->height / SIDE; row++)
-        for (int column = 0; column < pic->width / SIDE && n <= DETAILED_MAX; column++)
-            n += !px_av1_has_few_colours(pic->planes[0] + (ptrdiff_t)row * SIDE * pic->strides[0] +
-                                             (ptrdiff_t)column * SIDE,
-                                         pic->strides[0]);
+        for (int column = 0; column < pic->width / SIDE && n <= DETAILED_MAX; column++) {
+            const int colours = px_av1_count_colours(
+                pic->planes[0] + (ptrdiff_t)row * SIDE * pic->strides[0] + (ptrdiff_t)column * SIDE,
+                pic->strides[0]);
+            n += colours > PX_AV1_COLOURS_MAX ? 3 : colours > 1;
+        }
     return n > DETAILED_MAX;
 }
 

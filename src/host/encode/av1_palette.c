@@ -25,9 +25,9 @@ static int see_colours(const uint8_t *p, ptrdiff_t stride, uint64_t seen[4]) {
     return n;
 }
 
-bool px_av1_has_few_colours(const uint8_t *p, ptrdiff_t stride) {
+int px_av1_count_colours(const uint8_t *p, ptrdiff_t stride) {
     uint64_t seen[4] = {0};
-    return see_colours(p, stride, seen) <= PX_AV1_COLOURS_MAX;
+    return see_colours(p, stride, seen);
 }
 
 bool px_av1_find_colours(const uint8_t want[SIDE][SIDE], struct px_av1_cell *ret,

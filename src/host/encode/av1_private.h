@@ -61,8 +61,8 @@ bool px_av1_code_inside(const struct px_vp9_at *at, const struct px_vp9_steps *s
 
 /* ---- av1_palette.c ---- */
 
-/* Of 16x16 pixels: no more than PX_AV1_COLOURS_MAX. */
-bool px_av1_has_few_colours(const uint8_t *p, ptrdiff_t stride);
+/* Of 16x16 pixels; above PX_AV1_COLOURS_MAX: some of them. */
+int px_av1_count_colours(const uint8_t *p, ptrdiff_t stride);
 /* Finds the colours of luma; *@indices: which of them each pixel has. False: too many, or one. */
 bool px_av1_find_colours(const uint8_t want[16][16], struct px_av1_cell *ret,
                          uint8_t indices[16][16]);
