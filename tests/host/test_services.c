@@ -274,6 +274,27 @@ static void trees_are_downloaded_without_links(void **state) {
     }
 }
 
+/* What takes long to read is read beside the loop; a client that leaves ends it. */
+static void a_huge_tree_holds_nothing_up(void **state) {
+    px_cleanup(px_client_closep) struct px_client *c = files("");
+    px_cleanup(px_message_freep) Pxs__Message *a = NULL, *b = NULL;
+    Pxs__ReadDir all = PXS__READ_DIR__INIT;
+    Pxs__DirCreate dir = PXS__DIR_CREATE__INIT;
+    Pxs__FileAction first = PXS__FILE_ACTION__INIT, second = PXS__FILE_ACTION__INIT;
+    response(c, PXS__FILE_RESPONSE__RESPONSE_DIR, &a);
+    all.path = bytes("/");
+    all.include_hidden = true;
+    first.action_case = PXS__FILE_ACTION__ACTION_READ_EMPTY_DIRS;
+    first.read_empty_dirs = &all;
+    dir.id = 5;
+    dir.path = bytes(in_dir("meanwhile"));
+    second.action_case = PXS__FILE_ACTION__ACTION_CREATE;
+    second.create = &dir;
+    send_action(c, &first);
+    send_action(c, &second);
+    assert_int_equal(response(c, PXS__FILE_RESPONSE__RESPONSE_DONE, &b)->done->id, 5);
+}
+
 static void skipping_the_only_file_says_so(void **state) {
     make_file("small", 10);
     px_cleanup(px_client_closep) struct px_client *c = files("/");
@@ -1016,6 +1037,7 @@ int main(void) {
         cmocka_unit_test(item_62_download_in_blocks),
         cmocka_unit_test(item_63_download_from_where_it_broke_off),
         cmocka_unit_test(trees_are_downloaded_without_links),
+        cmocka_unit_test(a_huge_tree_holds_nothing_up),
         cmocka_unit_test(skipping_the_only_file_says_so),
         cmocka_unit_test(upload_makes_the_file_with_its_time),
         cmocka_unit_test(item_64_upload_over_a_file_asks_and_skip_leaves_it),

@@ -100,21 +100,22 @@ static void send_list(struct px_job *j) {
 }
 
 struct px_job *px_job_download(struct px_session *s, const Pxs__FileSend *m) {
-    struct px_error err = {0};
-    px_cleanup(px_job_freep) struct px_job *j = px_job_new(s, m->id, m->path);
-    if (!j)
-        return NULL;
-    if (px_listing_files(j->path, m->include_hidden, &j->list, &err) < 0) {
-        px_files_send_error(s, m->id, -1, err.msg);
-        return NULL;
-    }
+    struct px_job *j = px_job_new(s, m->id, m->path);
+    if (j)
+        j->from = m->file_num > 0 ? (size_t)m->file_num : 0;
+    return j;
+}
+
+bool px_job_listed(struct px_job *j, struct px_listing *l) {
+    j->list = *l;
+    *l = (struct px_listing){0};
+    j->listed = true;
     send_list(j);
-    const size_t from = m->file_num > 0 ? (size_t)m->file_num : 0;
-    return go_to(j, from) ? px_take_ptr(j) : NULL;
+    return go_to(j, j->from);
 }
 
 bool px_download_confirm(struct px_job *j, const Pxs__FileSendConfirm *m) {
-    if (j->sending || m->file_num < 0 || (size_t)m->file_num != j->file_num)
+    if (!j->listed || j->sending || m->file_num < 0 || (size_t)m->file_num != j->file_num)
         return true;
     if (m->decision_case == PXS__FILE_SEND_CONFIRM__DECISION_SKIP && m->skip) {
         j->skipped++;

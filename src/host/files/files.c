@@ -3,7 +3,9 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "host/files/changes.h"
 #include "host/files/job_private.h"
+#include "host/files/reader.h"
 #include "host/session.h"
 #include <fcntl.h>
 #include <pwd.h>
@@ -15,6 +17,7 @@
 
 struct px_files {
     struct px_session *session;
+    struct px_reader *reader;
     struct px_job *jobs[JOBS_MAX];
     size_t n_jobs;
     bool pumping;
@@ -78,7 +81,9 @@ struct px_job *px_job_new(struct px_session *s, int32_t id, ProtobufCBinaryData 
         px_files_send_error(s, id, -1, "no usable path");
         return NULL;
     }
+    static uint64_t serial;
     struct px_job *j = px_new0(struct px_job, 1);
+    j->serial = ++serial;
     j->session = s;
     j->id = id;
     j->path = p;
@@ -101,6 +106,14 @@ void px_job_free(struct px_job *j) {
 
 int32_t px_job_id(const struct px_job *j) {
     return j->id;
+}
+
+uint64_t px_job_serial(const struct px_job *j) {
+    return j->serial;
+}
+
+const char *px_job_path(const struct px_job *j) {
+    return j->path;
 }
 
 bool px_job_confirm(struct px_job *j, const Pxs__FileSendConfirm *m) {
@@ -128,24 +141,26 @@ static struct px_job *find(const struct px_files *f, int32_t id) {
 static void end_job(struct px_files *f, struct px_job *j) {
     for (size_t i = 0; i < f->n_jobs; i++)
         if (f->jobs[i] == j) {
+            px_reader_drop(f->reader, px_job_serial(j));
             f->jobs[i] = f->jobs[--f->n_jobs];
             px_job_free(j);
             return;
         }
 }
 
-static void keep(struct px_files *f, struct px_job *j) {
+static bool keep(struct px_files *f, struct px_job *j) {
     if (!j)
-        return;
+        return false;
     struct px_job *old = find(f, px_job_id(j));
     if (old)
         end_job(f, old);
     if (f->n_jobs == JOBS_MAX) {
         px_files_send_error(f->session, px_job_id(j), -1, "too many transfers at once");
         px_job_free(j);
-        return;
+        return false;
     }
     f->jobs[f->n_jobs++] = j;
+    return true;
 }
 
 /* A block of each job in turn, while the queue is short. */
@@ -178,66 +193,124 @@ void px_files_tick(struct px_files *f) {
 
 /* ---- browsing ---- */
 
-static bool send_dir(struct px_files *f, const char *path, bool hidden) {
-    struct px_listing l = {0};
-    px_cleanup_free char *real = realpath(path, NULL);
-    if (!real || px_listing_dir(real, hidden, &l, NULL) < 0)
-        return false;
-    px_cleanup_free Pxs__FileEntry **entries = px_listing_pointers(&l);
-    Pxs__FileDirectory d = PXS__FILE_DIRECTORY__INIT;
-    d.path = (ProtobufCBinaryData){strlen(real), (uint8_t *)real};
-    d.n_entries = l.n;
-    d.entries = entries;
-    Pxs__FileResponse r = PXS__FILE_RESPONSE__INIT;
-    r.response_case = PXS__FILE_RESPONSE__RESPONSE_DIR;
-    r.dir = &d;
-    px_files_send_response(f->session, &r);
-    px_listing_fini(&l);
-    return true;
+static char *copy(ProtobufCBinaryData d) {
+    return px_strndup((const char *)d.data, d.len);
 }
 
-static void all_files(struct px_files *f, const Pxs__AllFiles *m) {
-    struct px_error err = {0};
-    struct px_listing l = {0};
-    px_cleanup_free char *path = take_path(m->path);
-    if (!path || px_listing_files(path, m->include_hidden, &l, &err) < 0) {
-        px_files_send_error(f->session, m->id, -1, path ? err.msg : "no usable path");
+static ProtobufCBinaryData bytes(char *text) {
+    return (ProtobufCBinaryData){strlen(text), (uint8_t *)text};
+}
+
+/* What @q->path takes over is a path of take_path(), so @asked is short and holds no NUL. */
+static void ask(struct px_files *f, struct px_read *q) {
+    const int32_t id = q->id;
+    const bool told = q->what == PX_READ_FILES; /* the others have no words for a failure */
+    if (!q->path) {
+        if (told)
+            px_files_send_error(f->session, id, -1, "no usable path");
         return;
     }
-    px_cleanup_free Pxs__FileEntry **entries = px_listing_pointers(&l);
+    if (px_reader_ask(f->reader, q) < 0 && told)
+        px_files_send_error(f->session, id, -1, "too many directories are being read");
+}
+
+static void read_dir(struct px_files *f, const Pxs__ReadDir *m, enum px_read_what what) {
+    struct px_read q = {.what = what, .hidden = m->include_hidden, .path = take_path(m->path)};
+    q.asked = q.path ? copy(m->path) : NULL;
+    ask(f, &q);
+}
+
+static void read_all(struct px_files *f, const Pxs__AllFiles *m) {
+    struct px_read q = {.what = PX_READ_FILES,
+                        .hidden = m->include_hidden,
+                        .id = m->id,
+                        .path = take_path(m->path)};
+    q.asked = q.path ? copy(m->path) : NULL;
+    ask(f, &q);
+}
+
+static void read_first(struct px_files *f, const struct px_session *s) {
+    const bool named = *s->files_dir;
+    struct px_read q = {.what = PX_READ_DIR,
+                        .hidden = s->files_hidden,
+                        .path = px_strdup(named ? s->files_dir : home()),
+                        .otherwise = named ? px_strdup(home()) : NULL};
+    ask(f, &q);
+}
+
+static void start_download(struct px_files *f, const Pxs__FileSend *m) {
+    struct px_job *j = px_job_download(f->session, m);
+    if (!keep(f, j))
+        return;
+    struct px_read q = {.what = PX_READ_FILES,
+                        .hidden = m->include_hidden,
+                        .id = m->id,
+                        .serial = px_job_serial(j),
+                        .path = px_strdup(px_job_path(j))};
+    if (px_reader_ask(f->reader, &q) < 0) {
+        px_files_send_error(f->session, m->id, -1, "too many directories are being read");
+        end_job(f, j);
+    }
+}
+
+/* ---- what was read ---- */
+
+static void send_dir(struct px_files *f, struct px_read *q, char *path) {
+    px_cleanup_free Pxs__FileEntry **entries = px_listing_pointers(&q->list);
     Pxs__FileDirectory d = PXS__FILE_DIRECTORY__INIT;
-    d.id = m->id;
-    d.path = m->path;
-    d.n_entries = l.n;
+    d.id = q->id;
+    d.path = bytes(path);
+    d.n_entries = q->list.n;
     d.entries = entries;
     Pxs__FileResponse r = PXS__FILE_RESPONSE__INIT;
     r.response_case = PXS__FILE_RESPONSE__RESPONSE_DIR;
     r.dir = &d;
     px_files_send_response(f->session, &r);
-    px_listing_fini(&l);
 }
 
-static void empty_dirs(struct px_files *f, const Pxs__ReadDir *m) {
-    struct px_listing l = {0};
-    px_cleanup_free char *path = take_path(m->path);
+static void send_empty_dirs(struct px_files *f, struct px_read *q) {
+    const struct px_listing *l = &q->list;
     Pxs__EmptyDirs e = PXS__EMPTY_DIRS__INIT;
-    if (path)
-        (void)px_listing_empty_dirs(path, m->include_hidden, &l, NULL);
-    px_cleanup_free Pxs__FileDirectory *dirs = px_new0(Pxs__FileDirectory, l.n ? l.n : 1);
-    px_cleanup_free Pxs__FileDirectory **list = px_new0(Pxs__FileDirectory *, l.n ? l.n : 1);
-    for (size_t i = 0; i < l.n; i++) {
+    px_cleanup_free Pxs__FileDirectory *dirs = px_new0(Pxs__FileDirectory, l->n ? l->n : 1);
+    px_cleanup_free Pxs__FileDirectory **list = px_new0(Pxs__FileDirectory *, l->n ? l->n : 1);
+    for (size_t i = 0; i < l->n; i++) {
         dirs[i] = (Pxs__FileDirectory)PXS__FILE_DIRECTORY__INIT;
-        dirs[i].path = l.entries[i].name;
+        dirs[i].path = l->entries[i].name;
         list[i] = &dirs[i];
     }
-    e.path = m->path;
-    e.n_empty_dirs = l.n;
+    e.path = bytes(q->asked);
+    e.n_empty_dirs = l->n;
     e.empty_dirs = list;
     Pxs__FileResponse r = PXS__FILE_RESPONSE__INIT;
     r.response_case = PXS__FILE_RESPONSE__RESPONSE_EMPTY_DIRS;
     r.empty_dirs = &e;
     px_files_send_response(f->session, &r);
-    px_listing_fini(&l);
+}
+
+static void begin_download(struct px_files *f, struct px_read *q) {
+    struct px_job *j = find(f, q->id);
+    if (!j || px_job_serial(j) != q->serial)
+        return;
+    if (q->r < 0)
+        px_files_send_error(f->session, q->id, -1, q->err.msg);
+    if (q->r < 0 || !px_job_listed(j, &q->list))
+        end_job(f, j);
+    else
+        pump(f);
+}
+
+static void on_read(void *data, struct px_read *q) {
+    struct px_files *f = data;
+    if (f->session->ended)
+        return;
+    if (q->serial)
+        begin_download(f, q);
+    else if (q->what == PX_READ_EMPTY_DIRS)
+        send_empty_dirs(f, q); /* of what cannot be read: none */
+    else if (q->r >= 0)
+        send_dir(f, q, q->what == PX_READ_DIR ? q->path : q->asked);
+    else if (q->what == PX_READ_FILES)
+        px_files_send_error(f->session, q->id, -1, q->err.msg);
 }
 
 /* ---- create, remove, rename ---- */
@@ -249,49 +322,18 @@ static void answer(struct px_files *f, int32_t id, int32_t file_num, int r) {
         px_files_send_done(f->session, id, file_num);
 }
 
-/* Removes a tree of directories that holds nothing else. */
-static int remove_empty(int at, const char *name, int depth) {
-    px_cleanup_close int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    px_cleanup_closedir DIR *dir = fd < 0 || depth > 64 ? NULL : fdopendir(fd);
-    if (!dir)
-        return depth > 64 ? -ELOOP : -errno;
-    px_take_fd(&fd);
-    const struct dirent *e;
-    while ((e = readdir(dir))) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        const int r = remove_empty(dirfd(dir), e->d_name, depth + 1);
-        if (r < 0)
-            return r == -ENOTDIR ? -ENOTEMPTY : r;
-    }
-    return unlinkat(at, name, AT_REMOVEDIR) < 0 ? -errno : 0;
-}
-
-static int rename_entry(const char *path, ProtobufCBinaryData new_name) {
-    if (!px_file_component_ok(new_name.data, new_name.len))
-        return -EINVAL;
-    const char *slash = strrchr(path, '/');
-    px_cleanup_free char *to = px_asprintf("%.*s/%.*s", (int)(slash - path), path,
-                                           (int)new_name.len, (const char *)new_name.data);
-    /* Not over another file: the client asked for a name, not for a loss. */
-    return renameat2(AT_FDCWD, path, AT_FDCWD, to, RENAME_NOREPLACE) < 0 ? -errno : 0;
-}
-
 static void take_action(struct px_files *f, const Pxs__FileAction *a) {
     struct px_job *j = NULL;
     px_cleanup_free char *path = NULL;
     switch (a->action_case) {
     case PXS__FILE_ACTION__ACTION_READ_DIR:
-        path = take_path(a->read_dir->path);
-        if (path)
-            send_dir(f, path, a->read_dir->include_hidden);
+        read_dir(f, a->read_dir, PX_READ_DIR);
         break;
     case PXS__FILE_ACTION__ACTION_SEND:
-        keep(f, px_job_download(f->session, a->send));
-        pump(f);
+        start_download(f, a->send);
         break;
     case PXS__FILE_ACTION__ACTION_RECEIVE:
-        keep(f, px_job_upload(f->session, a->receive));
+        (void)keep(f, px_job_upload(f->session, a->receive));
         break;
     case PXS__FILE_ACTION__ACTION_CREATE:
         path = take_path(a->create->path);
@@ -301,7 +343,7 @@ static void take_action(struct px_files *f, const Pxs__FileAction *a) {
         path = take_path(a->remove_dir->path);
         answer(f, a->remove_dir->id, 0,
                !path                      ? -EINVAL
-               : a->remove_dir->recursive ? remove_empty(AT_FDCWD, path, 0)
+               : a->remove_dir->recursive ? px_remove_empty_dirs(path)
                : rmdir(path) < 0          ? -errno
                                           : 0);
         break;
@@ -314,13 +356,13 @@ static void take_action(struct px_files *f, const Pxs__FileAction *a) {
         break;
     case PXS__FILE_ACTION__ACTION_RENAME:
         path = take_path(a->rename->path);
-        answer(f, a->rename->id, 0, path ? rename_entry(path, a->rename->new_name) : -EINVAL);
+        answer(f, a->rename->id, 0, path ? px_rename_entry(path, a->rename->new_name) : -EINVAL);
         break;
     case PXS__FILE_ACTION__ACTION_ALL_FILES:
-        all_files(f, a->all_files);
+        read_all(f, a->all_files);
         break;
     case PXS__FILE_ACTION__ACTION_READ_EMPTY_DIRS:
-        empty_dirs(f, a->read_empty_dirs);
+        read_dir(f, a->read_empty_dirs, PX_READ_EMPTY_DIRS);
         break;
     case PXS__FILE_ACTION__ACTION_CANCEL:
         j = find(f, a->cancel->id);
@@ -381,14 +423,15 @@ void px_files_message(struct px_files *f, const Pxs__Message *m) {
 struct px_files *px_files_new(struct px_session *s) {
     struct px_files *f = px_new0(struct px_files, 1);
     f->session = s;
-    if (!*s->files_dir || !send_dir(f, s->files_dir, s->files_hidden))
-        send_dir(f, home(), s->files_hidden);
+    f->reader = px_reader_new(s->host->loop, on_read, f);
+    read_first(f, s);
     return f;
 }
 
 void px_files_free(struct px_files *f) {
     if (!f)
         return;
+    px_reader_free(f->reader);
     /* Half done uploads stay: the client may come back and go on. */
     while (f->n_jobs > 0)
         px_job_free(f->jobs[--f->n_jobs]);

@@ -8,9 +8,13 @@
 struct px_session;
 struct px_job;
 
-/* Download: tells the files, then waits for the client's word per file (or not, for clients too old
- * to be asked). NULL: an error was answered. */
+/* Download: what is below its path is to be read first. NULL: an error was answered. */
 struct px_job *px_job_download(struct px_session *s, const Pxs__FileSend *m);
+const char *px_job_path(const struct px_job *j);
+uint64_t px_job_serial(const struct px_job *j); /* never again in this program */
+/* The download's files, whose list it takes over: they are told, then the client has its word per
+ * file (or not, for clients too old to be asked). Returns whether the job goes on. */
+bool px_job_listed(struct px_job *j, struct px_listing *l);
 /* Upload; the client begins. NULL: an error was answered. */
 struct px_job *px_job_upload(struct px_session *s, const Pxs__FileReceive *m);
 void px_job_free(struct px_job *j);

@@ -6,6 +6,7 @@
 struct px_job {
     struct px_session *session; /* lent */
     int32_t id;
+    uint64_t serial; /* of all jobs of the program */
     bool upload;
     char *path; /* as the client named it */
     struct px_listing list;
@@ -13,8 +14,9 @@ struct px_job {
     int fd;          /* of it; -1: none */
     uint64_t offset;
     /* download */
+    bool listed; /* its files are known and told */
     bool sending, packed;
-    size_t skipped;
+    size_t from, skipped;
     /* upload */
     int dir_fd;             /* what names are relative to */
     char *name;             /* of the current file, below dir_fd; NULL: none */

@@ -60,12 +60,17 @@ static int link_type(int dir_fd, const char *name) {
                                                                      : PX_FILE_FILE_LINK;
 }
 
-int px_listing_dir(const char *path, bool hidden, struct px_listing *ret, struct px_error *err) {
+static int go_on(const atomic_bool *stop, struct px_error *err) {
+    return stop && *stop ? px_fail(err, -ECANCELED, "not wanted any more") : 0;
+}
+
+int px_listing_dir(const char *path, bool hidden, const atomic_bool *stop, struct px_listing *ret,
+                   struct px_error *err) {
     px_cleanup_closedir DIR *dir = NULL;
     struct px_listing l = {0};
     int r = open_dir(AT_FDCWD, path, &dir, err);
     const struct dirent *e;
-    while (r >= 0 && (e = readdir(dir))) {
+    while (r >= 0 && (r = go_on(stop, err)) >= 0 && (e = readdir(dir))) {
         struct stat st;
         if (is_dots(e->d_name) || (!hidden && e->d_name[0] == '.') ||
             fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -86,6 +91,7 @@ int px_listing_dir(const char *path, bool hidden, struct px_listing *ret, struct
 struct walk {
     struct px_listing *list;
     bool hidden, empty_dirs;
+    const atomic_bool *stop;
     struct px_error *err;
 };
 
@@ -102,7 +108,9 @@ static int walk(const struct walk *w, DIR *dir, const char *prefix, int depth) {
             continue;
         px_cleanup_free char *name =
             *prefix ? px_asprintf("%s/%s", prefix, e->d_name) : px_strdup(e->d_name);
-        int r = 0;
+        int r = go_on(w->stop, w->err);
+        if (r < 0)
+            return r;
         if (S_ISREG(st.st_mode)) {
             n_files++;
             r = w->empty_dirs ? 0 : add(w->list, name, &st, PX_FILE_FILE, w->err);
@@ -121,11 +129,12 @@ static int walk(const struct walk *w, DIR *dir, const char *prefix, int depth) {
     return n_files;
 }
 
-static int walk_from(const char *path, bool hidden, bool empty_dirs, struct px_listing *ret,
-                     struct px_error *err) {
+static int walk_from(const char *path, bool hidden, bool empty_dirs, const atomic_bool *stop,
+                     struct px_listing *ret, struct px_error *err) {
     px_cleanup_closedir DIR *dir = NULL;
     struct px_listing l = {0};
-    const struct walk w = {.list = &l, .hidden = hidden, .empty_dirs = empty_dirs, .err = err};
+    const struct walk w = {
+        .list = &l, .hidden = hidden, .empty_dirs = empty_dirs, .stop = stop, .err = err};
     int r = open_dir(AT_FDCWD, path, &dir, err);
     if (r >= 0)
         r = walk(&w, dir, "", 0);
@@ -137,7 +146,8 @@ static int walk_from(const char *path, bool hidden, bool empty_dirs, struct px_l
     return 0;
 }
 
-int px_listing_files(const char *path, bool hidden, struct px_listing *ret, struct px_error *err) {
+int px_listing_files(const char *path, bool hidden, const atomic_bool *stop, struct px_listing *ret,
+                     struct px_error *err) {
     struct stat st;
     if (lstat(path, &st) < 0)
         return px_fail_sys(err, -errno, "cannot read '%s'", path);
@@ -145,12 +155,12 @@ int px_listing_files(const char *path, bool hidden, struct px_listing *ret, stru
         *ret = (struct px_listing){0};
         return add(ret, "", &st, PX_FILE_FILE, err);
     }
-    return walk_from(path, hidden, false, ret, err);
+    return walk_from(path, hidden, false, stop, ret, err);
 }
 
-int px_listing_empty_dirs(const char *path, bool hidden, struct px_listing *ret,
-                          struct px_error *err) {
-    return walk_from(path, hidden, true, ret, err);
+int px_listing_empty_dirs(const char *path, bool hidden, const atomic_bool *stop,
+                          struct px_listing *ret, struct px_error *err) {
+    return walk_from(path, hidden, true, stop, ret, err);
 }
 
 bool px_file_component_ok(const uint8_t *name, size_t size) {

@@ -1,8 +1,10 @@
 /* src/host/files/listing.h - directories as messages
- * Symbolic links are told as links, never followed. Blocks on the disk. */
+ * Symbolic links are told as links, never followed. Blocks on the disk, so it is done on a worker
+ * (reader.h); -ECANCELED once *@stop is true (NULL: never). */
 #pragma once
 #include "base/error.h"
 #include "proto/session.h"
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #define PX_LISTING_MAX 100000 /* entries of one answer */
@@ -13,13 +15,15 @@ struct px_listing {
 };
 
 /* One level. */
-int px_listing_dir(const char *path, bool hidden, struct px_listing *ret, struct px_error *err);
+int px_listing_dir(const char *path, bool hidden, const atomic_bool *stop, struct px_listing *ret,
+                   struct px_error *err);
 /* All regular files below @path, names relative with '/'; of a file: itself, with the name "".
  * -E2BIG: too many. */
-int px_listing_files(const char *path, bool hidden, struct px_listing *ret, struct px_error *err);
+int px_listing_files(const char *path, bool hidden, const atomic_bool *stop, struct px_listing *ret,
+                     struct px_error *err);
 /* Directories below @path that hold no files, names relative. */
-int px_listing_empty_dirs(const char *path, bool hidden, struct px_listing *ret,
-                          struct px_error *err);
+int px_listing_empty_dirs(const char *path, bool hidden, const atomic_bool *stop,
+                          struct px_listing *ret, struct px_error *err);
 void px_listing_fini(struct px_listing *l);
 /* Pointers to the entries, as messages want them; the caller frees the array only. */
 Pxs__FileEntry **px_listing_pointers(const struct px_listing *l);
