@@ -7,7 +7,8 @@
 struct px_link_info {
     uint64_t delivered_bytes_per_s; /* of late; 0: unknown */
     uint32_t rtt_us, min_rtt_us, unsent_bytes;
-    bool app_limited; /* the rate is what we sent, not what the line takes */
+    uint32_t outstanding_bytes; /* sent or not, and not acknowledged; 0: unknown, too */
+    bool app_limited;           /* the rate is what we sent, not what the line takes */
 };
 
 /* All zero when @fd does not tell. */

@@ -121,9 +121,9 @@ static void sense(struct px_viewer *v, int64_t now) {
     struct px_link_info link = {0};
     const int64_t took = now - v->sent_us;
     v->slow_us = took > 40 * PX_US_PER_MS ? now : v->slow_us;
-    if (took >= PX_RATE_QUICK_US)
+    if (took >= PX_RATE_QUICK_US || v->rate.line_kbps > 0)
         px_conn_link(v->session->conn, &link);
-    px_rate_passed(&v->rate, v->sent_bytes, took, link.delivered_bytes_per_s);
+    px_rate_passed(&v->rate, v->sent_bytes, took, now, &link);
 }
 
 static void dry(struct px_viewer *v) {
@@ -137,7 +137,8 @@ static void dry(struct px_viewer *v) {
             px_stats_stage(&v->session->host->stats, v->share->opts.codec, PX_STAGE_SEND,
                            now - v->done_us);
         v->done_us = 0;
-        sense(v, now);
+        if (v->sent_us) /* else only the login passed */
+            sense(v, now);
         px_share_update_rate(v->share);
         px_share_check_ready(v->share);
     }

@@ -17,6 +17,8 @@ struct px_share {
     struct px_viewer *viewers;
     uv_timer_t patience;
     bool waiting;
+    uv_timer_t room; /* when the line may have some again */
+    unsigned n_timers;
 };
 
 /* What a stream for @v alone would be given. */

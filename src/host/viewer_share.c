@@ -2,7 +2,8 @@
  *
  * A stream makes its next packet when all of its viewers have passed the last one on; one that
  * holds up the others for long gets a stream of its own (it starts with a key frame there) and
- * comes back when its line has been quick for a while. */
+ * comes back when its line has been quick for a while. On a line that is known to be slow a viewer
+ * has no room while more than a little of what was sent stands before it. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -11,8 +12,25 @@
 
 #define PATIENCE_MS 60 /* how long the quick wait for the slow, once */
 #define ACK_US (3 * PX_US_PER_S)
+#define CHANGE_SLACK_US (15 * PX_US_PER_MS) /* of the line's time that a change may wait behind */
+#define PART_SLACK_US (8 * PX_US_PER_MS) /* the same for parts, so that changes wait for little */
+#define SLOW_US (20 * PX_US_PER_MS)
 
-static bool has_room(const struct px_viewer *v, int64_t now) {
+/* How long until the line has room; for parts of a refinement, too, in @ret_part. */
+static int64_t line_wait_us(struct px_viewer *v, int64_t now, int64_t *ret_part) {
+    struct px_link_info link;
+    *ret_part = 0;
+    if (v->rate.line_kbps == 0)
+        return 0;
+    px_conn_link(v->session->conn, &link);
+    *ret_part = px_rate_wait_us(&v->rate, &link, PART_SLACK_US);
+    const int64_t wait = px_rate_wait_us(&v->rate, &link, CHANGE_SLACK_US);
+    if (wait > SLOW_US)
+        v->slow_us = now;
+    return wait;
+}
+
+static bool has_passed(const struct px_viewer *v, int64_t now) {
     return v->dry && (v->unacked < PX_ACKS_MAX || now - v->sent_us > ACK_US);
 }
 
@@ -39,9 +57,10 @@ void px_share_update_rate(struct px_share *sh) {
     px_vstream_update(sh->stream, &sh->opts);
 }
 
-static void on_patience_closed(uv_handle_t *h) {
-    struct px_share *sh = px_container_of((uv_timer_t *)h, struct px_share, patience);
-    free(sh);
+static void on_timer_closed(uv_handle_t *h) {
+    struct px_share *sh = h->data;
+    if (--sh->n_timers == 0)
+        free(sh);
 }
 
 static void close_share(struct px_share *sh) {
@@ -50,7 +69,8 @@ static void close_share(struct px_share *sh) {
         at = &(*at)->next;
     *at = sh->next;
     px_vstream_close(sh->stream);
-    uv_close((uv_handle_t *)&sh->patience, on_patience_closed);
+    uv_close((uv_handle_t *)&sh->patience, on_timer_closed);
+    uv_close((uv_handle_t *)&sh->room, on_timer_closed);
 }
 
 bool px_share_fits(const struct px_share *sh, const struct px_vstream_opts *o) {
@@ -75,6 +95,9 @@ struct px_share *px_share_open(struct px_host *h, const struct px_vstream_opts *
     sh->alone = alone;
     sh->stream = px_vstream_open(h->video, o, sh);
     uv_timer_init(h->loop, &sh->patience);
+    uv_timer_init(h->loop, &sh->room);
+    sh->patience.data = sh->room.data = sh;
+    sh->n_timers = 2;
     sh->next = h->shares;
     h->shares = sh;
     return sh;
@@ -113,7 +136,8 @@ static void split(struct px_share *sh) {
     char addr[PX_ADDR_TEXT_MAX];
     for (struct px_viewer *v = sh->viewers, *next; v; v = next) {
         next = v->next;
-        if (has_room(v, now) || is_excused(v, now))
+        int64_t part;
+        if ((has_passed(v, now) && line_wait_us(v, now, &part) == 0) || is_excused(v, now))
             continue;
         px_debug("session %s: slow: a stream of its own", px_addr_text(&v->session->peer, addr));
         struct px_vstream_opts o = sh->opts;
@@ -135,22 +159,36 @@ static void on_patience(uv_timer_t *t) {
     split(sh);
 }
 
+static void on_room(uv_timer_t *t) {
+    px_share_check_ready(t->data);
+}
+
 void px_share_check_ready(struct px_share *sh) {
     const int64_t now = px_now_us();
     unsigned ready = 0, excused = 0, all = 0;
-    bool late = false; /* somebody's grace is over */
-    for (const struct px_viewer *v = sh->viewers; v; v = v->next) {
-        const bool room = has_room(v, now);
+    int64_t change_us = 0, part_us = 0; /* until every line has room */
+    bool late = false;                  /* somebody's grace is over */
+    for (struct px_viewer *v = sh->viewers; v; v = v->next) {
+        int64_t part = 0;
+        const bool passed = has_passed(v, now);
+        const int64_t wait = passed ? line_wait_us(v, now, &part) : 0;
+        const bool room = passed && wait == 0;
         all++;
         ready += room;
         excused += !room && is_excused(v, now);
         late |= !room && v->grace_us && !is_excused(v, now);
+        change_us = wait > change_us ? wait : change_us;
+        part_us = part > part_us ? part : part_us;
     }
-    if (ready > 0 && ready + excused == all) {
+    const bool go = ready > 0 && ready + excused == all;
+    const int64_t again_us = go ? part_us : change_us;
+    if (again_us > 0)
+        uv_timer_start(&sh->room, on_room, (uint64_t)(again_us + 999) / 1000, 0);
+    if (go) {
         if (sh->waiting)
             uv_timer_stop(&sh->patience);
         sh->waiting = false;
-        px_vstream_ready(sh->stream, excused == 0);
+        px_vstream_ready(sh->stream, excused == 0 && part_us == 0);
     } else if (ready > 0 && (!sh->waiting || late)) {
         sh->waiting = true;
         uv_timer_start(&sh->patience, on_patience, late ? 0 : PATIENCE_MS, 0);

@@ -6,6 +6,7 @@
  * pixels after they are coded. */
 #include "host/encode/crew.h"
 #include "host/encode/encoder.h"
+#include "host/encode/lanes.h"
 #include "host/encode/turn.h"
 #include "host/encode/av1_private.h"
 #include "base/alloc.h"
@@ -17,7 +18,8 @@
 #define TILES_MAX (1 << LOG2_TILES_MAX)
 #define REFINE_CELLS 600 /* at once: 9 ms of one core if they are all dense text */
 #define ALONE 400        /* so few cells are not worth waking another thread */
-#define MOVE_FROM 8      /* so few cells are coded sooner than looked for */
+#define MOVE_FAR 255
+#define MOVE_FROM 8 /* so few cells are coded sooner than looked for */
 
 /* Coarser than this, transforms take less than colours. */
 #define PALETTE_QP 34
@@ -112,7 +114,7 @@ static bool may_take(const struct av1 *v, const struct px_vp9_at *at, struct px_
 /* Text: nothing beats its colours but what is there already. */
 static bool find_colours(const struct av1 *v, const struct px_vp9_at *at, const px_vp9_pixels want,
                          struct px_av1_cell *k, numbers *n) {
-    return !v->turn.coarse && v->turn.qp <= PALETTE_QP &&
+    return v->turn.keep == PX_KEEP_ALL && v->turn.qp <= PALETTE_QP &&
            px_av1_is_whole(&v->frame.size, at->column, at->row) &&
            px_av1_find_colours(want[0], k, (uint8_t(*)[SIDE])n);
 }
@@ -137,7 +139,7 @@ static void choose(const struct av1 *v, const struct px_vp9_at *at, const px_vp9
         consider(at, want, v->moves[0], ret);
     unsigned distance = 0;
     enum px_av1_mode inside = PX_AV1_DC;
-    if (!v->turn.coarse) /* else what would be won by others is not coded */
+    if (v->turn.keep == PX_KEEP_ALL) /* else what would be won by others is not coded */
         inside = (enum px_av1_mode)px_vp9_choose_inside(at, want[0], &distance);
     if (distance < ret->distance) {
         ret->mode = inside;
@@ -192,9 +194,7 @@ static void code_cell(struct av1 *v, const struct px_vp9_at *at) {
     k->mode = (uint8_t)c.mode;
     k->move = c.move;
     k->skip = is_good(v, want, &c);
-    k->quality = k->skip && c.same ? moved_quality(v, at, c.move)
-                 : v->turn.coarse  ? PX_GRID_ROUGH
-                                   : (uint8_t)v->turn.qp;
+    k->quality = k->skip && c.same ? moved_quality(v, at, c.move) : (uint8_t)v->turn.quality;
     if (k->skip)
         px_vp9_store(at, c.guess);
     else if (c.mode == PX_AV1_INTER)
@@ -285,7 +285,7 @@ static void find_moves(struct av1 *v) {
         return;
     v->n_moves = px_find_moves(v->source, v->grid.columns * SIDE, v->in.planes[0], v->in.strides[0],
                                v->frame.size.width, v->frame.size.height, v->grid.active,
-                               v->grid.columns, v->grid.rows, v->moves);
+                               v->grid.columns, v->grid.rows, MOVE_FAR, v->moves);
     if (v->n_moves > 0)
         copy_before(v);
 }
@@ -309,10 +309,24 @@ static void cut_tiles(struct av1 *v) {
     px_av1_cut_tiles(&v->frame, n);
 }
 
+static void choose_quality(struct av1 *v) {
+    const struct px_moved m = {.before = v->source,
+                               .before_stride = v->grid.columns * SIDE,
+                               .now = v->in.planes[0],
+                               .stride = v->in.strides[0],
+                               .width = v->frame.size.width,
+                               .height = v->frame.size.height,
+                               .moves = v->moves,
+                               .n_moves = v->n_moves};
+    px_turn_choose(&v->turn, &v->grid, &v->base.opts, v->turn.key || v->turn.refine ? NULL : &m);
+    px_vp9_steps_init(&v->steps, index_of(v->turn.qp), v->turn.keep);
+}
+
 static void encode(struct av1 *v) {
     cut_tiles(v);
     place_numbers(v);
     find_moves(v);
+    choose_quality(v);
     v->frame.index = v->steps.index;
     px_crew_run(v->crew, v->frame.n_tiles, code_tile, v);
     px_buf_reset(&v->out);
@@ -358,7 +372,6 @@ static int av1_push(struct px_encoder *enc, const struct px_picture *pic,
         o.whole_keys |= !is_detailed(pic);
     px_turn_begin(&v->turn, &v->grid, &o, pic, changed, pts_ms, key, refine, REFINE_CELLS);
     v->frame.key = v->turn.key;
-    px_vp9_steps_init(&v->steps, index_of(v->turn.qp), v->turn.coarse);
     if (v->turn.lone)
         encode_lone(v);
     else

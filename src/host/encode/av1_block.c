@@ -204,10 +204,7 @@ static bool code_two(const struct px_vp9_steps *s, const struct two *t, const v8
         per[0] = per[4] = s->dc_per;
         round[0] = round[4] = s->dc_round;
         r[0] = px_quantize8((r[0] + 1) >> 1, per, round);
-        if (s->coarse) {
-            r[0] &= (v8){-1, 0, 0, 0, -1, 0, 0, 0};
-            r[1] = r[2] = r[3] = zero;
-        }
+        px_keep_low8(r, s->keep);
         any = !px_is_zero8(r);
         if (any) {
             v8 lines[4] = {r[0], r[1], r[2], r[3]};
@@ -235,6 +232,17 @@ static bool code_two(const struct px_vp9_steps *s, const struct two *t, const v8
     return any;
 }
 
+/* Of 8x8 numbers about as many of the lowest as of four parts of 4x4. */
+static void keep_low_eight(v8 r[8], int keep) {
+    if (keep == PX_KEEP_ALL)
+        return;
+    const int16_t some = keep > 1 ? -1 : 0;
+    r[0] &= (v8){-1, some, some, some, 0, 0, 0, 0};
+    for (int i = 1; i < 4; i++)
+        r[i] &= (v8){some, some, some, some, 0, 0, 0, 0};
+    r[4] = r[5] = r[6] = r[7] = (v8){0};
+}
+
 /* The same of 8x8. */
 static bool code_eight(const struct px_vp9_steps *s, const uint8_t *want, const v8 guess[8],
                        uint8_t *to, int stride, uint8_t *end, int16_t *numbers) {
@@ -252,12 +260,11 @@ static bool code_eight(const struct px_vp9_steps *s, const uint8_t *want, const 
         forward8(r);
         v8 per = zero + s->ac_per, round = zero + s->ac_round, step = zero + s->ac;
         for (int i = 1; i < 8; i++)
-            r[i] = s->coarse ? zero : px_quantize8(r[i], per, round);
+            r[i] = px_quantize8(r[i], per, round);
         per[0] = s->dc_per;
         round[0] = s->dc_round;
         r[0] = px_quantize8(r[0], per, round);
-        if (s->coarse)
-            r[0] &= (v8){-1, 0, 0, 0, 0, 0, 0, 0};
+        keep_low_eight(r, s->keep);
         any = !px_is_zero8(r) || !px_is_zero8(r + 4);
         if (any) {
             v8 lines[8];

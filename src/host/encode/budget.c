@@ -26,9 +26,14 @@ void px_budget_pass(struct px_budget *b, unsigned rate_kbps, int64_t now_ms) {
         b->credit_bytes = full;
     if (b->credit_bytes < -full)
         b->credit_bytes = -full;
-    b->floor_bytes = (int64_t)rate_kbps * FLOOR_MS / 8;
+    b->rate_kbps = rate_kbps;
     b->last_ms = now_ms;
     b->started = true;
+}
+
+/* What the line takes in so long. */
+static int64_t bytes_in(const struct px_budget *b, int ms) {
+    return (int64_t)b->rate_kbps * ms / 8;
 }
 
 static double expected(const struct px_budget *b, enum px_budget_kind kind) {
@@ -36,23 +41,46 @@ static double expected(const struct px_budget *b, enum px_budget_kind kind) {
         return b->bytes_per_pixel[kind];
     if (kind == PX_BUDGET_CHANGE)
         return expected(b, PX_BUDGET_WHOLE) / CHANGE_SHARE;
+    if (kind == PX_BUDGET_PART || kind == PX_BUDGET_NEW)
+        return expected(b, PX_BUDGET_WHOLE);
     return kind == PX_BUDGET_COARSE ? GUESS_COARSE : GUESS_BYTES_PER_PIXEL;
+}
+
+static bool is_change(enum px_budget_kind kind) {
+    return kind == PX_BUDGET_CHANGE || kind == PX_BUDGET_NEW;
 }
 
 int px_budget_quantizer(const struct px_budget *b, enum px_budget_kind kind, int64_t area, int best,
                         int worst) {
     const double each = expected(b, kind) * (double)area;
-    const int64_t share = b->credit_bytes / (kind == PX_BUDGET_CHANGE ? PARTS : 1);
-    const double room = (double)(share > b->floor_bytes ? share : b->floor_bytes);
+    const int64_t share = b->credit_bytes / (is_change(kind) ? PARTS : 1);
+    const int64_t floor = bytes_in(b, FLOOR_MS);
+    const double room = (double)(share > floor ? share : floor);
     int q = best;
     while (q < worst && each * scale(q) > room)
         q++;
     return q;
 }
 
+int px_budget_coarser(const struct px_budget *b, enum px_budget_kind kind, int64_t area, int worst,
+                      int coarsest) {
+    const double all = expected(b, kind) * (double)area;
+    const double room = (double)bytes_in(b, PX_BUDGET_HARD_MS);
+    int q = worst;
+    while (q < coarsest && all * scale(q) > room)
+        q++;
+    return q;
+}
+
+int64_t px_budget_part(const struct px_budget *b, int quantizer) {
+    const double each = expected(b, PX_BUDGET_PART) * scale(quantizer);
+    return (int64_t)((double)bytes_in(b, PX_BUDGET_PART_MS) / each);
+}
+
 void px_budget_spend(struct px_budget *b, enum px_budget_kind kind, size_t bytes, int64_t area,
                      int quantizer) {
-    b->credit_bytes -= (int64_t)bytes;
+    if (kind != PX_BUDGET_PART)
+        b->credit_bytes -= (int64_t)bytes;
     if (area < SMALL_AREA)
         return;
     const double now = (double)bytes / (double)area / scale(quantizer);

@@ -5,13 +5,14 @@
 
 #define QP_BEST 10 /* finer is not seen */
 #define QP_WORST 51
-#define REFINE_STEP 6
 #define DETAILED_MAX 1500 /* cells with something in them, in a key frame that is not coarse */
 #define PLAIN 8           /* pixels of a cell without anything in it differ by less */
 #define CLEAN_MIN 64      /* cells of a part that all decoders get, on a slow line */
 #define CLEAN_KBPS 20     /* one more of these for so much of the line's rate: 50 ms of it */
 #define CLEAN_ALONG 64    /* with a change, so that changes do not keep the rest away for ever */
-#define FILTER 8          /* pixels: what a half of a chroma pixel is made of, beyond the cell */
+#define COUNT_ALL 500
+#define COUNT_EVERY 7
+#define FILTER 8 /* pixels: what a half of a chroma pixel is made of, beyond the cell */
 
 void px_grid_init(struct px_grid *g, int width, int height) {
     *g = (struct px_grid){.columns = (width + PX_GRID_SIDE - 1) / PX_GRID_SIDE,
@@ -49,6 +50,19 @@ static bool is_plain(const uint8_t *p, int stride) {
         most = high[i] > most ? high[i] : most;
     }
     return most - least < PLAIN;
+}
+
+/* Sampled, where there is much: every seventh, which is no whole part of usual widths. */
+int px_grid_count_new(const struct px_grid *g, const struct px_moved *m) {
+    const int every = g->n_active > COUNT_ALL ? COUNT_EVERY : 1;
+    int n = 0, at = 0;
+    for (int i = 0; i < g->n; i++) {
+        if (!g->active[i] || at++ % every)
+            continue;
+        const int x = i % g->columns * PX_GRID_SIDE, y = i / g->columns * PX_GRID_SIDE;
+        n += x + PX_GRID_SIDE > m->width || y + PX_GRID_SIDE > m->height || !px_has_moved(m, x, y);
+    }
+    return n * every;
 }
 
 bool px_grid_is_detailed(const struct px_grid *g, const struct px_picture *pic) {
@@ -136,23 +150,20 @@ int px_grid_coarsest(const struct px_grid *g) {
     return worst;
 }
 
-int px_grid_choose_quantizer(const struct px_grid *g, const struct px_budget *b,
-                             enum px_budget_kind kind, bool refine, int best, int worst) {
-    const int64_t area = (int64_t)g->n_active * PX_GRID_SIDE * PX_GRID_SIDE;
-    const int qp = px_budget_quantizer(b, kind, area, best, worst);
-    const int coarsest = px_grid_coarsest(g), step = coarsest - REFINE_STEP;
-    if (refine && g->n_clean < g->n) /* nobody gets worse than he had */
-        return qp < coarsest ? qp : coarsest > best ? coarsest : best;
-    if (refine && qp > step) /* at least a step at a time, or it would be for nothing */
-        return step > best ? step : best;
-    return qp;
+int px_grid_clean_quantizer(const struct px_grid *g, int qp, int best) {
+    const int coarsest = px_grid_coarsest(g);
+    return qp < coarsest ? qp : coarsest > best ? coarsest : best;
 }
 
 bool px_grid_owes(const struct px_grid *g) {
     if (g->n_clean < g->n)
         return true;
+    return px_grid_has_coarser(g, PX_GRID_ROUGH - 1);
+}
+
+bool px_grid_has_coarser(const struct px_grid *g, int quality) {
     for (int i = 0; i < g->n; i++)
-        if (g->quality[i] >= PX_GRID_ROUGH)
+        if (g->quality[i] > quality)
             return true;
     return false;
 }

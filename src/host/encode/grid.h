@@ -25,7 +25,8 @@ struct px_grid {
     int n_active, n_later; /* cells now; those that wait for the next part of a refinement */
 };
 
-/* The quality of a cell of a coarse key frame; and the finest quantizer of one. */
+/* The quality of a cell of which few numbers were coded, at least; and the finest quantizer of a
+ * coarse key frame. */
 #define PX_GRID_ROUGH 52
 #define PX_GRID_QP_COARSE 34
 
@@ -46,8 +47,11 @@ void px_grid_choose(struct px_grid *g, const struct px_region *changed, bool ref
 bool px_grid_may_take(const struct px_grid *g, int column, int row, struct px_move m);
 /* Of the cells that were looked at. */
 int px_grid_coarsest(const struct px_grid *g);
-/* For the active cells. @kind WHOLE: a key frame, or with @refine a refinement. */
-int px_grid_choose_quantizer(const struct px_grid *g, const struct px_budget *b,
-                             enum px_budget_kind kind, bool refine, int best, int worst);
-/* Somebody sees a coarse key frame still. */
+/* While not all is clean, the quantizer of a part that could have @qp: nobody gets worse than he
+ * had. */
+int px_grid_clean_quantizer(const struct px_grid *g, int qp, int best);
+/* Of the active cells: about how many are neither as they were nor moved. */
+int px_grid_count_new(const struct px_grid *g, const struct px_moved *m);
+/* Somebody sees something of few numbers still. */
 bool px_grid_owes(const struct px_grid *g);
+bool px_grid_has_coarser(const struct px_grid *g, int quality);

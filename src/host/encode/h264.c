@@ -11,6 +11,7 @@
 #include "host/encode/crew.h"
 #include "host/encode/encoder.h"
 #include "host/encode/h264_private.h"
+#include "host/encode/lanes.h"
 #include "host/encode/turn.h"
 #include "base/alloc.h"
 #include <string.h>
@@ -19,7 +20,8 @@
 #define BANDS_MAX 8
 #define REFINE_BLOCKS 600 /* at once */
 #define ALONE 400         /* so few blocks are not worth waking another thread */
-#define MOVE_FROM 8       /* so few blocks are coded sooner than looked for */
+#define MOVE_FAR 255
+#define MOVE_FROM 8 /* so few blocks are coded sooner than looked for */
 
 struct h264 {
     struct px_encoder base;
@@ -112,7 +114,7 @@ static void choose(const struct h264 *v, const struct px_vp8_at *at,
         px_grid_may_take(&v->grid, at->column, at->row, v->moves[0]))
         consider(at, want, PX_H264_INTER, v->moves[0], ret);
     consider(at, want, PX_H264_DC, still, ret);
-    if (v->turn.coarse) /* what would be won by others is not coded */
+    if (v->turn.keep < PX_KEEP_ALL) /* what would be won by others is not coded */
         return;
     if (at->column > 0)
         consider(at, want, PX_H264_H, still, ret);
@@ -150,9 +152,7 @@ static void code_block(struct h264 *v, const struct px_vp8_at *at, px_h264_numbe
     choose(v, at, &want, &c);
     *k = (struct px_h264_block){.mode = (uint8_t)c.mode, .move = c.move};
     const bool good = is_good(v, &want, &c);
-    k->quality = good && c.same   ? moved_quality(v, at, c.move)
-                 : v->turn.coarse ? PX_GRID_ROUGH
-                                  : (uint8_t)v->turn.qp;
+    k->quality = good && c.same ? moved_quality(v, at, c.move) : (uint8_t)v->turn.quality;
     if (good)
         memset(numbers[PX_H264_LUMA_MEANS], 0, sizeof(numbers[0]));
     else
@@ -236,14 +236,29 @@ static void keep_source(struct h264 *v) {
 }
 
 static void find_moves(struct h264 *v) {
+    /* The levels of small pictures have no larger moves. */
+    const int far = v->picture.height > 576 ? MOVE_FAR : PX_MOVE_REACH;
     v->n_moves = 0;
     if (v->turn.key || v->turn.refine || v->grid.n_active < MOVE_FROM)
         return;
     v->n_moves = px_find_moves(v->source, v->grid.columns * SIDE, v->in.planes[0], v->in.strides[0],
                                v->picture.width, v->picture.height, v->grid.active, v->grid.columns,
-                               v->grid.rows, v->moves);
+                               v->grid.rows, far, v->moves);
     if (v->n_moves > 0)
         copy_before(v);
+}
+
+static void choose_quality(struct h264 *v) {
+    const struct px_moved m = {.before = v->source,
+                               .before_stride = v->grid.columns * SIDE,
+                               .now = v->in.planes[0],
+                               .stride = v->in.strides[0],
+                               .width = v->picture.width,
+                               .height = v->picture.height,
+                               .moves = v->moves,
+                               .n_moves = v->n_moves};
+    px_turn_choose(&v->turn, &v->grid, &v->base.opts, v->turn.key || v->turn.refine ? NULL : &m);
+    px_h264_steps_init(&v->steps, v->turn.qp, v->turn.keep);
 }
 
 static void encode(struct h264 *v) {
@@ -251,9 +266,10 @@ static void encode(struct h264 *v) {
     v->picture.frame_num = v->turn.key ? 0 : (v->frame_num + 1) % PX_H264_FRAME_NUMS;
     v->key_id ^= v->turn.key;
     v->picture.key_id = v->key_id;
-    v->picture.qp = v->turn.qp;
     cut_bands(v);
     find_moves(v);
+    choose_quality(v);
+    v->picture.qp = v->turn.qp;
     px_crew_run(v->crew, v->n_bands, code_band, v);
     px_buf_reset(&v->out);
     if (v->turn.key)
@@ -293,7 +309,6 @@ static int h264_push(struct px_encoder *enc, const struct px_picture *pic,
     memcpy(v->in.planes, pic->planes, sizeof(v->in.planes));
     memcpy(v->in.strides, pic->strides, sizeof(v->in.strides));
     px_turn_begin(&v->turn, &v->grid, &enc->opts, pic, changed, pts_ms, key, refine, REFINE_BLOCKS);
-    px_h264_steps_init(&v->steps, v->turn.qp, v->turn.coarse);
     v->n_after = 0;
     if (v->turn.lone)
         encode_lone(v);

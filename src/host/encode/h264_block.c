@@ -24,8 +24,8 @@ static void step_init(struct px_h264_step *s, int qp) {
         }
 }
 
-void px_h264_steps_init(struct px_h264_steps *s, int qp, bool coarse) {
-    *s = (struct px_h264_steps){.qp = qp, .coarse = coarse};
+void px_h264_steps_init(struct px_h264_steps *s, int qp, int keep) {
+    *s = (struct px_h264_steps){.qp = qp, .keep = keep};
     step_init(&s->of[0], qp);
     step_init(&s->of[1], px_h264_chroma_qp[qp]);
     s->near = px_h264_steps_of[qp % 6][0] << qp / 6 >> 5; /* half a step of a pixel */
@@ -230,7 +230,7 @@ struct pair {
 
 /* Two parts side by side, of the pixels at @want and @guess. @means not NULL: without their own,
  * which go there. */
-static void code_pair(const struct px_h264_step *s, bool coarse, const uint8_t *want,
+static void code_pair(const struct px_h264_step *s, int keep, const uint8_t *want,
                       const uint8_t *guess, int stride, int *means, uint8_t *n,
                       int16_t (*numbers)[16], struct pair *ret) {
     v8 *r = ret->r;
@@ -248,10 +248,7 @@ static void code_pair(const struct px_h264_step *s, bool coarse, const uint8_t *
         means[1] = r[0][4];
         r[0][0] = r[0][4] = 0;
     }
-    if (coarse) {
-        r[0] &= (v8){-1, 0, 0, 0, -1, 0, 0, 0};
-        r[1] = r[2] = r[3] = (v8){0};
-    }
+    px_keep_low8(r, keep);
     for (int i = 0; i < 4; i++)
         r[i] = px_quantize8(r[i], load(s->per[i]), load(s->round[i]));
     if (px_is_zero8(r))
@@ -356,7 +353,7 @@ static void code_luma(const struct px_h264_steps *s, const struct px_vp8_pixels 
     for (int y = 0; y < 4; y++)
         for (int x = 0; x < 2; x++) {
             const int part = y * 4 + x * 2;
-            code_pair(&s->of[0], s->coarse, &want->y[y * 4][x * 8], &guess->y[y * 4][x * 8], 16,
+            code_pair(&s->of[0], s->keep, &want->y[y * 4][x * 8], &guess->y[y * 4][x * 8], 16,
                       inside ? means + part : NULL, k->n + part, numbers + part, &luma[y][x]);
             if (luma[y][x].any)
                 k->luma |= (uint8_t)(inside ? 15 : 1 << (y / 2 * 2 + x));
@@ -379,7 +376,7 @@ static void code_chroma(const struct px_h264_steps *s, const struct px_vp8_pixel
     for (int i = 0; i < 2; i++) {
         for (int y = 0; y < 2; y++) {
             const int part = PX_H264_CHROMA + i * 4 + y * 2;
-            code_pair(&s->of[1], s->coarse, want->uv[i][y * 4], guess->uv[i][y * 4], 8,
+            code_pair(&s->of[1], s->keep, want->uv[i][y * 4], guess->uv[i][y * 4], 8,
                       &means[i][y * 2], k->n + part, numbers + part, &chroma[i][y]);
             if (chroma[i][y].any)
                 k->chroma = 2;

@@ -39,8 +39,8 @@ typedef int16_t px_h264_numbers[PX_H264_PARTS][16]; /* in zigzag order; chroma's
 /* Of one quantizer. */
 struct px_h264_steps {
     int qp;
-    int near;    /* pixels so near to their guess need no more */
-    bool coarse; /* of each part only its mean */
+    int near; /* pixels so near to their guess need no more */
+    int keep; /* so many of a part's numbers, the lowest: PX_KEEP_ALL, 3, 1 */
     struct px_h264_step {
         int sixth, octave;                          /* of the quantizer of luma, chroma */
         int16_t per[4][8], round[4][8], step[4][8]; /* of two parts side by side, columns in turn */
@@ -49,7 +49,7 @@ struct px_h264_steps {
 
 /* ---- h264_block.c ---- */
 
-void px_h264_steps_init(struct px_h264_steps *s, int qp, bool coarse);
+void px_h264_steps_init(struct px_h264_steps *s, int qp, int keep);
 /* The guess of @mode and its @move. @at->cut: another slice is above. */
 void px_h264_guess(const struct px_vp8_at *at, enum px_h264_mode mode, struct px_move move,
                    struct px_vp8_pixels *ret);

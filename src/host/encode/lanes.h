@@ -72,3 +72,16 @@ static inline bool px_is_zero8(const v8 r[4]) {
     memcpy(words, &all, sizeof(words));
     return (words[0] | words[1]) == 0;
 }
+
+#define PX_KEEP_ALL 16
+
+/* Of the numbers of two parts side by side only the lowest @keep: 1, 3, 6, or all. */
+static inline void px_keep_low8(v8 r[4], int keep) {
+    if (keep == PX_KEEP_ALL)
+        return;
+    const int16_t b = keep >= 3 ? -1 : 0, c = keep >= 6 ? -1 : 0;
+    r[0] &= (v8){-1, b, c, 0, -1, b, c, 0};
+    r[1] &= (v8){b, c, 0, 0, b, c, 0, 0};
+    r[2] &= (v8){c, 0, 0, 0, c, 0, 0, 0};
+    r[3] = (v8){0};
+}

@@ -2,9 +2,11 @@
  *
  * What moves on a screen (scrolled text, a dragged window) moves by whole pixels and stays the same
  * to the bit, and much of it moves alike: a few blocks with some pattern are looked for, exactly,
- * all around where they are; the others only try what those found. */
+ * all around where they are, and farther straight up and down; the others only try what those
+ * found. */
 #include "host/encode/motion.h"
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SAMPLES_MAX 24
@@ -16,7 +18,7 @@
 
 struct search {
     const uint8_t *before, *now;
-    int before_stride, stride, width, height;
+    int before_stride, stride, width, height, far;
 };
 
 struct found {
@@ -69,26 +71,36 @@ static int most(int a, int b) {
     return a > b ? a : b;
 }
 
+/* In the line @dy from it, from @left to @right of it. */
+static bool look_in_line(const struct search *s, int x, int y, const uint8_t *line, uint64_t want,
+                         int dy, int left, int right, struct px_move *ret) {
+    uint64_t have;
+    for (int dx = left; dx <= right; dx++) {
+        memcpy(&have, line + dx, WORD);
+        const struct px_move m = {(int16_t)dx, (int16_t)dy};
+        if (have == want && is_same(s, x, y, m)) {
+            *ret = m;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool look_around(const struct search *s, int x, int y, int word_x, int word_y,
                         struct px_move *ret) {
     const int left = most(-PX_MOVE_REACH, -x);
     const int right = least(PX_MOVE_REACH, s->width - PX_MOVE_SIDE - x);
-    uint64_t want, have;
+    uint64_t want;
     memcpy(&want, s->now + (ptrdiff_t)(y + word_y) * s->stride + x + word_x, WORD);
-    for (int i = 0; i <= 2 * PX_MOVE_REACH; i++) {
+    for (int i = 0; i <= 2 * s->far; i++) {
         const int dy = i & 1 ? -(i + 1) / 2 : i / 2; /* 0, -1, 1, -2: the nearest first */
+        const bool near = i <= 2 * PX_MOVE_REACH;
         if (y + dy < 0 || y + dy + PX_MOVE_SIDE > s->height)
             continue;
         const uint8_t *line =
             s->before + (ptrdiff_t)(y + dy + word_y) * s->before_stride + x + word_x;
-        for (int dx = left; dx <= right; dx++) {
-            memcpy(&have, line + dx, WORD);
-            const struct px_move m = {(int16_t)dx, (int16_t)dy};
-            if (have == want && is_same(s, x, y, m)) {
-                *ret = m;
-                return true;
-            }
-        }
+        if (look_in_line(s, x, y, line, want, dy, near ? left : 0, near ? right : 0, ret))
+            return true;
     }
     return false;
 }
@@ -113,7 +125,11 @@ static bool ask(const struct search *s, int x, int y, struct found *found, int *
     return true;
 }
 
-static int take_best(struct found *found, int n, struct px_move *ret) {
+static bool are_apart(struct px_move a, struct px_move b, int far) {
+    return abs(a.x - b.x) > far || abs(a.y - b.y) > far;
+}
+
+static int take_best(struct found *found, int n, int far, struct px_move *ret) {
     int taken = 0;
     for (; taken < PX_MOVES_MAX; taken++) {
         int best = -1;
@@ -123,15 +139,17 @@ static int take_best(struct found *found, int n, struct px_move *ret) {
         if (best < 0)
             break;
         ret[taken] = found[best].move;
-        found[best].votes = 0;
+        for (int i = 0; i < n; i++)
+            if (i == best || are_apart(found[i].move, ret[taken], far))
+                found[i].votes = 0;
     }
     return taken;
 }
 
 int px_find_moves(const uint8_t *before, int before_stride, const uint8_t *now, int stride,
-                  int width, int height, const uint8_t *active, int columns, int rows,
+                  int width, int height, const uint8_t *active, int columns, int rows, int far,
                   struct px_move ret[PX_MOVES_MAX]) {
-    const struct search s = {before, now, before_stride, stride, width, height};
+    const struct search s = {before, now, before_stride, stride, width, height, far};
     struct found found[SAMPLES_MAX];
     int n_active = 0, n_found = 0, n_at = 0, seen = 0, at[SAMPLES_MAX];
     for (int i = 0; i < columns * rows; i++)
@@ -148,5 +166,14 @@ int px_find_moves(const uint8_t *before, int before_stride, const uint8_t *now, 
         if (x + PX_MOVE_SIDE <= width && y + PX_MOVE_SIDE <= height)
             ask(&s, x, y, found, &n_found);
     }
-    return take_best(found, n_found, ret);
+    return take_best(found, n_found, far, ret);
+}
+
+bool px_has_moved(const struct px_moved *m, int x, int y) {
+    const struct search s = {m->before, m->now, m->before_stride, m->stride, m->width,
+                             m->height, 0};
+    bool has = is_same(&s, x, y, (struct px_move){0});
+    for (int i = 0; i < m->n_moves && !has; i++)
+        has = is_same(&s, x, y, m->moves[i]);
+    return has;
 }

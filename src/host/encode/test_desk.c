@@ -101,6 +101,17 @@ void desk_write_lines(struct desk *d, int from, int to) {
         }
 }
 
+void desk_write_new(struct desk *d) {
+    uint64_t x = desk_chance(d) + ((uint64_t)d->now_ms << 20) + 1;
+    for (int y = 0; y < d->picture.height; y++)
+        for (int i = 0; i < d->picture.width; i++) {
+            x ^= x << 13; /* Marsaglia's xorshift */
+            x ^= x >> 7;
+            x ^= x << 17;
+            d->picture.planes[0][(ptrdiff_t)y * d->picture.strides[0] + i] = x & 1 ? 220 : 30;
+        }
+}
+
 void desk_scroll(struct desk *d, int lines) {
     for (int plane = 0; plane < 3; plane++) {
         const int by = lines >> shift_of(d, plane), stride = d->picture.strides[plane];

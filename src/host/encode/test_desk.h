@@ -34,6 +34,9 @@ void desk_close(struct desk *d);
 unsigned desk_chance(struct desk *d);
 /* Lines @from..@to of all planes: as dense as text gets, or colours in patches. */
 void desk_write_lines(struct desk *d, int from, int to);
+/* All of luma, as nothing has been before: desk_write_lines() repeats itself after 131072 pixels.
+ */
+void desk_write_new(struct desk *d);
 /* Everything goes up by @lines, below comes something new. Colours go along by half as many. */
 void desk_scroll(struct desk *d, int lines);
 /* One thing that programs do to a part of the screen; returns which part. */

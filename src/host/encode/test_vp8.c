@@ -83,6 +83,72 @@ static void a_window_dragged_aslant_is_found(void **state) {
     }
 }
 
+/* On a slow line the next picture comes late, and text has scrolled far by then. */
+static void what_scrolled_far_is_found(void **state) {
+    struct desk d;
+    open_vp8(&d, 304, 1200, 1000000, 2);
+    desk_write_new(&d);
+    desk_push(&d, NULL, true, false);
+    const size_t whole = d.packet.size;
+    const struct px_region all = desk_everything(&d);
+    desk_scroll(&d, 250);
+    desk_push(&d, &all, false, false);
+    assert_true(d.packet.size < whole * (250 + 40) / 1200);
+    assert_true(desk_difference(&d) < NEAR);
+    desk_close(&d);
+}
+
+/* A screen of something new, on a line that would take seconds for it: a sketch of it, then parts
+ * that are as small as the line wants, readable before they are fine. */
+static void a_large_change_is_coarse_first_on_a_slow_line(void **state) {
+    struct desk d;
+    open_vp8(&d, 640, 480, 2000, 2);
+    desk_write_new(&d);
+    desk_push(&d, NULL, true, false);
+    desk_take_parts(&d);
+    const struct px_region all = desk_everything(&d);
+    for (int i = 0; i < 6; i++) { /* what such pictures cost is learnt */
+        d.now_ms += 400;
+        desk_write_new(&d);
+        desk_push(&d, &all, false, false);
+    }
+    assert_true(d.packet.owes && !d.packet.fine);
+    assert_true(d.packet.size * 8 < 2000 * 200); /* bits, in 200 ms of the line */
+    const double first = desk_difference(&d);
+    size_t largest = 0;
+    for (int i = 0; i < 3000 && !d.packet.fine; i++) {
+        desk_push(&d, &all, false, true);
+        largest = d.packet.size > largest ? d.packet.size : largest;
+    }
+    assert_true(d.packet.fine);
+    assert_true(largest * 8 < 2000 * 100);
+    assert_true(desk_difference(&d) < NEAR && desk_difference(&d) < first / 2);
+    desk_close(&d);
+}
+
+/* On any line: so that it is there soon. A film is not: it would never be sharp. */
+static void a_sudden_change_is_coarse_first_and_a_film_is_not(void **state) {
+    struct desk d;
+    open_vp8(&d, 1280, 720, 1000000, 2);
+    desk_write_new(&d);
+    desk_push(&d, NULL, true, false);
+    desk_take_parts(&d);
+    const struct px_region all = desk_everything(&d);
+    d.now_ms += 1000;
+    desk_write_new(&d);
+    desk_push(&d, &all, false, false);
+    assert_true(d.packet.owes && !d.packet.key);
+    desk_take_parts(&d);
+    assert_true(desk_difference(&d) < NEAR);
+    d.now_ms += 1000;
+    for (int i = 0; i < 5; i++) {
+        desk_write_new(&d);
+        desk_push(&d, &all, false, false);
+        assert_true(i == 0 || desk_difference(&d) < NEAR);
+    }
+    desk_close(&d);
+}
+
 static void a_small_change_leaves_the_rest(void **state) {
     struct desk d;
     open_vp8(&d, 1920, 1080, 1000000, 2);
@@ -138,7 +204,9 @@ static void a_busy_screen_is_right_in_the_end(void **state) {
             desk_push(&d, &changed, k % 31 == 30, false);
         }
         const struct px_region all = desk_everything(&d);
-        for (int k = 0; k < 100 && !d.packet.fine; k++) {
+        /* Quicker in the end, for a slow line's parts are small. */
+        px_encoder_set_rate(d.enc, 20000, d.enc->opts.min_quality, d.enc->opts.max_quality);
+        for (int k = 0; k < 3000 && !d.packet.fine; k++) {
             d.now_ms += 1000; /* the link empties */
             desk_push(&d, &all, false, true);
         }
@@ -165,6 +233,8 @@ static void a_late_viewer_of_a_full_screen_gets_a_coarse_key_frame_and_the_rest(
             desk_write_lines(&d, 0, 512);
             desk_push(&d, &all, false, false);
             px_decoder_free(d.late);
+            d.late = NULL;
+            desk_take_parts(&d);
             d.late = px_decoder_new();
             desk_push(&d, NULL, true, false);
             assert_true(d.packet.key && d.packet.owes && d.packet.lone);
@@ -240,14 +310,14 @@ static void a_late_viewer_does_not_cost_others_their_quality(void **state) {
 
 static void a_large_refinement_comes_in_parts(void **state) {
     struct desk d;
-    open_vp8(&d, 1280, 720, 2000, 2); /* 3600 blocks */
-    desk_write_lines(&d, 0, 720);
+    open_vp8(&d, 640, 480, 2000, 2); /* 1200 blocks */
+    desk_write_lines(&d, 0, 480);
     desk_push(&d, NULL, true, false);
     assert_false(d.packet.fine);
     const double first = desk_difference(&d);
     const struct px_region all = desk_everything(&d);
     int n = 0, n_parts = 0;
-    while (!d.packet.fine && n++ < 200) {
+    while (!d.packet.fine && n++ < 3000) {
         d.now_ms += 2000; /* the line has had its time */
         desk_push(&d, &all, false, true);
         assert_false(d.packet.key);
@@ -277,6 +347,9 @@ int main(void) {
         cmocka_unit_test(every_size_and_number_of_threads_is_shown_as_it_is),
         cmocka_unit_test(what_moved_costs_little_and_does_not_fade),
         cmocka_unit_test(a_window_dragged_aslant_is_found),
+        cmocka_unit_test(what_scrolled_far_is_found),
+        cmocka_unit_test(a_large_change_is_coarse_first_on_a_slow_line),
+        cmocka_unit_test(a_sudden_change_is_coarse_first_and_a_film_is_not),
         cmocka_unit_test(a_small_change_leaves_the_rest),
         cmocka_unit_test(a_viewer_who_comes_late_gets_a_key_frame_at_once),
         cmocka_unit_test(a_busy_screen_is_right_in_the_end),

@@ -16,6 +16,7 @@
  * and who came has all of it after the last part. */
 #include "host/encode/crew.h"
 #include "host/encode/encoder.h"
+#include "host/encode/lanes.h"
 #include "host/encode/turn.h"
 #include "host/encode/vp8_private.h"
 #include "host/encode/vp8_tables.h"
@@ -27,8 +28,9 @@
 #define BANDS_MAX PX_VP8_STREAMS_MAX
 #define REFINE_BLOCKS 600 /* at once: 9 ms of one core if they are all dense text */
 #define ALONE 400         /* so few blocks are not worth waking another thread */
-#define ADAPT_FROM 200
-#define MOVE_FROM 8 /* so few blocks are coded sooner than looked for */
+#define ADAPT_FROM 16
+#define MOVE_FAR 255 /* the format tells no larger difference of two moves */
+#define MOVE_FROM 8  /* so few blocks are coded sooner than looked for */
 #define NUMBERS_BYTES (PX_VP8_PARTS * 16 * sizeof(int16_t))
 
 typedef int16_t numbers[16];
@@ -136,7 +138,7 @@ static void choose(const struct vp8 *v, const struct px_vp8_at *at,
     if (v->n_moves > 0 && fits(v, at->column, at->row, v->moves[0]) &&
         px_grid_may_take(&v->grid, at->column, at->row, v->moves[0]))
         consider(at, want, PX_VP8_INTER, v->moves[0], ret);
-    if (v->turn.coarse && !at->cut) /* what would be won by others is not coded */
+    if (v->turn.keep < PX_KEEP_ALL && !at->cut) /* what would be won by others is not coded */
         consider(at, want, PX_VP8_DC, still, ret);
     else
         choose_intra(at, want, ret);
@@ -173,9 +175,7 @@ static void code_block(struct vp8 *v, const struct px_vp8_at *at) {
     k->mode = (uint8_t)c.mode;
     k->move = c.move;
     k->skip = is_good(v, &want, &c);
-    k->quality = k->skip && c.same ? moved_quality(v, at, c.move)
-                 : v->turn.coarse  ? PX_GRID_ROUGH
-                                   : (uint8_t)v->turn.qp;
+    k->quality = k->skip && c.same ? moved_quality(v, at, c.move) : (uint8_t)v->turn.quality;
     if (!k->skip)
         k->skip = !px_vp8_code(&v->steps, &want, &c.guess, k->ends, v->numbers[i]);
     px_vp8_store(at, &c.guess);
@@ -293,7 +293,7 @@ static void find_moves(struct vp8 *v) {
         return;
     v->n_moves = px_find_moves(v->source, v->grid.columns * SIDE, v->in.planes[0], v->in.strides[0],
                                v->frame.width, v->frame.height, v->grid.active, v->grid.columns,
-                               v->grid.rows, v->moves);
+                               v->grid.rows, MOVE_FAR, v->moves);
     if (v->n_moves > 0)
         copy_before(v);
 }
@@ -309,10 +309,24 @@ static int index_of(int qp) {
     return i;
 }
 
+static void choose_quality(struct vp8 *v) {
+    const struct px_moved m = {.before = v->source,
+                               .before_stride = v->grid.columns * SIDE,
+                               .now = v->in.planes[0],
+                               .stride = v->in.strides[0],
+                               .width = v->frame.width,
+                               .height = v->frame.height,
+                               .moves = v->moves,
+                               .n_moves = v->n_moves};
+    px_turn_choose(&v->turn, &v->grid, &v->base.opts, v->turn.key || v->turn.refine ? NULL : &m);
+    px_vp8_steps_init(&v->steps, index_of(v->turn.qp), v->turn.keep);
+}
+
 static void encode(struct vp8 *v) {
     cut_bands(v);
     place_numbers(v);
     find_moves(v);
+    choose_quality(v);
     px_crew_run(v->crew, v->n_bands, code_band, v);
     v->frame.key = v->turn.key;
     v->frame.passing = v->turn.lone;
@@ -355,7 +369,6 @@ static int vp8_push(struct px_encoder *enc, const struct px_picture *pic,
     memcpy(v->in.planes, pic->planes, sizeof(v->in.planes));
     memcpy(v->in.strides, pic->strides, sizeof(v->in.strides));
     px_turn_begin(&v->turn, &v->grid, &enc->opts, pic, changed, pts_ms, key, refine, REFINE_BLOCKS);
-    px_vp8_steps_init(&v->steps, index_of(v->turn.qp), v->turn.coarse);
     if (v->turn.lone)
         encode_lone(v);
     else

@@ -19,10 +19,10 @@ static void step_init(struct px_vp8_steps *s, int kind, int dc, int ac) {
     s->ac_round[kind] = (int16_t)(ac * 3 / 8); /* small numbers cost more than they show */
 }
 
-void px_vp8_steps_init(struct px_vp8_steps *s, int index, bool coarse) {
+void px_vp8_steps_init(struct px_vp8_steps *s, int index, int keep) {
     const int dc = px_vp8_dc_steps[index], ac = px_vp8_ac_steps[index];
     const int means = ac * 155 / 100;
-    *s = (struct px_vp8_steps){.index = index, .coarse = coarse};
+    *s = (struct px_vp8_steps){.index = index, .keep = keep};
     step_init(s, 0, dc, ac);
     step_init(s, 1, dc > 132 ? 132 : dc, ac);
     step_init(s, 2, dc * 2, means < 8 ? 8 : means);
@@ -265,11 +265,6 @@ static void inverse(v8 r[4]) {
     px_turn8(r);
 }
 
-static inline void keep_means(v8 r[4]) {
-    r[0] &= (v8){-1, 0, 0, 0, -1, 0, 0, 0};
-    r[1] = r[2] = r[3] = (v8){0};
-}
-
 /* Where the numbers of a part lie in r[4] of forward(), in zigzag order. */
 static const uint8_t turned_zigzag[16] = {0, 8, 1, 2, 9, 16, 24, 17, 10, 3, 11, 18, 25, 26, 19, 27};
 
@@ -365,8 +360,7 @@ static void code_pair(const struct px_vp8_steps *s, const uint8_t *want, const u
     r[0] = px_quantize8(r[0], per0, round0);
     for (int i = 1; i < 4; i++)
         r[i] = px_quantize8(r[i], per, round);
-    if (s->coarse)
-        keep_means(r);
+    px_keep_low8(r, s->keep);
     if (px_is_zero8(r))
         return;
     int16_t flat[4][8];

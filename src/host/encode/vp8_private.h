@@ -35,8 +35,8 @@ struct px_vp8_steps {
     int16_t dc[3], ac[3];         /* of luma, chroma, luma's means */
     int16_t dc_per[3], ac_per[3]; /* 65536 / step */
     int16_t dc_round[3], ac_round[3];
-    int near;    /* pixels so near to their guess need no more */
-    bool coarse; /* of each part only its mean */
+    int near; /* pixels so near to their guess need no more */
+    int keep; /* so many of a part's numbers, the lowest: PX_KEEP_ALL, 6, 3, 1 */
 };
 
 /* Three planes of whole blocks. */
@@ -47,7 +47,7 @@ struct px_vp8_planes {
 
 /* ---- vp8_block.c ---- */
 
-void px_vp8_steps_init(struct px_vp8_steps *s, int index, bool coarse);
+void px_vp8_steps_init(struct px_vp8_steps *s, int index, int keep);
 
 struct px_vp8_pixels {
     uint8_t y[16][16], uv[2][8][8];

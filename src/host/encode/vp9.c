@@ -6,6 +6,7 @@
  * shared by threads; there is no loop filter. */
 #include "host/encode/crew.h"
 #include "host/encode/encoder.h"
+#include "host/encode/lanes.h"
 #include "host/encode/turn.h"
 #include "host/encode/vp9_private.h"
 #include "base/alloc.h"
@@ -17,7 +18,8 @@
 #define REFINE_CELLS 600 /* at once: 9 ms of one core if they are all dense text */
 #define REFINE_CELLS_444 400
 #define ALONE 400 /* so few cells are not worth waking another thread */
-#define ADAPT_FROM 200
+#define ADAPT_FROM 16
+#define MOVE_FAR 1023
 #define MOVE_FROM 8 /* so few cells are coded sooner than looked for */
 
 typedef int16_t numbers[16];
@@ -122,7 +124,7 @@ static void choose(const struct vp9 *v, const struct px_vp9_at *at, const px_vp9
         consider(at, want, v->moves[0], ret);
     unsigned distance = 0;
     enum px_vp9_mode inside = PX_VP9_DC;
-    if (!v->turn.coarse) /* else what would be won by others is not coded */
+    if (v->turn.keep == PX_KEEP_ALL) /* else what would be won by others is not coded */
         inside = px_vp9_choose_inside(at, want[0], &distance);
     if (distance < ret->distance) {
         ret->mode = inside;
@@ -164,9 +166,7 @@ static void code_cell(struct vp9 *v, const struct px_vp9_at *at) {
     k->mode = (uint8_t)c.mode;
     k->move = c.move;
     k->skip = is_good(v, want, &c);
-    k->quality = k->skip && c.same ? moved_quality(v, at, c.move)
-                 : v->turn.coarse  ? PX_GRID_ROUGH
-                                   : (uint8_t)v->turn.qp;
+    k->quality = k->skip && c.same ? moved_quality(v, at, c.move) : (uint8_t)v->turn.quality;
     if (k->skip)
         px_vp9_store(at, c.guess);
     else if (c.mode == PX_VP9_INTER)
@@ -288,7 +288,7 @@ static void find_moves(struct vp9 *v) {
         return;
     v->n_moves = px_find_moves(v->source, v->grid.columns * SIDE, v->in.planes[0], v->in.strides[0],
                                v->frame.size.width, v->frame.size.height, v->grid.active,
-                               v->grid.columns, v->grid.rows, v->moves);
+                               v->grid.columns, v->grid.rows, MOVE_FAR, v->moves);
     if (v->n_moves > 0)
         copy_before(v);
 }
@@ -314,11 +314,25 @@ static void cut_tiles(struct vp9 *v) {
     v->frame.log2_tiles = n;
 }
 
+static void choose_quality(struct vp9 *v) {
+    const struct px_moved m = {.before = v->source,
+                               .before_stride = v->grid.columns * SIDE,
+                               .now = v->in.planes[0],
+                               .stride = v->in.strides[0],
+                               .width = v->frame.size.width,
+                               .height = v->frame.size.height,
+                               .moves = v->moves,
+                               .n_moves = v->n_moves};
+    px_turn_choose(&v->turn, &v->grid, &v->base.opts, v->turn.key || v->turn.refine ? NULL : &m);
+    px_vp9_steps_init(&v->steps, index_of(v->turn.qp), v->turn.keep);
+}
+
 static void encode(struct vp9 *v) {
     cut_tiles(v);
     const int n_tiles = 1 << v->frame.log2_tiles;
     place_numbers(v);
     find_moves(v);
+    choose_quality(v);
     px_crew_run(v->crew, n_tiles, code_tile, v);
     v->frame.index = v->steps.index;
     adapt(v);
@@ -353,7 +367,6 @@ static int vp9_push(struct px_encoder *enc, const struct px_picture *pic,
     px_turn_begin(&v->turn, &v->grid, &enc->opts, pic, changed, pts_ms, key, refine,
                   v->frame.size.shift ? REFINE_CELLS : REFINE_CELLS_444);
     v->frame.key = v->turn.key;
-    px_vp9_steps_init(&v->steps, index_of(v->turn.qp), v->turn.coarse);
     if (v->turn.lone)
         encode_lone(v);
     else

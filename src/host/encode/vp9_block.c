@@ -9,11 +9,11 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-void px_vp9_steps_init(struct px_vp9_steps *s, int index, bool coarse) {
+void px_vp9_steps_init(struct px_vp9_steps *s, int index, int keep) {
     const int dc = px_vp9_dc_steps[index], ac = px_vp9_ac_steps[index];
     *s = (struct px_vp9_steps){
         .index = index,
-        .coarse = coarse,
+        .keep = keep,
         .dc = (int16_t)dc,
         .ac = (int16_t)ac,
         .dc_per = (int16_t)(65536 / dc),
@@ -281,10 +281,7 @@ INLINE bool code_two(const struct px_vp9_steps *s, enum px_vp9_mode mode, const 
         per[0] = per[4] = s->dc_per;
         round[0] = round[4] = s->dc_round;
         r[0] = px_quantize8((r[0] + 1) >> 1, per, round);
-        if (s->coarse) {
-            r[0] &= (v8){-1, 0, 0, 0, -1, 0, 0, 0};
-            r[1] = r[2] = r[3] = zero;
-        }
+        px_keep_low8(r, s->keep);
         any = !px_is_zero8(r);
         if (any) {
             int16_t flat[4][8];

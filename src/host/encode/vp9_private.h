@@ -37,8 +37,8 @@ struct px_vp9_cell {
 struct px_vp9_steps {
     int index; /* 1..255 */
     int16_t dc, ac, dc_per, ac_per, dc_round, ac_round;
-    int near;    /* pixels so near to their guess need no more */
-    bool coarse; /* of each part only its mean */
+    int near; /* pixels so near to their guess need no more */
+    int keep; /* so many of a part's numbers, the lowest: PX_KEEP_ALL, 6, 3, 1 */
 };
 
 /* Three planes of whole cells. */
@@ -76,7 +76,7 @@ static inline int px_vp9_n_parts(const struct px_vp9_size *s) {
 
 /* ---- vp9_block.c ---- */
 
-void px_vp9_steps_init(struct px_vp9_steps *s, int index, bool coarse);
+void px_vp9_steps_init(struct px_vp9_steps *s, int index, int keep);
 
 typedef uint8_t px_vp9_pixels[3][16][16]; /* chroma of 4:2:0: 8x8 of it */
 
