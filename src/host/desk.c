@@ -4,6 +4,7 @@
 #include "host/audio/audio.h"
 #include "host/clipboard/cliprdr.h"
 #include "host/clipboard/xclip.h"
+#include "host/focus.h"
 #include "host/lock.h"
 #include "host/screenshot.h"
 #include "host/session.h"
@@ -37,11 +38,10 @@ void px_desk_send_cursor(struct px_session *s) {
     px_conn_send(s->conn, c->body.data, c->body.size);
 }
 
-/* The client shows the display that the pointer went to. */
-static void follow_pointer(struct px_session *s) {
-    const struct px_host *h = s->host;
-    const int at = px_displays_at(&h->displays, h->pointer_x, h->pointer_y);
-    if (!s->options.follow_cursor || at == s->followed)
+/* The client shows the display that has @x, @y. */
+static void follow(struct px_session *s, int x, int y) {
+    const int at = px_displays_at(&s->host->displays, x, y);
+    if (at == s->followed)
         return;
     s->followed = at;
     Pxs__Misc misc = PXS__MISC__INIT;
@@ -52,7 +52,8 @@ static void follow_pointer(struct px_session *s) {
 
 void px_desk_send_pointer(struct px_session *s) {
     const struct px_host *h = s->host;
-    follow_pointer(s);
+    if (s->options.follow_cursor)
+        follow(s, h->pointer_x, h->pointer_y);
     if (!s->options.show_cursor && !s->options.follow_cursor)
         return;
     if (h->last_mover == s && px_now_us() - h->last_move_us < OWN_MOVE_US)
@@ -64,6 +65,18 @@ void px_desk_send_pointer(struct px_session *s) {
     m.item_case = PXS__MESSAGE__ITEM_CURSOR_POSITION;
     m.cursor_position = &p;
     px_session_send(s, &m);
+}
+
+void px_desk_focus_changed(struct px_host *h, const xcb_generic_event_t *e) {
+    int x, y;
+    bool wanted = false;
+    for (const struct px_session *s = h->sessions; s; s = s->next)
+        wanted |= px_session_is_desktop(s) && s->options.follow_window;
+    if (!wanted || h->displays.n < 2 || !px_focus_where(h->x, e, &x, &y))
+        return;
+    for (struct px_session *s = h->sessions; s; s = s->next)
+        if (px_session_is_desktop(s) && s->options.follow_window)
+            follow(s, x, y);
 }
 
 static void set_audio(struct px_session *s) {

@@ -73,8 +73,9 @@ void px_displays_read(struct px_displays *l, struct px_xdisplay *d, int width, i
 }
 
 void px_displays_watch(struct px_xdisplay *d) {
-    /* A monitor that is set or deleted is told as a ConfigureNotify of the root window only. */
-    const uint32_t mask = XCB_EVENT_MASK_STRUCTURE_NOTIFY;
+    /* A monitor that is set or deleted is told as a ConfigureNotify of the root window only; the
+     * active window (focus.h) as a property of it. A client has one mask for a window. */
+    const uint32_t mask = XCB_EVENT_MASK_STRUCTURE_NOTIFY | XCB_EVENT_MASK_PROPERTY_CHANGE;
     xcb_change_window_attributes(d->x, d->root, XCB_CW_EVENT_MASK, &mask);
     if (d->randr_event)
         xcb_randr_select_input(d->x, d->root,

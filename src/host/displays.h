@@ -24,7 +24,7 @@ struct px_displays {
 void px_displays_init(struct px_displays *l, int width, int height);
 /* What RandR tells now; @width, @height: the screen's, as it is captured. Round trip. */
 void px_displays_read(struct px_displays *l, struct px_xdisplay *d, int width, int height);
-/* Asks for the events that tell of changes. */
+/* Asks for the events that tell of changes, and for those of focus.h. */
 void px_displays_watch(struct px_xdisplay *d);
 bool px_displays_is_event(const struct px_xdisplay *d, const xcb_generic_event_t *e);
 /* The part that a stream for display @i shows; empty: all of the screen, however large. */

@@ -6,6 +6,7 @@
 #include "host/audio/audio.h"
 #include "host/clipboard/xclip.h"
 #include "host/discovery.h"
+#include "host/focus.h"
 #include "host/input/xtest.h"
 #include "host/lock.h"
 #include "host/measuring.h"
@@ -72,6 +73,8 @@ static void on_x_event(void *data, const xcb_generic_event_t *e) {
         read_cursor(h);
     else if (px_displays_is_event(h->x, e))
         px_desk_displays_changed(h);
+    else if (px_focus_is_event(h->x, e))
+        px_desk_focus_changed(h, e);
     else if (h->input_ready && px_xtest_is_mapping_event(h->x, e))
         px_xtest_reload(h->x, &h->keyboard);
     else if (!px_banner_event(h, e))

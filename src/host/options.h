@@ -13,7 +13,8 @@ struct px_options {
     bool want_i444;
     unsigned quality_percent; /* 100 is what the official host calls 1.0 */
     unsigned fps;             /* at most; 0: not said */
-    bool no_audio, no_clipboard, no_input, show_cursor, follow_cursor, lock_at_end;
+    bool no_audio, no_clipboard, no_input, show_cursor, lock_at_end;
+    bool follow_cursor, follow_window; /* the client shows the display where that is */
     bool terminal_persistent, recording, copy_files;
 };
 

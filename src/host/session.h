@@ -96,7 +96,7 @@ struct px_session {
     struct px_viewer viewers[PX_DISPLAYS_MAX]; /* by display */
     unsigned watched;                          /* a bit per display that the client wants */
     int shown;                                 /* the display that it was last switched to */
-    int followed;                       /* the display that the pointer was last said to be on */
+    int followed;                       /* the display that the client was last told to show */
     uint64_t cursors[PX_KNOWN_CURSORS]; /* shapes that the client holds, oldest overwritten */
     unsigned n_cursors;
     uint64_t cursor_shown;
@@ -171,6 +171,8 @@ void px_desk_change_resolution(struct px_session *s, int display, const Pxs__Res
 void px_desk_restore_resolution(struct px_host *h); /* the last viewer left */
 /* The screen or its displays may have changed: tells all sessions what did. */
 void px_desk_displays_changed(struct px_host *h);
+/* @e: px_focus_is_event() (focus.h). */
+void px_desk_focus_changed(struct px_host *h, const xcb_generic_event_t *e);
 
 /* viewer.c: packets to sessions */
 /* Streams of the displays in s->watched; also again, after that, an option or the displays changed.

@@ -188,6 +188,19 @@ static void one_that_is_not_there_changes_nothing(void **state) {
     assert_int_equal(m->video_frame->display, 0);
 }
 
+static void await_follow(struct px_client *c, int display) {
+    const int64_t until = px_now_us() + 10 * SECOND;
+    for (;;) {
+        px_cleanup(px_message_freep) Pxs__Message *m =
+            await(c, PXS__MESSAGE__ITEM_MISC, until - px_now_us());
+        assert_non_null(m);
+        if (m->misc->item_case != PXS__MISC__ITEM_FOLLOW_CURRENT_DISPLAY)
+            continue;
+        assert_int_equal(m->misc->follow_current_display, display);
+        return;
+    }
+}
+
 static void clients_follow_the_pointer_when_they_want(void **state) {
     Pxs__OptionMessage o = PXS__OPTION_MESSAGE__INIT;
     o.follow_remote_cursor = PX_OPTION_YES;
@@ -197,16 +210,31 @@ static void clients_follow_the_pointer_when_they_want(void **state) {
     await_displays(c, 2);
     xcb_test_fake_input(f.x, XCB_MOTION_NOTIFY, 0, 0, f.root, (int16_t)(f.width - 9), 10, 0);
     xcb_flush(f.x);
-    const int64_t until = px_now_us() + 10 * SECOND;
-    for (;;) {
-        px_cleanup(px_message_freep) Pxs__Message *m =
-            await(c, PXS__MESSAGE__ITEM_MISC, until - px_now_us());
-        assert_non_null(m);
-        if (m->misc->item_case != PXS__MISC__ITEM_FOLLOW_CURRENT_DISPLAY)
-            continue;
-        assert_int_equal(m->misc->follow_current_display, 1);
-        break;
-    }
+    await_follow(c, 1);
+}
+
+static void make_active(int16_t x) {
+    const char name[] = "_NET_ACTIVE_WINDOW";
+    px_cleanup_free xcb_intern_atom_reply_t *a =
+        xcb_intern_atom_reply(f.x, xcb_intern_atom(f.x, 0, sizeof(name) - 1, name), NULL);
+    const xcb_window_t w = xcb_generate_id(f.x);
+    xcb_create_window(f.x, XCB_COPY_FROM_PARENT, w, f.root, x, 10, 50, 50, 0,
+                      XCB_WINDOW_CLASS_INPUT_OUTPUT, XCB_COPY_FROM_PARENT, 0, NULL);
+    xcb_change_property(f.x, XCB_PROP_MODE_REPLACE, f.root, a->atom, XCB_ATOM_WINDOW, 32, 1, &w);
+    xcb_flush(f.x);
+}
+
+/* The test is the window manager. */
+static void clients_follow_the_active_window_when_they_want(void **state) {
+    Pxs__OptionMessage o = PXS__OPTION_MESSAGE__INIT;
+    o.follow_remote_window = PX_OPTION_YES;
+    split_screen();
+    px_cleanup(px_client_closep) struct px_client *c = desktop(&o);
+    await_displays(c, 2);
+    make_active((int16_t)(f.width - 60));
+    await_follow(c, 1);
+    make_active(10);
+    await_follow(c, 0);
 }
 
 static void screenshots_are_of_one_display(void **state) {
@@ -249,6 +277,7 @@ int main(void) {
         cmocka_unit_test_teardown(all_displays_can_be_watched_at_once, one_screen),
         cmocka_unit_test_teardown(one_that_is_not_there_changes_nothing, one_screen),
         cmocka_unit_test_teardown(clients_follow_the_pointer_when_they_want, one_screen),
+        cmocka_unit_test_teardown(clients_follow_the_active_window_when_they_want, one_screen),
         cmocka_unit_test_teardown(screenshots_are_of_one_display, one_screen),
     };
     return cmocka_run_group_tests(tests, start, fixture_end);

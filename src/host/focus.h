@@ -1,0 +1,11 @@
+/* src/host/focus.h - which window is active, as the window manager says
+ * _NET_ACTIVE_WINDOW of the root window (EWMH, "Root Window Properties"). Loop thread. */
+#pragma once
+#include "host/xdisplay.h"
+#include <stdbool.h>
+
+/* A property of the root window changed (px_displays_watch() asks for these events). */
+bool px_focus_is_event(const struct px_xdisplay *d, const xcb_generic_event_t *e);
+/* @e tells that another window is active, or none: its middle, in the X screen's coordinates.
+ * False: something else, or there is none. Round trips. */
+bool px_focus_where(struct px_xdisplay *d, const xcb_generic_event_t *e, int *ret_x, int *ret_y);
