@@ -1,134 +1,37 @@
 /* src/host/encode/test_av1.c - the AV1 encoder for screens, seen through clients' decoders
  *
- * Which decoders those are, and what the screen shows: test_desk.h. */
-#include "base/test.h"
-#include "host/encode/test_desk.h"
+ * Which decoders those are, and what the screen shows: test_desk.h; most tests: test_screens.h. */
+#include "host/encode/test_screens.h"
 
-#define NEAR 4.0 /* of 255 */
-#define COARSE_BYTES_MAX 100000
-#define PART_BYTES_MAX 300000
-
-static void every_size_and_number_of_threads_is_shown_as_it_is(void **state) {
-    static const struct {
-        int width, height;
-        bool i444;
-        unsigned threads;
-    } cases[] = {{16, 16, false, 1},    {17, 15, false, 2},    {1, 1, false, 1},
-                 {1, 1, false, 1},      {333, 217, false, 1},  {333, 217, false, 2},
-                 {640, 480, false, 2},  {641, 479, false, 3},  {641, 479, false, 3},
-                 {1040, 200, false, 4}, {1034, 201, false, 9}, {4500, 70, false, 2},
-                 {70, 1030, false, 2}};
-    for (size_t i = 0; i < PX_N_ELEMENTS(cases); i++) {
-        struct desk d;
-        desk_open(&d, PX_CODEC_AV1, cases[i].width, cases[i].height, cases[i].i444, 1000000,
-                  cases[i].threads);
-        desk_write_lines(&d, 0, cases[i].height);
-        desk_push(&d, NULL, true, false);
-        assert_true(d.packet.key);
-        assert_true(desk_difference(&d) < NEAR);
-        const struct px_region all = desk_everything(&d);
-        for (int k = 0; k < 3; k++) { /* and what changes */
-            desk_write_lines(&d, 0, cases[i].height / 2);
-            desk_push(&d, &all, false, false);
-            assert_false(d.packet.key);
-            assert_true(desk_difference(&d) < NEAR);
-        }
-        desk_close(&d);
-    }
-}
-
-/* By odd numbers of lines, too, at which colours move by halves of their pixels: they stay. */
-static void what_moved_costs_little_and_does_not_fade(void **state) {
-    static const int lines[] = {1, 2, 13, 40, 127};
-    for (size_t i = 0; i < PX_N_ELEMENTS(lines); i++) {
-        struct desk d;
-        desk_open(&d, PX_CODEC_AV1, 640, 480, false, 1000000, 2);
-        desk_write_lines(&d, 0, 480);
-        desk_push(&d, NULL, true, false);
-        const size_t whole = d.packet.size;
-        const struct px_region all = desk_everything(&d);
-        for (int k = 0; k < 6; k++) {
-            desk_scroll(&d, lines[i]);
-            desk_push(&d, &all, false, false);
-            assert_true(d.packet.size < whole * (size_t)(lines[i] + 96) / 480);
-            assert_true(desk_difference(&d) < NEAR);
-        }
-        desk_close(&d);
-    }
-}
-
-/* Blocks that stay cost a small part of a bit each: decoders must not take that for the end. */
-static void a_small_change_leaves_the_rest(void **state) {
-    struct desk d;
-    desk_open(&d, PX_CODEC_AV1, 1280, 720, false, 1000000, 2);
-    d.every = 4;
-    desk_write_lines(&d, 0, 720);
-    desk_push(&d, NULL, true, false);
-    desk_take_parts(&d);
-    for (int i = 0; i < 8; i++) {
-        const struct px_region corner = {.rects = {{0, 0, 16 + i * 100, 32}}, .n = 1};
-        for (int y = 0; y < 32; y++)
-            for (int x = 0; x < corner.rects[0].w; x++)
-                d.picture.planes[0][(ptrdiff_t)y * d.picture.strides[0] + x] =
-                    desk_chance(&d) & 1 ? 220 : 30;
-        desk_push(&d, &corner, false, false);
-    }
-    assert_true(desk_difference(&d) < NEAR);
-    desk_close(&d);
-}
-
-static void a_viewer_who_comes_late_gets_a_key_frame_at_once(void **state) {
-    struct desk d;
-    desk_open(&d, PX_CODEC_AV1, 640, 480, false, 1000000, 2);
-    desk_write_lines(&d, 0, 480);
-    desk_push(&d, NULL, true, false);
-    const struct px_region all = desk_everything(&d);
-    desk_scroll(&d, 7);
-    desk_push(&d, &all, false, false);
-    px_decoder_free(d.decoder);
-    d.decoder = px_decoder_new();
-    desk_push(&d, NULL, true, false);
-    assert_true(d.packet.key);
-    assert_true(desk_difference(&d) < NEAR);
-    desk_scroll(&d, 7); /* and what follows it */
-    desk_push(&d, &all, false, false);
-    assert_true(desk_difference(&d) < NEAR);
-    desk_close(&d);
-}
-
-/* Whatever the screen and the link do: what was coarse on the way is fine when it rests. */
-static void a_busy_screen_is_right_in_the_end(void **state) {
-    static const struct {
-        int width, height;
-        bool i444;
-        unsigned rate_kbps, threads;
-    } cases[] = {{640, 480, false, 500, 2},
-                 {333, 251, false, 3000, 4},
-                 {800, 202, false, 50000, 1},
-                 {401, 399, false, 100, 3},
-                 {601, 299, false, 1000, 3}};
-    for (size_t i = 0; i < PX_N_ELEMENTS(cases); i++) {
-        struct desk d;
-        desk_open(&d, PX_CODEC_AV1, cases[i].width, cases[i].height, cases[i].i444,
-                  cases[i].rate_kbps, cases[i].threads);
-        d.random = (uint32_t)(i + 77);
-        desk_write_lines(&d, 0, cases[i].height);
-        desk_push(&d, NULL, true, false);
-        for (int k = 0; k < 40; k++) {
-            struct px_region changed = {.rects = {desk_do_something(&d), desk_do_something(&d)},
-                                        .n = 2};
-            desk_push(&d, &changed, k % 17 == 16, false);
-        }
-        const struct px_region all = desk_everything(&d);
-        for (int k = 0; k < 3000 && !d.packet.fine; k++) {
-            d.now_ms += 1000; /* the link empties */
-            desk_push(&d, &all, false, true);
-        }
-        assert_true(d.packet.fine);
-        assert_true(desk_difference(&d) < NEAR);
-        desk_close(&d);
-    }
-}
+static const struct screens av1 = {
+    .codec = PX_CODEC_AV1,
+    .every = 1,
+    .shades = true,
+    .sizes = (const struct screens_case[]){{16, 16, false, 1},
+                                           {17, 15, false, 2},
+                                           {1, 1, false, 1},
+                                           {333, 217, false, 1},
+                                           {333, 217, false, 2},
+                                           {640, 480, false, 2},
+                                           {641, 479, false, 3},
+                                           {1040, 200, false, 4},
+                                           {1034, 201, false, 9},
+                                           {4500, 70, false, 2},
+                                           {70, 1030, false, 2},
+                                           {0}},
+    .n_scrolls = 6,
+    .small = {.width = 1280, .height = 720, .every = 4, .n = 8, .step_px = 100},
+    .busy = {.cases = (const struct screens_case[]){{640, 480, false, 2, 500},
+                                                    {333, 251, false, 4, 3000},
+                                                    {800, 202, false, 1, 50000},
+                                                    {401, 399, false, 3, 100},
+                                                    {601, 299, false, 3, 1000},
+                                                    {0}},
+             .n_changes = 40,
+             .key_every = 17},
+    .late = {.n_rounds = 2, .coarse_bytes = 100000, .part_bytes = 300000, .slow_part_bytes = 75000},
+    .refined = {1280, 720},
+};
 
 /* A screen full of text: no key frame of it is coarse, nothing is left to refine. */
 static void text_is_exact_at_once(void **state) {
@@ -156,156 +59,30 @@ static void cells_of_any_number_of_colours_are_shown_as_they_are(void **state) {
             }
         const struct px_region all = desk_everything(&d);
         desk_push(&d, &all, round % 3 == 0, false);
-        assert_true(desk_difference(&d) < NEAR);
+        assert_true(desk_difference(&d) < SCREENS_NEAR);
     }
-    desk_close(&d);
-}
-
-/* Who was there sees nothing of it, whatever happens meanwhile; who comes has all of it soon. */
-static void a_late_viewer_of_a_full_screen_gets_a_coarse_key_frame_and_the_rest(void **state) {
-    static const unsigned threads[] = {1, 4};
-    for (size_t i = 0; i < PX_N_ELEMENTS(threads); i++) {
-        struct desk d;
-        desk_open(&d, PX_CODEC_AV1, 800, 512, false, 1000000, threads[i]); /* 1600 blocks */
-        d.shades = true;
-        desk_write_lines(&d, 0, 512);
-        desk_push(&d, NULL, true, false);
-        assert_true(d.packet.key && d.packet.owes && !d.packet.lone);
-        desk_take_parts(&d);
-        assert_true(desk_difference(&d) < NEAR);
-        for (int k = 0; k < 2; k++) {
-            const struct px_region all = desk_everything(&d);
-            struct px_region changed;
-            desk_write_lines(&d, 0, 512);
-            desk_push(&d, &all, false, false);
-            px_decoder_free(d.late);
-            d.late = NULL;
-            desk_take_parts(&d);
-            d.late = px_decoder_new();
-            desk_push(&d, NULL, true, false);
-            assert_true(d.packet.key && d.packet.owes && d.packet.lone);
-            assert_true(d.packet.size < COARSE_BYTES_MAX);
-            for (int n = 0; d.packet.owes; n++) {
-                assert_true(n < 30);
-                if ((k + n) % 4 == 1) {
-                    desk_scroll(&d, 1 + (int)desk_chance(&d) % 60);
-                    desk_push(&d, &all, false, false);
-                } else if ((k + n) % 4 == 2) {
-                    changed = (struct px_region){.rects = {desk_do_something(&d)}, .n = 1};
-                    desk_push(&d, &changed, false, false);
-                } else {
-                    desk_push(&d, &all, false, true);
-                    assert_true(d.packet.size < PART_BYTES_MAX);
-                }
-                assert_false(d.packet.key);
-                assert_true(desk_difference(&d) < NEAR);
-            }
-            desk_same_picture(&d);
-        }
-        desk_close(&d);
-    }
-}
-
-/* A newcomer who comes while another one still waits for parts. */
-static void late_viewers_who_come_at_once_share_the_parts(void **state) {
-    struct desk d;
-    desk_open(&d, PX_CODEC_AV1, 800, 512, false, 1000000, 2);
-    d.shades = true;
-    desk_write_lines(&d, 0, 512);
-    desk_push(&d, NULL, true, false);
-    desk_take_parts(&d);
-    const struct px_region all = desk_everything(&d);
-    for (int i = 0; i < 3; i++) {
-        px_decoder_free(d.late);
-        d.late = px_decoder_new();
-        desk_push(&d, NULL, true, false);
-        assert_true(d.packet.lone);
-        if (i < 2)
-            desk_push(&d, &all, false, true);
-        assert_true(d.packet.owes);
-    }
-    desk_take_parts(&d);
-    desk_same_picture(&d);
-    assert_true(desk_difference(&d) < NEAR);
-    desk_close(&d);
-}
-
-/* A slow line gets smaller parts, and nobody's picture becomes worse for them. */
-static void a_late_viewer_does_not_cost_others_their_quality(void **state) {
-    struct desk d;
-    desk_open(&d, PX_CODEC_AV1, 800, 512, false, 2000, 2);
-    d.shades = true;
-    desk_write_lines(&d, 0, 512);
-    desk_push(&d, NULL, true, false);
-    const struct px_region all = desk_everything(&d);
-    while (!d.packet.fine) {
-        d.now_ms += 1000;
-        desk_push(&d, &all, false, true);
-    }
-    const double fine = desk_difference(&d);
-    d.late = px_decoder_new();
-    desk_push(&d, NULL, true, false);
-    assert_true(d.packet.lone);
-    for (int n = 0; d.packet.owes; n++) {
-        assert_true(n < 200);
-        desk_push(&d, &all, false, true);
-        assert_true(d.packet.size < PART_BYTES_MAX / 4);
-        assert_true(desk_difference(&d) < fine + 0.5);
-    }
-    desk_same_picture(&d);
-    desk_close(&d);
-}
-
-/* No part takes long, and none is left out. */
-static void a_large_refinement_comes_in_parts(void **state) {
-    struct desk d;
-    desk_open(&d, PX_CODEC_AV1, 1280, 720, false, 2000, 2); /* 3600 blocks */
-    d.shades = true;
-    desk_write_lines(&d, 0, 720);
-    desk_push(&d, NULL, true, false);
-    assert_false(d.packet.fine);
-    const double first = desk_difference(&d);
-    const struct px_region all = desk_everything(&d);
-    int n = 0, n_parts = 0;
-    while (!d.packet.fine && n++ < 3000) {
-        d.now_ms += 2000; /* the line has had its time */
-        desk_push(&d, &all, false, true);
-        assert_false(d.packet.key);
-        n_parts += d.packet.more;
-    }
-    assert_true(d.packet.fine);
-    assert_true(n_parts >= 3);
-    assert_true(desk_difference(&d) < NEAR && desk_difference(&d) < first / 2);
     desk_close(&d);
 }
 
 static void sizes_that_the_host_lacks_are_declined(void **state) {
-    const struct px_encoder_ops *const tables[] = {px_encoders_av1};
-    struct px_encoders *all = px_encoders_of(tables, 1);
-    struct px_encoder_opts o = {.codec = PX_CODEC_AV1, .width = 16400, .height = 16, .threads = 1};
-    struct px_encoder *enc = NULL;
-    assert_int_equal(px_encoder_open(all, &o, &enc, NULL), -ENOTSUP);
-    o.width = 16;
-    o.i444 = true;
-    assert_int_equal(px_encoder_open(all, &o, &enc, NULL), -ENOTSUP);
-    assert_null(enc);
-    px_encoders_free(all);
+    desk_is_declined(PX_CODEC_AV1, 16400, 16, false);
+    desk_is_declined(PX_CODEC_AV1, 16, 16, true);
 }
 
 int main(void) {
     av_log_set_level(AV_LOG_ERROR);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_size_and_number_of_threads_is_shown_as_it_is),
-        cmocka_unit_test(what_moved_costs_little_and_does_not_fade),
-        cmocka_unit_test(a_small_change_leaves_the_rest),
-        cmocka_unit_test(a_viewer_who_comes_late_gets_a_key_frame_at_once),
-        cmocka_unit_test(a_busy_screen_is_right_in_the_end),
+        SCREENS_TEST(every_size_and_number_of_threads_is_shown_as_it_is, &av1),
+        SCREENS_TEST(what_moved_costs_little_and_does_not_fade, &av1),
+        SCREENS_TEST(a_small_change_leaves_the_rest, &av1),
+        SCREENS_TEST(a_viewer_who_comes_late_gets_a_key_frame_at_once, &av1),
+        SCREENS_TEST(a_busy_screen_is_right_in_the_end, &av1),
         cmocka_unit_test(text_is_exact_at_once),
         cmocka_unit_test(cells_of_any_number_of_colours_are_shown_as_they_are),
-        cmocka_unit_test(a_late_viewer_of_a_full_screen_gets_a_coarse_key_frame_and_the_rest),
-        cmocka_unit_test(late_viewers_who_come_at_once_share_the_parts),
-        cmocka_unit_test(a_late_viewer_does_not_cost_others_their_quality),
-        cmocka_unit_test(a_large_refinement_comes_in_parts),
+        SCREENS_TEST(a_late_viewer_of_a_full_screen_gets_a_coarse_key_frame_and_the_rest, &av1),
+        SCREENS_TEST(late_viewers_who_come_at_once_share_the_parts, &av1),
+        SCREENS_TEST(a_late_viewer_does_not_cost_others_their_quality, &av1),
+        SCREENS_TEST(a_large_refinement_comes_in_parts, &av1),
         cmocka_unit_test(sizes_that_the_host_lacks_are_declined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

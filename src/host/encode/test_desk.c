@@ -69,6 +69,17 @@ void desk_close(struct desk *d) {
     px_picture_fini(&d->picture);
 }
 
+void desk_is_declined(enum px_codec codec, int width, int height, bool i444) {
+    const struct px_encoder_ops *const tables[] = {table_of(codec)};
+    const struct px_encoder_opts o = {
+        .codec = codec, .width = width, .height = height, .i444 = i444, .threads = 1};
+    struct px_encoders *all = px_encoders_of(tables, 1);
+    struct px_encoder *enc = NULL;
+    assert_int_equal(px_encoder_open(all, &o, &enc, NULL), -ENOTSUP);
+    assert_null(enc);
+    px_encoders_free(all);
+}
+
 unsigned desk_chance(struct desk *d) {
     d->random = d->random * 1103515245u + 12345u;
     return d->random >> 16;
@@ -227,6 +238,13 @@ void desk_take_parts(struct desk *d) {
         desk_push(d, &all, false, true);
         assert_false(d->packet.key);
     }
+}
+
+void desk_come_late(struct desk *d) {
+    px_decoder_free(d->late);
+    d->late = px_decoder_new();
+    desk_push(d, NULL, true, false);
+    assert_true(d->packet.key && d->packet.owes && d->packet.lone);
 }
 
 static int at(const struct desk *d, int plane, int x, int y) {

@@ -30,6 +30,8 @@ struct desk {
 void desk_open(struct desk *d, enum px_codec codec, int width, int height, bool i444,
                unsigned rate_kbps, unsigned threads);
 void desk_close(struct desk *d);
+/* No encoder of @codec opens for such a picture. */
+void desk_is_declined(enum px_codec codec, int width, int height, bool i444);
 /* 0..65535, the same row of them in each run. */
 unsigned desk_chance(struct desk *d);
 /* Lines @from..@to of all planes: as dense as text gets, or colours in patches. */
@@ -46,6 +48,9 @@ struct px_region desk_everything(const struct desk *d);
 void desk_push(struct desk *d, const struct px_region *changed, bool key, bool refine);
 /* The parts that a coarse key frame owes. */
 void desk_take_parts(struct desk *d);
+/* A second viewer comes, or another one in his place: the key frame is for him alone, and coarse.
+ */
+void desk_come_late(struct desk *d);
 /* Of red, green and blue, on average, of 255: what the viewer sees against what is there. */
 double desk_difference(const struct desk *d);
 /* Both viewers see the same, to the bit. */
