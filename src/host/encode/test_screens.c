@@ -265,6 +265,7 @@ void a_late_viewer_does_not_cost_others_their_quality(void **state) {
         desk_push(&d, &all, false, true);
     }
     const double fine = desk_difference(&d);
+    assert_true(fine < SCREENS_NEAR);
     desk_come_late(&d);
     for (int n = 0; d.packet.owes; n++) {
         assert_true(n < 200);
