@@ -5,17 +5,10 @@
  * vp9_block.c. Source: AV1 specification, 7.11 to 7.13. */
 #include "host/encode/av1_private.h"
 #include "host/encode/lanes.h"
+#include "host/encode/pixels.h"
 #include <stdlib.h>
 
 #define INLINE static inline __attribute__((always_inline))
-
-static inline int least(int a, int b) {
-    return a < b ? a : b;
-}
-
-static inline int clamp(int v, int max) {
-    return v < 0 ? 0 : v > max ? max : v;
-}
 
 /* ---- guesses from the last picture ---- */
 
@@ -32,13 +25,13 @@ static void guess_half(const uint8_t *plane, int stride, int width, int height, 
                        bool half_x, bool half_y, uint8_t to[16][16]) {
     int16_t across[AROUND][8];
     for (int i = 0; i < AROUND; i++) {
-        const uint8_t *line = plane + (ptrdiff_t)clamp(y - BEFORE + i, height - 1) * stride;
+        const uint8_t *line = plane + (ptrdiff_t)px_clamp(y - BEFORE + i, height - 1) * stride;
         uint8_t around[16];
         if (x >= BEFORE && x - BEFORE + 16 <= width)
             memcpy(around, line + x - BEFORE, 16);
         else
             for (int k = 0; k < AROUND; k++)
-                around[k] = line[clamp(x - BEFORE + k, width - 1)];
+                around[k] = line[px_clamp(x - BEFORE + k, width - 1)];
         for (int k = 0; k < 8; k++)
             across[i][k] = (int16_t)(half_x ? (half(around[k], around[k + 1], around[k + 2],
                                                     around[k + 3], around[k + 4], around[k + 5]) +
@@ -53,7 +46,7 @@ static void guess_half(const uint8_t *plane, int stride, int width, int height, 
                                     1024) >>
                                        11
                                  : (across[i + BEFORE][k] + 8) >> 4;
-            to[i][k] = (uint8_t)clamp(v, 255);
+            to[i][k] = (uint8_t)px_clamp(v, 255);
         }
 }
 
@@ -305,8 +298,8 @@ static void cell_init(const struct px_vp9_at *at, struct cell *c) {
         c->stride[i] = at->now->strides[i];
         c->corner[i] = at->now->planes[i] + ((ptrdiff_t)at->row * 16 >> shift) * c->stride[i] +
                        (at->column * 16 >> shift);
-        c->wide[i] = least(2, z->mi_columns - at->column * 2) * 2 >> shift;
-        c->high[i] = least(2, z->mi_rows - at->row * 2) * 2 >> shift;
+        c->wide[i] = px_least(2, z->mi_columns - at->column * 2) * 2 >> shift;
+        c->high[i] = px_least(2, z->mi_rows - at->row * 2) * 2 >> shift;
     }
     c->whole = px_av1_is_whole(z, at->column, at->row);
 }
@@ -345,7 +338,7 @@ bool px_av1_code_moved(const struct px_vp9_at *at, const struct px_vp9_steps *s,
         for (int y = 0; y < c.high[plane]; y++)
             for (int x = 0; x < c.wide[plane]; x += 2) {
                 /* A lone last one is coded twice. */
-                const int next = least(x + 1, c.wide[plane] - 1);
+                const int next = px_least(x + 1, c.wide[plane] - 1);
                 set_part(&t, 0, &c, plane, x, y, want, ends, numbers);
                 set_part(&t, 1, &c, plane, next, y, want, ends, numbers);
                 for (int i = 0; i < 4; i++)

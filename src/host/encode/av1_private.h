@@ -33,9 +33,8 @@ enum px_av1_mode {
 typedef int16_t px_av1_numbers[PX_AV1_PARTS][16]; /* by place: lines of each part, or of 8x8 */
 
 struct px_av1_cell {
-    uint8_t mode;    /* enum px_av1_mode, of luma; chroma is DC, or INTER as well */
-    bool skip;       /* nothing but the guess */
-    uint8_t quality; /* the quantizer it was coded with, on the budget's scale */
+    uint8_t mode; /* enum px_av1_mode, of luma; chroma is DC, or INTER as well */
+    bool skip;    /* nothing but the guess */
     uint8_t n_colours;
     uint8_t colours[PX_AV1_COLOURS_MAX]; /* ascending */
     struct px_move move;                 /* with PX_AV1_INTER */

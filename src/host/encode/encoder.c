@@ -50,7 +50,7 @@ static void add_able(struct px_encoders *e, const struct px_encoder_ops *table, 
         struct px_error err = {0};
         if (!is_wanted(table, only))
             continue;
-        if (table->probe(table, &err) == 0)
+        if (!table->probe || table->probe(table, &err) == 0)
             add(e, table);
         else
             px_debug("encoder %s: not here: %s", table->name, err.msg);
@@ -295,7 +295,8 @@ void px_encoder_set_rate(struct px_encoder *enc, unsigned rate_kbps, unsigned mi
     enc->opts.rate_kbps = rate_kbps;
     enc->opts.min_quality = min_quality;
     enc->opts.max_quality = max_quality;
-    enc->ops->set_rate(enc);
+    if (enc->ops->set_rate)
+        enc->ops->set_rate(enc);
 }
 
 void px_encoder_close(struct px_encoder *enc) {

@@ -51,7 +51,7 @@ struct px_encoder_ops {
     const char *name; /* for --encoder and logs: "libvpx", "h264_nvenc" */
     enum px_codec codec;
     bool hardware;
-    /* 0: runs here. Leaves nothing open. Any thread. */
+    /* 0: runs here. Leaves nothing open. Any thread. NULL: it does. */
     int (*probe)(const struct px_encoder_ops *ops, struct px_error *err);
     /* -ENOTSUP: not this size or chroma. -EAGAIN: in a moment. Else not now; it is left alone for a
      * while. */
@@ -64,7 +64,8 @@ struct px_encoder_ops {
     int (*push)(struct px_encoder *enc, const struct px_picture *pic,
                 const struct px_region *changed, int64_t pts_ms, bool key, bool refine,
                 struct px_packet *ret, struct px_error *err);
-    /* Rate and quality bounds in @enc->opts are new, from the next push on. */
+    /* Rate and quality bounds in @enc->opts are new, from the next push on. NULL: push() looks
+     * at them each time. */
     void (*set_rate)(struct px_encoder *enc);
     void (*close)(struct px_encoder *enc);
 };

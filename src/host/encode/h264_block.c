@@ -5,6 +5,7 @@
  * parts of 4x4 side by side, eight numbers at a time. */
 #include "host/encode/h264_private.h"
 #include "host/encode/lanes.h"
+#include "host/encode/pixels.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,22 +97,18 @@ static void guess_means(const struct edge *e, int side, uint8_t *to) {
         }
 }
 
-static int clamp(int v, int max) {
-    return v < 0 ? 0 : v > max ? max : v;
-}
-
 /* Chroma that moved by half pixels: 8x8 from @x, @y. */
 static void guess_half(const uint8_t *plane, int stride, int width, int height, int x, int y,
                        bool half_x, bool half_y, uint8_t to[8][8]) {
     uint8_t around[9][16];
     const bool inside = x >= 0 && y >= 0 && x + 16 <= width && y + 9 <= height;
     for (int i = 0; i < 9; i++) {
-        const uint8_t *line = plane + (ptrdiff_t)clamp(y + i, height - 1) * stride;
+        const uint8_t *line = plane + (ptrdiff_t)px_clamp(y + i, height - 1) * stride;
         if (inside)
             memcpy(around[i], line + x, 16);
         else
             for (int k = 0; k < 9; k++)
-                around[i][k] = line[clamp(x + k, width - 1)];
+                around[i][k] = line[px_clamp(x + k, width - 1)];
     }
     for (int i = 0; i < 8; i++) {
         const v8 a = px_load8(around[i]), b = px_load8(around[i] + 1);
@@ -123,33 +120,10 @@ static void guess_half(const uint8_t *plane, int stride, int width, int height, 
     }
 }
 
-static void copy(uint8_t *to, int to_stride, const uint8_t *from, int stride, int side) {
-    for (int y = 0; y < side; y++, to += to_stride, from += stride)
-        memcpy(to, from, (size_t)side);
-}
-
-static void guess_moved(const struct px_vp8_at *at, struct px_move m, struct px_vp8_pixels *ret) {
-    const struct px_vp8_planes *b = at->before;
-    copy(ret->y[0], 16,
-         b->planes[0] + (ptrdiff_t)(at->row * 16 + m.y) * b->strides[0] + at->column * 16 + m.x,
-         b->strides[0], 16);
-    /* Halves are rounded down: the odd pixel is the half behind it. */
-    const int x = at->column * 8 + (m.x >> 1), y = at->row * 8 + (m.y >> 1);
-    for (int i = 0; i < 2; i++) {
-        const uint8_t *plane = b->planes[1 + i];
-        const int stride = b->strides[1 + i];
-        if (m.x & 1 || m.y & 1)
-            guess_half(plane, stride, at->columns * 8, at->rows * 8, x, y, m.x & 1, m.y & 1,
-                       ret->uv[i]);
-        else
-            copy(ret->uv[i][0], 8, plane + (ptrdiff_t)y * stride + x, stride, 8);
-    }
-}
-
-void px_h264_guess(const struct px_vp8_at *at, enum px_h264_mode mode, struct px_move move,
-                   struct px_vp8_pixels *ret) {
+void px_h264_guess(const struct px_block_at *at, enum px_h264_mode mode, struct px_move move,
+                   struct px_block *ret) {
     if (mode == PX_H264_INTER) {
-        guess_moved(at, move, ret);
+        px_block_guess_moved(at, move, guess_half, ret);
         return;
     }
     for (int plane = 0; plane < 3; plane++) {
@@ -344,9 +318,8 @@ static void add_means(struct pair *p, const int means[2], uint8_t *to, int strid
     add_pair(p, to, stride);
 }
 
-static void code_luma(const struct px_h264_steps *s, const struct px_vp8_pixels *want,
-                      struct px_vp8_pixels *guess, struct px_h264_block *k,
-                      px_h264_numbers numbers) {
+static void code_luma(const struct px_h264_steps *s, const struct px_block *want,
+                      struct px_block *guess, struct px_h264_block *k, px_h264_numbers numbers) {
     struct pair luma[4][2];
     const bool inside = k->mode != PX_H264_INTER;
     int means[16];
@@ -368,9 +341,8 @@ static void code_luma(const struct px_h264_steps *s, const struct px_vp8_pixels 
                 add_pair(&luma[y][x], &guess->y[y * 4][x * 8], 16);
 }
 
-static void code_chroma(const struct px_h264_steps *s, const struct px_vp8_pixels *want,
-                        struct px_vp8_pixels *guess, struct px_h264_block *k,
-                        px_h264_numbers numbers) {
+static void code_chroma(const struct px_h264_steps *s, const struct px_block *want,
+                        struct px_block *guess, struct px_h264_block *k, px_h264_numbers numbers) {
     struct pair chroma[2][2];
     int means[2][4];
     for (int i = 0; i < 2; i++) {
@@ -389,8 +361,8 @@ static void code_chroma(const struct px_h264_steps *s, const struct px_vp8_pixel
             add_means(&chroma[i][y], &means[i][y * 2], guess->uv[i][y * 4], 8);
 }
 
-void px_h264_code(const struct px_h264_steps *s, const struct px_vp8_pixels *want,
-                  struct px_vp8_pixels *guess, struct px_h264_block *k, px_h264_numbers numbers) {
+void px_h264_code(const struct px_h264_steps *s, const struct px_block *want,
+                  struct px_block *guess, struct px_h264_block *k, px_h264_numbers numbers) {
     k->luma = k->chroma = 0;
     code_luma(s, want, guess, k, numbers);
     code_chroma(s, want, guess, k, numbers);

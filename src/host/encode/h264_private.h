@@ -7,12 +7,11 @@
  *
  * Constrained baseline: 4:2:0, one reference, no filter, numbers in CAVLC. A macroblock is guessed
  * as a whole; its numbers are 27 parts of up to 16: 16 of luma (line by line), 4 + 4 of chroma,
- * then the means of luma (guessed inside only) and of both chroma planes. Pixels are VP8's blocks
- * (vp8_private.h): whole macroblocks, too. Source: ITU-T H.264, clauses as told. */
+ * then the means of luma (guessed inside only) and of both chroma planes. Pixels are those of
+ * block.h. Source: ITU-T H.264, clauses as told. */
 #pragma once
 #include "base/buf.h"
-#include "host/encode/motion.h"
-#include "host/encode/vp8_private.h"
+#include "host/encode/block.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,7 +26,6 @@ enum px_h264_mode { PX_H264_V, PX_H264_H, PX_H264_DC, PX_H264_INTER }; /* as lum
 
 struct px_h264_block {
     uint8_t mode;        /* enum px_h264_mode, of luma and chroma */
-    uint8_t quality;     /* the quantizer it was coded with */
     uint8_t luma;        /* which quarters have numbers; guessed inside: all or none */
     uint8_t chroma;      /* 0: no numbers; 1: means; 2: others, too */
     struct px_move move; /* with PX_H264_INTER */
@@ -51,12 +49,12 @@ struct px_h264_steps {
 
 void px_h264_steps_init(struct px_h264_steps *s, int qp, int keep);
 /* The guess of @mode and its @move. @at->cut: another slice is above. */
-void px_h264_guess(const struct px_vp8_at *at, enum px_h264_mode mode, struct px_move move,
-                   struct px_vp8_pixels *ret);
+void px_h264_guess(const struct px_block_at *at, enum px_h264_mode mode, struct px_move move,
+                   struct px_block *ret);
 /* @want less @guess to numbers, @guess to what the decoder will show, and @k's luma, chroma and n.
  * Of @numbers only what @k tells of is set, and of a mode inside luma's means. */
-void px_h264_code(const struct px_h264_steps *s, const struct px_vp8_pixels *want,
-                  struct px_vp8_pixels *guess, struct px_h264_block *k, px_h264_numbers numbers);
+void px_h264_code(const struct px_h264_steps *s, const struct px_block *want,
+                  struct px_block *guess, struct px_h264_block *k, px_h264_numbers numbers);
 
 /* ---- h264_write.c ---- */
 

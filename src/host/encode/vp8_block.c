@@ -4,6 +4,7 @@
  * 18; forward transforms are our own, the inverse of those. They work on two parts of 4x4 side by
  * side, eight numbers at a time. */
 #include "host/encode/lanes.h"
+#include "host/encode/pixels.h"
 #include "host/encode/vp8_private.h"
 #include "host/encode/vp8_tables.h"
 #include <string.h>
@@ -29,73 +30,9 @@ void px_vp8_steps_init(struct px_vp8_steps *s, int index, int keep) {
     s->near = ac / 4; /* half a step, and numbers are twice what pixels are */
 }
 
-/* ---- pixels in and out ---- */
-
-/* With sides that are constants where it is used: lines become single moves. */
-#define INLINE static inline __attribute__((always_inline))
-
-static inline int least(int a, int b) {
-    return a < b ? a : b;
-}
-
-INLINE void copy(uint8_t *to, int to_stride, const uint8_t *from, int stride, int side) {
-    for (int y = 0; y < side; y++, to += to_stride, from += stride)
-        memcpy(to, from, (size_t)side);
-}
-
-INLINE void read_plane(const uint8_t *from, int stride, int width, int height, int x, int y,
-                       int side, uint8_t *to) {
-    if (x + side <= width && y + side <= height) {
-        copy(to, side, from + (ptrdiff_t)y * stride + x, stride, side);
-        return;
-    }
-    for (int i = 0; i < side; i++)
-        for (int k = 0; k < side; k++)
-            to[i * side + k] =
-                from[(ptrdiff_t)least(y + i, height - 1) * stride + least(x + k, width - 1)];
-}
-
-void px_vp8_read(const struct px_vp8_planes *from, int width, int height, int column, int row,
-                 struct px_vp8_pixels *ret) {
-    read_plane(from->planes[0], from->strides[0], width, height, column * 16, row * 16, 16,
-               ret->y[0]);
-    for (int i = 0; i < 2; i++)
-        read_plane(from->planes[1 + i], from->strides[1 + i], (width + 1) / 2, (height + 1) / 2,
-                   column * 8, row * 8, 8, ret->uv[i][0]);
-}
-
-void px_vp8_store(const struct px_vp8_at *at, const struct px_vp8_pixels *p) {
-    const int *strides = at->now->strides;
-    const ptrdiff_t x = at->column * 8, y = at->row * 8;
-    copy(at->now->planes[0] + y * 2 * strides[0] + x * 2, strides[0], p->y[0], 16, 16);
-    copy(at->now->planes[1] + y * strides[1] + x, strides[1], p->uv[0][0], 8, 8);
-    copy(at->now->planes[2] + y * strides[2] + x, strides[2], p->uv[1][0], 8, 8);
-}
-
-unsigned px_vp8_distance(const uint8_t a[16][16], const uint8_t b[16][16]) {
-    unsigned sum = 0;
-    for (int y = 0; y < 16; y++)
-        for (int x = 0; x < 16; x++)
-            sum += (unsigned)abs(a[y][x] - b[y][x]);
-    return sum;
-}
-
-bool px_vp8_is_near(const uint8_t *a, const uint8_t *b, int n, int near) {
-    for (int i = 0; i < n; i += 16) {
-        uint8_t far = 0;
-        for (int k = i; k < i + 16; k++) {
-            const uint8_t more = a[k] > b[k] ? a[k] : b[k], less = a[k] > b[k] ? b[k] : a[k];
-            far |= (uint8_t)(more - less) > near;
-        }
-        if (far)
-            return false;
-    }
-    return true;
-}
-
 /* ---- guesses ---- */
 
-static void guess_mean(const struct px_vp8_at *at, const uint8_t *corner, int stride, int side,
+static void guess_mean(const struct px_block_at *at, const uint8_t *corner, int stride, int side,
                        uint8_t *to) {
     unsigned sum = 0, n = 0;
     if (at->row > 0)
@@ -108,7 +45,7 @@ static void guess_mean(const struct px_vp8_at *at, const uint8_t *corner, int st
 }
 
 /* Only where there are neighbours: what stands for pixels beyond the edges is not needed then. */
-static void guess_inside(const struct px_vp8_at *at, enum px_vp8_mode mode, int plane,
+static void guess_inside(const struct px_block_at *at, enum px_vp8_mode mode, int plane,
                          uint8_t *to) {
     const int side = plane ? 8 : 16, stride = at->now->strides[plane];
     const uint8_t *corner =
@@ -133,10 +70,6 @@ static void guess_inside(const struct px_vp8_at *at, enum px_vp8_mode mode, int 
     }
 }
 
-static int clamp(int v, int max) {
-    return v < 0 ? 0 : v > max ? max : v;
-}
-
 #define TAPS 6
 #define LINES (8 + TAPS - 1)
 
@@ -153,12 +86,12 @@ static void guess_half(const uint8_t *plane, int stride, int width, int height, 
     uint8_t around[LINES][16], across[LINES][8];
     const bool inside = x >= 2 && y >= 2 && x + 14 <= width && y + 11 <= height;
     for (int i = 0; i < LINES; i++) {
-        const uint8_t *line = plane + (ptrdiff_t)clamp(y - 2 + i, height - 1) * stride;
+        const uint8_t *line = plane + (ptrdiff_t)px_clamp(y - 2 + i, height - 1) * stride;
         if (inside)
             memcpy(around[i], line + x - 2, 16);
         else
             for (int k = 0; k < LINES; k++)
-                around[i][k] = line[clamp(x - 2 + k, width - 1)];
+                around[i][k] = line[px_clamp(x - 2 + k, width - 1)];
     }
     for (int i = 0; i < LINES; i++) {
         const uint8_t *p = around[i];
@@ -179,28 +112,10 @@ static void guess_half(const uint8_t *plane, int stride, int width, int height, 
             memcpy(to[i], across[i + 2], 8);
 }
 
-static void guess_moved(const struct px_vp8_at *at, struct px_move m, struct px_vp8_pixels *ret) {
-    const struct px_vp8_planes *b = at->before;
-    const uint8_t *from =
-        b->planes[0] + (ptrdiff_t)(at->row * 16 + m.y) * b->strides[0] + at->column * 16 + m.x;
-    copy(ret->y[0], 16, from, b->strides[0], 16);
-    /* Halves are rounded down: the odd pixel is the half behind it. */
-    const int x = at->column * 8 + (m.x >> 1), y = at->row * 8 + (m.y >> 1);
-    for (int i = 0; i < 2; i++) {
-        const uint8_t *plane = b->planes[1 + i];
-        const int stride = b->strides[1 + i];
-        if (m.x & 1 || m.y & 1)
-            guess_half(plane, stride, at->columns * 8, at->rows * 8, x, y, m.x & 1, m.y & 1,
-                       ret->uv[i]);
-        else
-            copy(ret->uv[i][0], 8, plane + (ptrdiff_t)y * stride + x, stride, 8);
-    }
-}
-
-void px_vp8_guess(const struct px_vp8_at *at, enum px_vp8_mode mode, struct px_move move,
-                  struct px_vp8_pixels *ret) {
+void px_vp8_guess(const struct px_block_at *at, enum px_vp8_mode mode, struct px_move move,
+                  struct px_block *ret) {
     if (mode == PX_VP8_INTER) {
-        guess_moved(at, move, ret);
+        px_block_guess_moved(at, move, guess_half, ret);
         return;
     }
     guess_inside(at, mode, 0, ret->y[0]);
@@ -379,8 +294,8 @@ static void add_pair(struct pair *p, uint8_t *to, int stride) {
         px_pack8(px_load8(to + (ptrdiff_t)i * stride) + p->r[i], to + (ptrdiff_t)i * stride);
 }
 
-bool px_vp8_code(const struct px_vp8_steps *s, const struct px_vp8_pixels *want,
-                 struct px_vp8_pixels *guess, uint8_t ends[PX_VP8_PARTS], int16_t (*numbers)[16]) {
+bool px_vp8_code(const struct px_vp8_steps *s, const struct px_block *want, struct px_block *guess,
+                 uint8_t ends[PX_VP8_PARTS], int16_t (*numbers)[16]) {
     struct pair luma[4][2], chroma[2][2];
     int16_t means[16];
     bool any = false;

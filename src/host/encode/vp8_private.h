@@ -9,7 +9,7 @@
  * without their means, 4 + 4 of chroma, and one of luma's means. */
 #pragma once
 #include "base/buf.h"
-#include "host/encode/motion.h"
+#include "host/encode/block.h"
 #include "host/encode/vp8_tables.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,7 +24,6 @@ enum px_vp8_mode { PX_VP8_DC, PX_VP8_V, PX_VP8_H, PX_VP8_TM, PX_VP8_INTER };
 struct px_vp8_block {
     uint8_t mode;               /* enum px_vp8_mode, of luma and chroma */
     bool skip;                  /* nothing but the guess */
-    uint8_t quality;            /* the quantizer it was coded with, on the budget's scale */
     struct px_move move;        /* with PX_VP8_INTER */
     uint8_t ends[PX_VP8_PARTS]; /* of each part's numbers; 0: none (a luma part begins at 1) */
 };
@@ -39,42 +38,17 @@ struct px_vp8_steps {
     int keep; /* so many of a part's numbers, the lowest: PX_KEEP_ALL, 6, 3, 1 */
 };
 
-/* Three planes of whole blocks. */
-struct px_vp8_planes {
-    uint8_t *planes[3];
-    int strides[3];
-};
-
 /* ---- vp8_block.c ---- */
 
 void px_vp8_steps_init(struct px_vp8_steps *s, int index, int keep);
 
-struct px_vp8_pixels {
-    uint8_t y[16][16], uv[2][8][8];
-};
-
-/* Reads a block of a picture of @width x @height; beyond its edges the last pixel goes on. */
-void px_vp8_read(const struct px_vp8_planes *from, int width, int height, int column, int row,
-                 struct px_vp8_pixels *ret);
-
-struct px_vp8_at {
-    const struct px_vp8_planes *now;    /* as the decoder will have it; what is above and left is */
-    const struct px_vp8_planes *before; /* the decoder's last picture; may be @now: no moves then */
-    int columns, rows, column, row;
-    bool cut; /* what is above may not be looked at: another thread has it */
-};
-
 /* The guess of @mode and its @move. */
-void px_vp8_guess(const struct px_vp8_at *at, enum px_vp8_mode mode, struct px_move move,
-                  struct px_vp8_pixels *ret);
-unsigned px_vp8_distance(const uint8_t a[16][16], const uint8_t b[16][16]);
-/* Of @n pixels (a multiple of 16) none is farther than @near. */
-bool px_vp8_is_near(const uint8_t *a, const uint8_t *b, int n, int near);
+void px_vp8_guess(const struct px_block_at *at, enum px_vp8_mode mode, struct px_move move,
+                  struct px_block *ret);
 /* @want less @guess to numbers (25 x 16, each part in zigzag order), @guess to what the decoder
  * will show. False: all numbers are 0 and @guess is as it was. */
-bool px_vp8_code(const struct px_vp8_steps *s, const struct px_vp8_pixels *want,
-                 struct px_vp8_pixels *guess, uint8_t ends[PX_VP8_PARTS], int16_t (*numbers)[16]);
-void px_vp8_store(const struct px_vp8_at *at, const struct px_vp8_pixels *p);
+bool px_vp8_code(const struct px_vp8_steps *s, const struct px_block *want, struct px_block *guess,
+                 uint8_t ends[PX_VP8_PARTS], int16_t (*numbers)[16]);
 
 /* ---- vp8_write.c ---- */
 

@@ -7,7 +7,6 @@
 #include "host/encode/crew.h"
 #include "host/encode/encoder.h"
 #include "host/encode/lanes.h"
-#include "host/encode/turn.h"
 #include "host/encode/vp9_private.h"
 #include "base/alloc.h"
 #include <string.h>
@@ -15,58 +14,26 @@
 #define SIDE PX_VP9_SIDE
 #define SIZE_MAX_PX 16384
 #define TILES_MAX 64
-#define REFINE_CELLS 600 /* at once: 9 ms of one core if they are all dense text */
 #define REFINE_CELLS_444 400
-#define ALONE 400 /* so few cells are not worth waking another thread */
 #define ADAPT_FROM 16
 #define MOVE_FAR 1023
-#define MOVE_FROM 8 /* so few cells are coded sooner than looked for */
-
-typedef int16_t numbers[16];
 
 struct vp9 {
     struct px_encoder base;
     struct px_crew *crew;
-    struct px_grid grid;
-    struct px_vp9_frame frame;        /* its size is for good, the rest each picture's */
-    struct px_vp9_planes now, before; /* as the decoder has it: this picture, the last */
-    uint8_t *memory, *memory_before;
-    size_t n_memory;
-    uint8_t *source;               /* luma of the last picture that came in, whole cells */
-    numbers **numbers;             /* of each cell: where they lie in @store */
-    numbers *store;                /* of the cells that have any */
+    struct px_surface s;
+    struct px_vp9_frame frame;     /* its size is for good, the rest each picture's */
+    px_numbers **numbers;          /* of each cell: where they lie in @store */
+    px_numbers *store;             /* of the cells that have any */
     px_vp9_counts *counts;         /* of each tile */
     px_vp9_chances coarse_chances; /* of the last coarse key frame: the next is much alike */
     bool had_coarse;
-    int n_tiles_max;
-    struct px_turn turn;
     struct px_buf coded, out, tiles[TILES_MAX];
     /* the picture at hand; threads only read these */
-    struct px_vp9_planes in;
     struct px_vp9_steps steps;
-    struct px_move moves[PX_MOVES_MAX];
-    int n_moves;
 };
 
 /* ---- cells ---- */
-
-/* Both the cell and where it came from are whole. */
-static bool fits(const struct vp9 *v, int column, int row, struct px_move m) {
-    const struct px_vp9_size *z = &v->frame.size;
-    const int x = column * SIDE, y = row * SIDE;
-    return x + SIDE <= z->width && y + SIDE <= z->height && x + m.x >= 0 && y + m.y >= 0 &&
-           x + m.x + SIDE <= z->width && y + m.y + SIDE <= z->height;
-}
-
-static bool was_there(const struct vp9 *v, const uint8_t want[16][16], int column, int row,
-                      struct px_move m) {
-    const int stride = v->grid.columns * SIDE;
-    const uint8_t *p = v->source + (ptrdiff_t)(row * SIDE + m.y) * stride + column * SIDE + m.x;
-    for (int y = 0; y < SIDE; y++, p += stride)
-        if (memcmp(p, want[y], SIDE) != 0)
-            return false;
-    return true;
-}
 
 struct choice {
     enum px_vp9_mode mode;
@@ -78,19 +45,12 @@ struct choice {
 
 static bool find_same(const struct vp9 *v, const struct px_vp9_at *at, const px_vp9_pixels want,
                       struct choice *ret) {
-    for (int i = -1; i < v->n_moves; i++) {
-        const struct px_move m = i < 0 ? (struct px_move){0} : v->moves[i];
-        if ((i >= 0 && !fits(v, at->column, at->row, m)) ||
-            !px_grid_may_take(&v->grid, at->column, at->row, m) ||
-            !was_there(v, want[0], at->column, at->row, m))
-            continue;
-        ret->mode = PX_VP9_INTER;
-        ret->move = m;
-        ret->same = true;
-        px_vp9_guess_moved(at, m, ret->guess);
-        return true;
-    }
-    return false;
+    if (!px_surface_find_same(&v->s, at->column, at->row, want[0], &ret->move))
+        return false;
+    ret->mode = PX_VP9_INTER;
+    ret->same = true;
+    px_vp9_guess_moved(at, ret->move, ret->guess);
+    return true;
 }
 
 static void consider(const struct px_vp9_at *at, const px_vp9_pixels want, struct px_move m,
@@ -112,19 +72,18 @@ static void choose(const struct vp9 *v, const struct px_vp9_at *at, const px_vp9
     ret->distance = UINT32_MAX;
     ret->same = false;
     ret->move = still;
-    if (!v->frame.key && !v->turn.refine && find_same(v, at, want, ret))
+    if (!v->s.turn.key && !v->s.turn.refine && find_same(v, at, want, ret))
         return;
-    if (!v->frame.key && px_grid_may_take(&v->grid, at->column, at->row, still)) {
+    if (px_surface_may_stay(&v->s, at->column, at->row)) {
         consider(at, want, still, ret);
-        if (v->turn.refine)
+        if (v->s.turn.refine)
             return;
     }
-    if (v->n_moves > 0 && fits(v, at->column, at->row, v->moves[0]) &&
-        px_grid_may_take(&v->grid, at->column, at->row, v->moves[0]))
-        consider(at, want, v->moves[0], ret);
+    if (px_surface_may_move(&v->s, at->column, at->row))
+        consider(at, want, v->s.moves[0], ret);
     unsigned distance = 0;
     enum px_vp9_mode inside = PX_VP9_DC;
-    if (v->turn.keep == PX_KEEP_ALL) /* else what would be won by others is not coded */
+    if (v->s.turn.keep == PX_KEEP_ALL) /* else what would be won by others is not coded */
         inside = px_vp9_choose_inside(at, want[0], &distance);
     if (distance < ret->distance) {
         ret->mode = inside;
@@ -132,41 +91,24 @@ static void choose(const struct vp9 *v, const struct px_vp9_at *at, const px_vp9
     }
 }
 
-/* The worst of the up to four cells that it came from. */
-static uint8_t moved_quality(const struct vp9 *v, const struct px_vp9_at *at, struct px_move m) {
-    const struct px_grid *g = &v->grid;
-    const int x = at->column * SIDE + m.x, y = at->row * SIDE + m.y;
-    uint8_t worst = 0;
-    for (int row = y / SIDE; row <= (y + SIDE - 1) / SIDE; row++)
-        for (int column = x / SIDE; column <= (x + SIDE - 1) / SIDE; column++)
-            if (g->quality[row * g->columns + column] > worst)
-                worst = g->quality[row * g->columns + column];
-    return worst;
-}
-
-/* The guess will do. Chroma that moved by half pixels is blurred a little each time. */
 static bool is_good(const struct vp9 *v, const px_vp9_pixels want, const struct choice *c) {
-    const int near = v->steps.near, side = SIDE >> v->frame.size.shift;
-    if (c->mode != PX_VP9_INTER || v->turn.refine)
-        return false;
-    if (!c->same && !px_vp9_is_near(want[0], c->guess[0], SIDE, near))
-        return false;
-    const int chroma = c->same ? 2 + near * 2 : near;
-    return px_vp9_is_near(want[1], c->guess[1], side, chroma) &&
-           px_vp9_is_near(want[2], c->guess[2], side, chroma);
+    const bool moved = c->mode == PX_VP9_INTER && !v->s.turn.refine;
+    return moved && px_vp9_will_do(&v->frame.size, want, c->guess, c->same, v->steps.near);
 }
 
 static void code_cell(struct vp9 *v, const struct px_vp9_at *at) {
-    const int i = at->row * v->grid.columns + at->column;
+    const int i = at->row * v->s.grid.columns + at->column;
     struct px_vp9_cell *k = &v->frame.cells[i];
     px_vp9_pixels want;
     struct choice c;
-    px_vp9_read(&v->frame.size, &v->in, at->column, at->row, want);
+    px_vp9_read(&v->frame.size, &v->s.in, at->column, at->row, want);
     choose(v, at, want, &c);
     k->mode = (uint8_t)c.mode;
     k->move = c.move;
     k->skip = is_good(v, want, &c);
-    k->quality = k->skip && c.same ? moved_quality(v, at, c.move) : (uint8_t)v->turn.quality;
+    v->s.quality[i] = k->skip && c.same
+                          ? px_surface_moved_quality(&v->s, at->column, at->row, c.move)
+                          : (uint8_t)v->s.turn.quality;
     if (k->skip)
         px_vp9_store(at, c.guess);
     else if (c.mode == PX_VP9_INTER)
@@ -178,9 +120,9 @@ static void code_cell(struct vp9 *v, const struct px_vp9_at *at) {
 /* What stays. Beyond the picture's edges decoders make it anew, of the last pixels. */
 static void keep_cell(struct vp9 *v, const struct px_vp9_at *at) {
     const struct px_vp9_size *z = &v->frame.size;
-    const int i = at->row * v->grid.columns + at->column;
-    v->frame.cells[i] =
-        (struct px_vp9_cell){.mode = PX_VP9_INTER, .skip = true, .quality = v->grid.quality[i]};
+    const int i = at->row * v->s.grid.columns + at->column;
+    v->frame.cells[i] = (struct px_vp9_cell){.mode = PX_VP9_INTER, .skip = true};
+    v->s.quality[i] = v->s.grid.quality[i];
     if ((at->column + 1) * SIDE <= z->width && (at->row + 1) * SIDE <= z->height)
         return;
     px_vp9_pixels p;
@@ -191,13 +133,13 @@ static void keep_cell(struct vp9 *v, const struct px_vp9_at *at) {
 static void code_tile(void *data, int tile) {
     struct vp9 *v = data;
     struct px_vp9_at at = {.size = &v->frame.size,
-                           .now = v->turn.lone ? &v->before : &v->now,
-                           .before = v->n_moves ? &v->before : &v->now,
+                           .now = px_surface_target(&v->s),
+                           .before = px_surface_last(&v->s),
                            .first_column = px_vp9_tile_column(&v->frame, tile)};
     const int last = px_vp9_tile_column(&v->frame, tile + 1);
-    for (at.row = 0; at.row < v->grid.rows; at.row++)
+    for (at.row = 0; at.row < v->s.grid.rows; at.row++)
         for (at.column = at.first_column; at.column < last; at.column++)
-            if (v->grid.active[at.row * v->grid.columns + at.column])
+            if (v->s.grid.active[at.row * v->s.grid.columns + at.column])
                 code_cell(v, &at);
             else
                 keep_cell(v, &at);
@@ -212,9 +154,9 @@ static void count_tile(void *data, int i) {
 static void adapt(struct vp9 *v) {
     const int n = 1 << v->frame.log2_tiles;
     memcpy(&v->frame.chances, &px_vp9_coef_chances, sizeof(v->frame.chances));
-    if (v->grid.n_active < ADAPT_FROM)
+    if (v->s.grid.n_active < ADAPT_FROM)
         return;
-    if (v->turn.coarse && v->had_coarse) {
+    if (v->s.turn.coarse && v->had_coarse) {
         memcpy(&v->frame.chances, &v->coarse_chances, sizeof(v->frame.chances));
         return;
     }
@@ -225,7 +167,7 @@ static void adapt(struct vp9 *v) {
         for (size_t k = 0; k < sizeof(v->counts[0]) / sizeof(*sum); k++)
             sum[k] += ((const uint32_t *)&v->counts[i])[k];
     px_vp9_adapt(&v->counts[0], &v->frame.chances);
-    if (v->turn.coarse) {
+    if (v->s.turn.coarse) {
         memcpy(&v->coarse_chances, &v->frame.chances, sizeof(v->coarse_chances));
         v->had_coarse = true;
     }
@@ -238,101 +180,22 @@ static void write_tile(void *data, int i) {
 
 /* ---- pictures ---- */
 
-/* Only cells with numbers need room for them, and which have is not known yet: all that are
- * looked at. */
-static void place_numbers(struct vp9 *v) {
-    const int n_parts = px_vp9_n_parts(&v->frame.size);
-    ptrdiff_t n = 0;
-    for (int i = 0; i < v->grid.n; i++)
-        if (v->grid.active[i])
-            v->numbers[i] = v->store + n_parts * n++;
-}
-
-static void set_planes(const struct vp9 *v, uint8_t *memory, struct px_vp9_planes *ret) {
-    const int shift = v->frame.size.shift, stride = v->grid.columns * SIDE;
-    const size_t luma = (size_t)v->grid.n * SIDE * SIDE;
-    *ret = (struct px_vp9_planes){
-        .planes = {memory, memory + luma, memory + luma + (luma >> 2 * shift)},
-        .strides = {stride, stride >> shift, stride >> shift}};
-}
-
-static void need_before(struct vp9 *v) {
-    if (v->memory_before)
-        return;
-    v->memory_before = px_calloc(v->n_memory, 1);
-    set_planes(v, v->memory_before, &v->before);
-}
-
-static void copy_before(struct vp9 *v) {
-    need_before(v);
-    memcpy(v->memory_before, v->memory, v->n_memory);
-}
-
-static void keep_source(struct vp9 *v) {
-    const int stride = v->grid.columns * SIDE;
-    px_vp9_pixels p;
-    for (int row = 0; row < v->grid.rows; row++)
-        for (int column = 0; column < v->grid.columns; column++) {
-            if (!v->grid.active[row * v->grid.columns + column])
-                continue;
-            px_vp9_read(&v->frame.size, &v->in, column, row, p);
-            uint8_t *to = v->source + (ptrdiff_t)row * SIDE * stride + column * SIDE;
-            for (int y = 0; y < SIDE; y++, to += stride)
-                memcpy(to, p[0][y], SIDE);
-        }
-}
-
-static void find_moves(struct vp9 *v) {
-    v->n_moves = 0;
-    if (v->frame.key || v->turn.refine || v->grid.n_active < MOVE_FROM)
-        return;
-    v->n_moves = px_find_moves(v->source, v->grid.columns * SIDE, v->in.planes[0], v->in.strides[0],
-                               v->frame.size.width, v->frame.size.height, v->grid.active,
-                               v->grid.columns, v->grid.rows, MOVE_FAR, v->moves);
-    if (v->n_moves > 0)
-        copy_before(v);
-}
-
-/* VP9's quantizer whose step is as large as H.264's of the budget's scale, 0.625 * 2^(qp / 6);
- * VP9's numbers are eight times as large. */
-static int index_of(int qp) {
-    static const double sixths[6] = {5, 5.612, 6.3, 7.071, 7.937, 8.909};
-    const double want = sixths[qp % 6] * (1 << qp / 6);
-    int i = 1; /* 0 is another transform, without loss */
-    while (i < 255 && px_vp9_ac_steps[i] < want)
-        i++;
-    return i;
-}
-
 static void cut_tiles(struct vp9 *v) {
     const struct px_vp9_size *z = &v->frame.size;
     const int most = px_vp9_log2_tiles_max(z);
     int n = px_vp9_log2_tiles_min(z);
-    if (v->grid.n_active > ALONE)
+    if (v->s.grid.n_active > PX_SURFACE_ALONE)
         while (n < most && 1 << n < 2 * (int)v->base.opts.threads)
             n++;
     v->frame.log2_tiles = n;
 }
 
-static void choose_quality(struct vp9 *v) {
-    const struct px_moved m = {.before = v->source,
-                               .before_stride = v->grid.columns * SIDE,
-                               .now = v->in.planes[0],
-                               .stride = v->in.strides[0],
-                               .width = v->frame.size.width,
-                               .height = v->frame.size.height,
-                               .moves = v->moves,
-                               .n_moves = v->n_moves};
-    px_turn_choose(&v->turn, &v->grid, &v->base.opts, v->turn.key || v->turn.refine ? NULL : &m);
-    px_vp9_steps_init(&v->steps, index_of(v->turn.qp), v->turn.keep);
-}
-
 static void encode(struct vp9 *v) {
     cut_tiles(v);
     const int n_tiles = 1 << v->frame.log2_tiles;
-    place_numbers(v);
-    find_moves(v);
-    choose_quality(v);
+    px_surface_place_numbers(&v->s, v->numbers, v->store, px_vp9_n_parts(&v->frame.size));
+    px_surface_look(&v->s, &v->base.opts);
+    px_vp9_steps_init(&v->steps, v->s.turn.qp, v->s.turn.keep);
     px_crew_run(v->crew, n_tiles, code_tile, v);
     v->frame.index = v->steps.index;
     adapt(v);
@@ -343,51 +206,24 @@ static void encode(struct vp9 *v) {
     px_vp9_join(&v->frame, v->tiles, &v->coded, &v->out);
 }
 
-/* For those who wait: nothing of it stays but that they are there. */
-static void encode_lone(struct vp9 *v) {
-    need_before(v);
-    encode(v);
-    v->grid.n_clean = 0;
-}
-
-static void encode_shared(struct vp9 *v) {
-    encode(v);
-    keep_source(v);
-    for (int i = 0; i < v->grid.n; i++)
-        v->grid.quality[i] = v->frame.cells[i].quality;
-    v->grid.n_clean = v->frame.key ? v->grid.n : v->grid.next_clean;
-}
-
 static int vp9_push(struct px_encoder *enc, const struct px_picture *pic,
                     const struct px_region *changed, int64_t pts_ms, bool key, bool refine,
                     struct px_packet *ret, struct px_error *err) {
     struct vp9 *v = px_container_of(enc, struct vp9, base);
-    memcpy(v->in.planes, pic->planes, sizeof(v->in.planes));
-    memcpy(v->in.strides, pic->strides, sizeof(v->in.strides));
-    px_turn_begin(&v->turn, &v->grid, &enc->opts, pic, changed, pts_ms, key, refine,
-                  v->frame.size.shift ? REFINE_CELLS : REFINE_CELLS_444);
-    v->frame.key = v->turn.key;
-    if (v->turn.lone)
-        encode_lone(v);
-    else
-        encode_shared(v);
-    px_turn_end(&v->turn, &v->grid, &enc->opts, &v->out, ret);
+    px_surface_begin(&v->s, &enc->opts, pic, changed, pts_ms, key, refine,
+                     v->frame.size.shift ? PX_SURFACE_REFINE : REFINE_CELLS_444);
+    v->frame.key = v->s.turn.key;
+    encode(v);
+    px_surface_end(&v->s, &enc->opts, &v->out, ret);
     return 1;
 }
 
 /* ---- life ---- */
 
-static int probe(const struct px_encoder_ops *ops, struct px_error *err) {
-    return 0;
-}
-
 static void vp9_close(struct px_encoder *enc) {
     struct vp9 *v = px_container_of(enc, struct vp9, base);
     px_crew_free(v->crew);
-    px_grid_fini(&v->grid);
-    free(v->memory);
-    free(v->memory_before);
-    free(v->source);
+    px_surface_fini(&v->s);
     free(v->frame.cells);
     free(v->frame.above_sizes);
     for (int i = 0; i < 3; i++)
@@ -428,26 +264,18 @@ static int vp9_open(const struct px_encoder_ops *ops, const struct px_encoder_op
         return px_fail(err, -ENOTSUP, "%s takes no %dx%d", ops->name, o->width, o->height);
     struct vp9 *v = px_new0(struct vp9, 1);
     open_frame(&v->frame, o);
-    px_grid_init(&v->grid, o->width, o->height);
-    const size_t n = (size_t)v->grid.n, luma = n * SIDE * SIDE;
-    v->n_memory = luma + 2 * (luma >> 2 * v->frame.size.shift);
-    v->memory = px_calloc(v->n_memory, 1);
-    set_planes(v, v->memory, &v->now);
-    v->source = px_calloc(n, SIDE * SIDE);
-    v->numbers = px_new0(numbers *, n);
+    px_surface_init(&v->s, o, v->frame.size.shift, true, MOVE_FAR);
+    const size_t n = (size_t)v->s.grid.n;
+    v->numbers = px_new0(px_numbers *, n);
     v->frame.numbers = v->numbers;
-    v->store = px_calloc(n, (size_t)px_vp9_n_parts(&v->frame.size) * sizeof(numbers));
+    v->store = px_calloc(n, (size_t)px_vp9_n_parts(&v->frame.size) * sizeof(px_numbers));
     v->counts = px_new0(px_vp9_counts, (size_t)1 << px_vp9_log2_tiles_max(&v->frame.size));
     v->crew = px_crew_new(o->threads);
     *ret = &v->base;
     return 0;
 }
 
-static void vp9_set_rate(struct px_encoder *enc) {
-    /* vp9_push() looks at the options each time */
-}
-
 const struct px_encoder_ops px_encoders_vp9[] = {
-    {"phoenix-vp9", PX_CODEC_VP9, false, probe, vp9_open, vp9_push, vp9_set_rate, vp9_close},
+    {"phoenix-vp9", PX_CODEC_VP9, false, NULL, vp9_open, vp9_push, NULL, vp9_close},
     {0},
 };

@@ -5,11 +5,24 @@
  * in a line: neighbours where all of the guess is known before, parts that do not need each other
  * where it comes from what was coded just now. Source: see vp9_tables.h, 8.5 to 8.7. */
 #include "host/encode/lanes.h"
+#include "host/encode/pixels.h"
 #include "host/encode/vp9_private.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
-void px_vp9_steps_init(struct px_vp9_steps *s, int index, int keep) {
+/* The quantizer whose step is as large as H.264's of the budget's scale, 0.625 * 2^(qp / 6); the
+ * numbers are eight times as large. */
+static int index_of(int qp) {
+    static const double sixths[6] = {5, 5.612, 6.3, 7.071, 7.937, 8.909};
+    const double want = sixths[qp % 6] * (1 << qp / 6);
+    int i = 1; /* 0 is another transform, without loss */
+    while (i < 255 && px_vp9_ac_steps[i] < want)
+        i++;
+    return i;
+}
+
+void px_vp9_steps_init(struct px_vp9_steps *s, int qp, int keep) {
+    const int index = index_of(qp);
     const int dc = px_vp9_dc_steps[index], ac = px_vp9_ac_steps[index];
     *s = (struct px_vp9_steps){
         .index = index,
@@ -26,45 +39,21 @@ void px_vp9_steps_init(struct px_vp9_steps *s, int index, int keep) {
 
 /* ---- pixels in and out ---- */
 
-static inline int least(int a, int b) {
-    return a < b ? a : b;
-}
-
-static inline int clamp(int v, int max) {
-    return v < 0 ? 0 : v > max ? max : v;
-}
-
-INLINE void copy(uint8_t *to, int to_stride, const uint8_t *from, int stride, int side) {
-    for (int y = 0; y < side; y++, to += to_stride, from += stride)
-        memcpy(to, from, (size_t)side);
-}
-
-INLINE void read_plane(const uint8_t *from, int stride, int width, int height, int x, int y,
-                       int side, uint8_t *to) {
-    if (x >= 0 && y >= 0 && x + side <= width && y + side <= height) {
-        copy(to, 16, from + (ptrdiff_t)y * stride + x, stride, side);
-        return;
-    }
-    for (int i = 0; i < side; i++)
-        for (int k = 0; k < side; k++)
-            to[i * 16 + k] =
-                from[(ptrdiff_t)clamp(y + i, height - 1) * stride + clamp(x + k, width - 1)];
-}
-
 /* All planes of a cell, from pixel @x, @y of luma on; even where chroma has half as many. */
-static void read_at(const struct px_vp9_size *z, const struct px_vp9_planes *from, int x, int y,
+static void read_at(const struct px_vp9_size *z, const struct px_planes *from, int x, int y,
                     px_vp9_pixels ret) {
-    read_plane(from->planes[0], from->strides[0], z->width, z->height, x, y, 16, ret[0][0]);
+    px_read_square(from->planes[0], from->strides[0], z->width, z->height, x, y, 16, ret[0][0], 16);
     for (int i = 1; i < 3; i++)
         if (z->shift)
-            read_plane(from->planes[i], from->strides[i], (z->width + 1) / 2, (z->height + 1) / 2,
-                       x >> 1, y >> 1, 8, ret[i][0]);
+            px_read_square(from->planes[i], from->strides[i], (z->width + 1) / 2,
+                           (z->height + 1) / 2, x >> 1, y >> 1, 8, ret[i][0], 16);
         else
-            read_plane(from->planes[i], from->strides[i], z->width, z->height, x, y, 16, ret[i][0]);
+            px_read_square(from->planes[i], from->strides[i], z->width, z->height, x, y, 16,
+                           ret[i][0], 16);
 }
 
-void px_vp9_read(const struct px_vp9_size *size, const struct px_vp9_planes *from, int column,
-                 int row, px_vp9_pixels ret) {
+void px_vp9_read(const struct px_vp9_size *size, const struct px_planes *from, int column, int row,
+                 px_vp9_pixels ret) {
     read_at(size, from, column * 16, row * 16, ret);
 }
 
@@ -74,9 +63,9 @@ void px_vp9_store(const struct px_vp9_at *at, const px_vp9_pixels p) {
         uint8_t *to = at->now->planes[i] + ((ptrdiff_t)at->row * 16 >> shift) * stride +
                       (at->column * 16 >> shift);
         if (shift)
-            copy(to, stride, p[i][0], 16, 8);
+            px_copy_square(to, stride, p[i][0], 16, 8);
         else
-            copy(to, stride, p[i][0], 16, 16);
+            px_copy_square(to, stride, p[i][0], 16, 16);
     }
 }
 
@@ -102,12 +91,12 @@ static void guess_half(const uint8_t *plane, int stride, int width, int height, 
     uint8_t around[LINES][16], across[LINES][8];
     const bool inside = x >= 3 && y >= 3 && x + 13 <= width && y + 12 <= height;
     for (int i = 0; i < LINES; i++) {
-        const uint8_t *line = plane + (ptrdiff_t)clamp(y - 3 + i, height - 1) * stride;
+        const uint8_t *line = plane + (ptrdiff_t)px_clamp(y - 3 + i, height - 1) * stride;
         if (inside)
             memcpy(around[i], line + x - 3, 16);
         else
             for (int k = 0; k < 16; k++)
-                around[i][k] = line[clamp(x - 3 + k, width - 1)];
+                around[i][k] = line[px_clamp(x - 3 + k, width - 1)];
     }
     for (int i = 0; i < LINES; i++)
         if (half_x)
@@ -309,7 +298,7 @@ INLINE bool code_two(const struct px_vp9_steps *s, enum px_vp9_mode mode, const 
 
 /* How many parts of a cell's line or column lie in the picture. */
 static int parts_in(int mi, int mi_all, int shift) {
-    return least(2, mi_all - mi) * 2 >> shift;
+    return px_least(2, mi_all - mi) * 2 >> shift;
 }
 
 struct cell {
@@ -353,7 +342,7 @@ bool px_vp9_code_moved(const struct px_vp9_at *at, const struct px_vp9_steps *s,
         for (int y = 0; y < c.high[plane]; y++)
             for (int x = 0; x < c.wide[plane]; x += 2) {
                 /* A lone last one is coded twice. */
-                const int next = least(x + 1, c.wide[plane] - 1);
+                const int next = px_least(x + 1, c.wide[plane] - 1);
                 set_part(&t, 0, at->size, &c, plane, x, y, want, ends, numbers);
                 set_part(&t, 1, at->size, &c, plane, next, y, want, ends, numbers);
                 for (int i = 0; i < 4; i++)

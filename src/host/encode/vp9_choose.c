@@ -40,7 +40,8 @@ unsigned px_vp9_distance(const uint8_t a[16][16], const uint8_t b[16][16]) {
     return sum;
 }
 
-bool px_vp9_is_near(const uint8_t a[16][16], const uint8_t b[16][16], int side, int near) {
+/* No pixel of @side x @side is farther than @near. */
+static bool is_near(const uint8_t a[16][16], const uint8_t b[16][16], int side, int near) {
     const b16 most = (b16){0} + (uint8_t)near;
     for (int y = 0; y < side; y++) {
         const b16 p = load16(a[y]), q = load16(b[y]);
@@ -51,6 +52,13 @@ bool px_vp9_is_near(const uint8_t a[16][16], const uint8_t b[16][16], int side, 
             return false;
     }
     return true;
+}
+
+bool px_vp9_will_do(const struct px_vp9_size *z, const px_vp9_pixels want,
+                    const px_vp9_pixels guess, bool same, int near) {
+    const int side = 16 >> z->shift, chroma = same ? 2 + near * 2 : near;
+    return (same || is_near(want[0], guess[0], 16, near)) &&
+           is_near(want[1], guess[1], side, chroma) && is_near(want[2], guess[2], side, chroma);
 }
 
 /* Every pixel: the last one of the part to the left. @before: the pixel left of the line. */

@@ -13,7 +13,7 @@
 #pragma once
 #include "base/buf.h"
 #include "host/encode/bits.h"
-#include "host/encode/motion.h"
+#include "host/encode/surface.h"
 #include "host/encode/vp9_tables.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +27,6 @@ enum px_vp9_mode { PX_VP9_DC, PX_VP9_V, PX_VP9_H, PX_VP9_TM, PX_VP9_INTER };
 struct px_vp9_cell {
     uint8_t mode;                   /* enum px_vp9_mode, of luma and chroma */
     bool skip;                      /* nothing but the guess */
-    uint8_t quality;                /* the quantizer it was coded with, on the budget's scale */
     uint8_t written;                /* vp9_write.c: as what it was written in this picture */
     struct px_move move;            /* with PX_VP9_INTER */
     uint8_t ends[PX_VP9_PARTS_MAX]; /* of each part's numbers; 0: none */
@@ -39,12 +38,6 @@ struct px_vp9_steps {
     int16_t dc, ac, dc_per, ac_per, dc_round, ac_round;
     int near; /* pixels so near to their guess need no more */
     int keep; /* so many of a part's numbers, the lowest: PX_KEEP_ALL, 6, 3, 1 */
-};
-
-/* Three planes of whole cells. */
-struct px_vp9_planes {
-    uint8_t *planes[3];
-    int strides[3];
 };
 
 /* Sizes of a picture, in all that is counted. */
@@ -76,18 +69,19 @@ static inline int px_vp9_n_parts(const struct px_vp9_size *s) {
 
 /* ---- vp9_block.c ---- */
 
-void px_vp9_steps_init(struct px_vp9_steps *s, int index, int keep);
+/* @qp: on the budget's scale. */
+void px_vp9_steps_init(struct px_vp9_steps *s, int qp, int keep);
 
 typedef uint8_t px_vp9_pixels[3][16][16]; /* chroma of 4:2:0: 8x8 of it */
 
 /* Reads a cell; beyond the picture's edges its last pixel goes on. */
-void px_vp9_read(const struct px_vp9_size *size, const struct px_vp9_planes *from, int column,
-                 int row, px_vp9_pixels ret);
+void px_vp9_read(const struct px_vp9_size *size, const struct px_planes *from, int column, int row,
+                 px_vp9_pixels ret);
 
 struct px_vp9_at {
     const struct px_vp9_size *size;
-    const struct px_vp9_planes *now;    /* as the decoder will have it; what is above and left is */
-    const struct px_vp9_planes *before; /* the decoder's last picture; may be @now: no moves then */
+    const struct px_planes *now;    /* as the decoder will have it; what is above and left is */
+    const struct px_planes *before; /* the decoder's last picture; may be @now: no moves then */
     int column, row;
     int first_column; /* of the tile: nothing is to the left of it */
 };
@@ -107,8 +101,9 @@ bool px_vp9_code_inside(const struct px_vp9_at *at, const struct px_vp9_steps *s
 /* ---- vp9_choose.c ---- */
 
 unsigned px_vp9_distance(const uint8_t a[16][16], const uint8_t b[16][16]);
-/* No pixel of @side x @side is farther than @near. */
-bool px_vp9_is_near(const uint8_t a[16][16], const uint8_t b[16][16], int side, int near);
+/* As px_block_will_do(). */
+bool px_vp9_will_do(const struct px_vp9_size *z, const px_vp9_pixels want,
+                    const px_vp9_pixels guess, bool same, int near);
 /* Of the modes that need no last picture, the one that comes nearest to @want, about; *ret: how
  * near. */
 enum px_vp9_mode px_vp9_choose_inside(const struct px_vp9_at *at, const uint8_t want[16][16],
