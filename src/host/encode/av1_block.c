@@ -4,8 +4,7 @@
  * transforms are our own, the inverse of those. Two parts of 4x4 are coded at a time, as in
  * vp9_block.c. Source: AV1 specification, 7.11 to 7.13. */
 #include "host/encode/av1_private.h"
-#include "host/encode/lanes.h"
-#include "host/encode/pixels.h"
+#include "host/encode/vp9_parts.h"
 #include <stdlib.h>
 
 #define INLINE static inline __attribute__((always_inline))
@@ -62,23 +61,6 @@ void px_av1_guess_moved(const struct px_vp9_at *at, struct px_move m, px_vp9_pix
 
 /* ---- transforms ---- */
 
-/* (@a * @ka + @b * @kb) / 2^@bits, rounded. */
-INLINE v8 mix(v8 a, v8 b, int16_t ka, int16_t kb, int bits) {
-#ifdef __SSE2__
-    const __m128i k = _mm_set1_epi32((int32_t)((uint32_t)(uint16_t)kb << 16 | (uint16_t)ka));
-    const __m128i round = _mm_set1_epi32(1 << (bits - 1));
-    const __m128i lo = _mm_madd_epi16(_mm_unpacklo_epi16((__m128i)a, (__m128i)b), k);
-    const __m128i hi = _mm_madd_epi16(_mm_unpackhi_epi16((__m128i)a, (__m128i)b), k);
-    return (v8)_mm_packs_epi32(_mm_srai_epi32(_mm_add_epi32(lo, round), bits),
-                               _mm_srai_epi32(_mm_add_epi32(hi, round), bits));
-#else
-    v8 r;
-    for (int i = 0; i < 8; i++)
-        r[i] = (int16_t)((a[i] * ka + b[i] * kb + (1 << (bits - 1))) >> bits);
-    return r;
-#endif
-}
-
 /* cos of 45, 22.5 .. degrees, * 2^14: ours */
 enum { C45 = 11585, C22 = 15137, C67 = 6270, C11 = 16069, C33 = 13623, C56 = 9102, C78 = 3196 };
 /* and * 2^12: the format's */
@@ -86,15 +68,15 @@ enum { D45 = 2896, D22 = 3784, D67 = 1567, D11 = 4017, D33 = 3406, D56 = 2276, D
 
 INLINE void forward4(v8 r[4]) {
     const v8 a = r[0] + r[3], b = r[1] + r[2], c = r[0] - r[3], d = r[1] - r[2];
-    r[0] = mix(a, b, C45, C45, 14);
-    r[1] = mix(c, d, C22, C67, 14);
-    r[2] = mix(a, b, C45, -C45, 14);
-    r[3] = mix(c, d, C67, -C22, 14);
+    r[0] = px_mix8(a, b, C45, C45, 14);
+    r[1] = px_mix8(c, d, C22, C67, 14);
+    r[2] = px_mix8(a, b, C45, -C45, 14);
+    r[3] = px_mix8(c, d, C67, -C22, 14);
 }
 
 INLINE void inverse4(v8 r[4]) {
-    const v8 a = mix(r[0], r[2], D45, D45, 12), b = mix(r[0], r[2], D45, -D45, 12);
-    const v8 c = mix(r[1], r[3], D67, -D22, 12), d = mix(r[1], r[3], D22, D67, 12);
+    const v8 a = px_mix8(r[0], r[2], D45, D45, 12), b = px_mix8(r[0], r[2], D45, -D45, 12);
+    const v8 c = px_mix8(r[1], r[3], D67, -D22, 12), d = px_mix8(r[1], r[3], D22, D67, 12);
     r[0] = a + d;
     r[1] = b + c;
     r[2] = b - c;
@@ -110,19 +92,19 @@ INLINE void forward8(v8 r[8]) {
     forward4(even);
     for (int i = 0; i < 4; i++)
         r[2 * i] = even[i];
-    r[1] = mix(o[0], o[1], C11, C33, 14) + mix(o[2], o[3], C56, C78, 14);
-    r[3] = mix(o[0], o[1], C33, -C78, 14) + mix(o[2], o[3], -C11, -C56, 14);
-    r[5] = mix(o[0], o[1], C56, -C11, 14) + mix(o[2], o[3], C78, C33, 14);
-    r[7] = mix(o[0], o[1], C78, -C56, 14) + mix(o[2], o[3], C33, -C11, 14);
+    r[1] = px_mix8(o[0], o[1], C11, C33, 14) + px_mix8(o[2], o[3], C56, C78, 14);
+    r[3] = px_mix8(o[0], o[1], C33, -C78, 14) + px_mix8(o[2], o[3], -C11, -C56, 14);
+    r[5] = px_mix8(o[0], o[1], C56, -C11, 14) + px_mix8(o[2], o[3], C78, C33, 14);
+    r[7] = px_mix8(o[0], o[1], C78, -C56, 14) + px_mix8(o[2], o[3], C33, -C11, 14);
 }
 
 INLINE void inverse8(v8 r[8]) {
     v8 even[4] = {r[0], r[2], r[4], r[6]};
     inverse4(even);
-    const v8 a = mix(r[1], r[7], D78, -D11, 12), d = mix(r[1], r[7], D11, D78, 12);
-    const v8 b = mix(r[5], r[3], D33, -D56, 12), c = mix(r[5], r[3], D56, D33, 12);
+    const v8 a = px_mix8(r[1], r[7], D78, -D11, 12), d = px_mix8(r[1], r[7], D11, D78, 12);
+    const v8 b = px_mix8(r[5], r[3], D33, -D56, 12), c = px_mix8(r[5], r[3], D56, D33, 12);
     const v8 u = d - c, v = a - b;
-    const v8 o[4] = {d + c, mix(u, v, D45, D45, 12), mix(u, v, D45, -D45, 12), a + b};
+    const v8 o[4] = {d + c, px_mix8(u, v, D45, D45, 12), px_mix8(u, v, D45, -D45, 12), a + b};
     for (int i = 0; i < 4; i++) {
         r[i] = even[i] + o[i];
         r[7 - i] = even[i] - o[i];
@@ -152,38 +134,11 @@ static int find_end(const int16_t *numbers, const uint8_t *scan, int n) {
     return n;
 }
 
-/* Two parts. */
-struct two {
-    const uint8_t *want[2]; /* lines 16 apart */
-    uint8_t *to[2];
-    int stride;
-    uint8_t *ends[2];
-    int16_t *numbers[2];
-};
-
-static inline v8 load_two(const uint8_t *a, const uint8_t *b) {
-    uint8_t both[8];
-    memcpy(both, a, 4);
-    memcpy(both + 4, b, 4);
-    return px_load8(both);
-}
-
-static inline void save_two(v8 v, uint8_t *a, uint8_t *b) {
-    uint8_t both[8];
-    px_pack8(v, both);
-    memcpy(b, both + 4, 4);
-    memcpy(a, both, 4);
-}
-
 /* What is left of @want beyond @guess to numbers, and back. Returns whether there are any. */
-static bool code_two(const struct px_vp9_steps *s, const struct two *t, const v8 guess[4]) {
-    const v8 zero = {0};
+static bool code_two(const struct px_vp9_steps *s, const struct px_two *t, const v8 guess[4]) {
     v8 r[4];
-    bool any = false;
-    for (int i = 0; i < 4; i++)
-        r[i] = load_two(t->want[0] + (ptrdiff_t)16 * i, t->want[1] + (ptrdiff_t)16 * i) - guess[i];
-    *t->ends[0] = *t->ends[1] = 0;
-    if (!px_is_zero8(r)) {
+    bool any = px_two_differ(t, guess, r);
+    if (any) {
         /* Eight times as large, so that rounding does not show; each way makes it 1.41 times that,
          * and the format's numbers are 8 times. */
         for (int i = 0; i < 4; i++)
@@ -191,37 +146,23 @@ static bool code_two(const struct px_vp9_steps *s, const struct two *t, const v8
         forward4(r);
         px_turn8(r);
         forward4(r);
-        v8 per = zero + s->ac_per, round = zero + s->ac_round, step = zero + s->ac;
-        for (int i = 1; i < 4; i++)
-            r[i] = px_quantize8((r[i] + 1) >> 1, per, round);
-        per[0] = per[4] = s->dc_per;
-        round[0] = round[4] = s->dc_round;
-        r[0] = px_quantize8((r[0] + 1) >> 1, per, round);
-        px_keep_low8(r, s->keep);
-        any = !px_is_zero8(r);
-        if (any) {
-            v8 lines[4] = {r[0], r[1], r[2], r[3]};
-            px_turn8(lines);
-            for (int i = 0; i < 4; i++) {
-                memcpy(t->numbers[0] + (ptrdiff_t)4 * i, &lines[i], 8);
-                memcpy(t->numbers[1] + (ptrdiff_t)4 * i, (const int16_t *)&lines[i] + 4, 8);
-            }
-            for (int i = 0; i < 2; i++)
-                *t->ends[i] = (uint8_t)find_end(t->numbers[i], px_av1_scan4, 16);
-            for (int i = 1; i < 4; i++)
-                r[i] *= step;
-            step[0] = step[4] = s->dc;
-            r[0] *= step;
-            inverse4(r);
-            px_turn8(r);
-            inverse4(r);
-            for (int i = 0; i < 4; i++)
-                r[i] = (r[i] + 8) >> 4;
-        }
+        any = px_two_quantize(s, r);
     }
-    for (int i = 0; i < 4; i++)
-        save_two(any ? guess[i] + r[i] : guess[i], t->to[0] + (ptrdiff_t)i * t->stride,
-                 t->to[1] + (ptrdiff_t)i * t->stride);
+    if (any) {
+        v8 lines[4] = {r[0], r[1], r[2], r[3]};
+        px_turn8(lines);
+        for (int i = 0; i < 4; i++) {
+            memcpy(t->numbers[0] + (ptrdiff_t)4 * i, &lines[i], 8);
+            memcpy(t->numbers[1] + (ptrdiff_t)4 * i, (const int16_t *)&lines[i] + 4, 8);
+        }
+        for (int i = 0; i < 2; i++)
+            *t->ends[i] = (uint8_t)find_end(t->numbers[i], px_av1_scan4, 16);
+        px_two_scale(s, r);
+        inverse4(r);
+        px_turn8(r);
+        inverse4(r);
+    }
+    px_two_show(t, guess, any ? r : NULL);
     return any;
 }
 
@@ -285,88 +226,36 @@ static bool code_eight(const struct px_vp9_steps *s, const uint8_t *want, const 
 
 /* ---- cells ---- */
 
-struct cell {
-    uint8_t *corner[3];
-    int stride[3], wide[3], high[3]; /* parts */
-    bool whole;
-};
-
-static void cell_init(const struct px_vp9_at *at, struct cell *c) {
-    const struct px_vp9_size *z = at->size;
-    for (int i = 0; i < 3; i++) {
-        const int shift = i ? 1 : 0;
-        c->stride[i] = at->now->strides[i];
-        c->corner[i] = at->now->planes[i] + ((ptrdiff_t)at->row * 16 >> shift) * c->stride[i] +
-                       (at->column * 16 >> shift);
-        c->wide[i] = px_least(2, z->mi_columns - at->column * 2) * 2 >> shift;
-        c->high[i] = px_least(2, z->mi_rows - at->row * 2) * 2 >> shift;
-    }
-    c->whole = px_av1_is_whole(z, at->column, at->row);
-}
-
-static inline int first_part(int plane) {
-    return plane == 0 ? 0 : 12 + plane * 4;
-}
-
-/* Part @x, @y of @plane becomes the first or the second of two. */
-static inline void set_part(struct two *t, int i, const struct cell *c, int plane, int x, int y,
-                            const px_vp9_pixels want, uint8_t *ends, px_av1_numbers numbers) {
-    const int part = first_part(plane) + y * (plane ? 2 : 4) + x;
-    t->want[i] = &want[plane][y * 4][x * 4];
-    t->to[i] = c->corner[plane] + (ptrdiff_t)y * 4 * c->stride[plane] + x * 4;
-    t->stride = c->stride[plane];
-    t->ends[i] = ends + part;
-    t->numbers[i] = numbers[part];
-}
-
 bool px_av1_code_moved(const struct px_vp9_at *at, const struct px_vp9_steps *s,
                        const px_vp9_pixels want, const px_vp9_pixels guess, uint8_t *ends,
                        px_av1_numbers numbers) {
-    struct cell c;
-    struct two t;
+    struct px_cell c;
+    struct px_two t;
     bool any = false;
     v8 g[8];
-    cell_init(at, &c);
+    px_cell_init(at, &c);
     for (int plane = 0; plane < 3; plane++) {
-        if (plane > 0 && c.whole) {
+        if (plane > 0 && px_av1_is_whole(at->size, at->column, at->row)) {
             for (int i = 0; i < 8; i++)
                 g[i] = px_load8(guess[plane][i]);
             any |= code_eight(s, want[plane][0], g, c.corner[plane], c.stride[plane],
-                              ends + first_part(plane), numbers[first_part(plane)]);
+                              ends + px_vp9_first(at->size, plane),
+                              numbers[px_vp9_first(at->size, plane)]);
             continue;
         }
         for (int y = 0; y < c.high[plane]; y++)
             for (int x = 0; x < c.wide[plane]; x += 2) {
                 /* A lone last one is coded twice. */
                 const int next = px_least(x + 1, c.wide[plane] - 1);
-                set_part(&t, 0, &c, plane, x, y, want, ends, numbers);
-                set_part(&t, 1, &c, plane, next, y, want, ends, numbers);
+                px_two_set(&t, 0, at->size, &c, plane, x, y, want, ends, numbers);
+                px_two_set(&t, 1, at->size, &c, plane, next, y, want, ends, numbers);
                 for (int i = 0; i < 4; i++)
-                    g[i] = load_two(&guess[plane][y * 4 + i][x * 4],
-                                    &guess[plane][y * 4 + i][next * 4]);
+                    g[i] = px_load_two(&guess[plane][y * 4 + i][x * 4],
+                                       &guess[plane][y * 4 + i][next * 4]);
                 any |= code_two(s, &t, g);
             }
     }
     return any;
-}
-
-/* The mean of what is above and left of a part. */
-INLINE int mean(const uint8_t *p, int stride, bool above, bool left, int side) {
-    int sum = 0;
-    if (above)
-        for (int i = 0; i < side; i++)
-            sum += p[i - stride];
-    if (left)
-        for (int i = 0; i < side; i++)
-            sum += p[(ptrdiff_t)i * stride - 1];
-    return above && left   ? (sum + side) / (2 * side)
-           : above || left ? (sum + side / 2) / side
-                           : 128;
-}
-
-static inline v8 two_of(int a, int b) {
-    const int16_t x = (int16_t)a, y = (int16_t)b;
-    return (v8){x, x, x, x, y, y, y, y};
 }
 
 /* What is nearest to above + left - corner. */
@@ -380,22 +269,22 @@ static inline int16_t paeth(int above, int left, int corner) {
 }
 
 /* @above, @left: whether each of the parts has such neighbours. */
-INLINE void guess_inside(enum px_av1_mode mode, const struct two *t, const bool above[2],
+INLINE void guess_inside(enum px_av1_mode mode, const struct px_two *t, const bool above[2],
                          const bool left[2], v8 g[4]) {
     const uint8_t *a = t->to[0], *b = t->to[1];
     const int stride = t->stride;
     if (mode == PX_AV1_DC) {
-        g[0] = g[1] = g[2] = g[3] =
-            two_of(mean(a, stride, above[0], left[0], 4), mean(b, stride, above[1], left[1], 4));
+        g[0] = g[1] = g[2] = g[3] = px_two_of(px_mean_around(a, stride, above[0], left[0], 4),
+                                              px_mean_around(b, stride, above[1], left[1], 4));
         return;
     }
-    const v8 over = mode == PX_AV1_H ? (v8){0} : load_two(a - stride, b - stride);
+    const v8 over = mode == PX_AV1_H ? (v8){0} : px_load_two(a - stride, b - stride);
     for (int i = 0; i < 4; i++) {
         const ptrdiff_t line = (ptrdiff_t)i * stride - 1;
         if (mode == PX_AV1_V)
             g[i] = over;
         else if (mode == PX_AV1_H)
-            g[i] = two_of(a[line], b[line]);
+            g[i] = px_two_of(a[line], b[line]);
         else
             for (int k = 0; k < 8; k++) {
                 const uint8_t *p = k < 4 ? a : b;
@@ -404,59 +293,17 @@ INLINE void guess_inside(enum px_av1_mode mode, const struct two *t, const bool 
     }
 }
 
-/* Want and neighbours are all of one colour: whatever the mode, the guess is it. Into the picture
- * with it, then. */
-static bool put_flat(const struct px_vp9_at *at, const struct cell *c, int plane,
-                     const px_vp9_pixels want, uint8_t *ends) {
-    const bool top = at->row == 0, edge = at->column == at->first_column;
-    const int side = plane ? 8 : 16, stride = c->stride[plane];
-    uint8_t *corner = c->corner[plane];
-    uint8_t flat[16];
-    memset(flat, want[plane][0][0], sizeof(flat));
-    if ((top && edge) || (!top && memcmp(corner - stride - !edge, flat, (size_t)side) != 0) ||
-        (!top && corner[side - 1 - stride] != flat[0]))
-        return false;
-    for (int y = 0; y < side; y++)
-        if (memcmp(want[plane][y], flat, (size_t)side) != 0 ||
-            (!edge && corner[(ptrdiff_t)y * stride - 1] != flat[0]))
-            return false;
-    for (int y = 0; y < side; y++)
-        memcpy(corner + (ptrdiff_t)y * stride, flat, (size_t)side);
-    memset(ends + first_part(plane), 0, plane ? 4 : 16);
-    return true;
-}
-
-/* Parts that do not need each other, in an order in which what each needs is there. */
-static const struct {
-    uint8_t x[2], y[2];
-} pairs[] = {{{0, 0}, {0, 0}}, {{1, 0}, {0, 1}}, {{2, 1}, {0, 1}},
-             {{0, 3}, {2, 0}}, {{2, 1}, {1, 2}}, {{3, 0}, {1, 3}},
-             {{2, 1}, {2, 3}}, {{3, 2}, {2, 3}}, {{3, 3}, {3, 3}}};
-
 INLINE bool code_luma(const struct px_vp9_at *at, const struct px_vp9_steps *s,
-                      enum px_av1_mode mode, const struct cell *c, const px_vp9_pixels want,
-                      uint8_t *ends, px_av1_numbers numbers) {
-    const bool top = at->row == 0, edge = at->column == at->first_column;
+                      enum px_av1_mode mode, const struct px_cell *c, const px_vp9_pixels want,
+                      uint8_t *ends, px_numbers *numbers) {
     bool any = false;
-    if (put_flat(at, c, 0, want, ends))
+    if (px_cell_put_flat(at->size, c, 0, want, ends))
         return false;
-    for (int i = 0; i < 9; i++) {
-        struct two t;
+    for (int i = 0; i < PX_LUMA_PAIRS; i++) {
+        struct px_two t;
         bool above[2], left[2];
         v8 g[4];
-        int n = 0;
-        for (int k = 0; k < 2; k++) {
-            const int x = pairs[i].x[k], y = pairs[i].y[k];
-            if (x >= c->wide[0] || y >= c->high[0])
-                continue;
-            for (int to = n; to < 2; to++) { /* a lone one twice */
-                set_part(&t, to, c, 0, x, y, want, ends, numbers);
-                above[to] = !top || y > 0;
-                left[to] = !edge || x > 0;
-            }
-            n++;
-        }
-        if (n == 0)
+        if (!px_two_of_luma(&t, i, at->size, c, want, ends, numbers, above, left))
             continue;
         guess_inside(mode, &t, above, left, g);
         any |= code_two(s, &t, g);
@@ -465,30 +312,30 @@ INLINE bool code_luma(const struct px_vp9_at *at, const struct px_vp9_steps *s,
 }
 
 static bool code_chroma(const struct px_vp9_at *at, const struct px_vp9_steps *s,
-                        const struct cell *c, const px_vp9_pixels want, uint8_t *ends,
+                        const struct px_cell *c, const px_vp9_pixels want, uint8_t *ends,
                         px_av1_numbers numbers) {
-    const bool top = at->row == 0, edge = at->column == at->first_column;
     bool any = false;
     for (int plane = 1; plane < 3; plane++) {
-        if (put_flat(at, c, plane, want, ends))
+        if (px_cell_put_flat(at->size, c, plane, want, ends))
             continue;
-        if (c->whole) {
-            const int m = mean(c->corner[plane], c->stride[plane], !top, !edge, 8);
+        if (px_av1_is_whole(at->size, at->column, at->row)) {
+            const int m = px_mean_around(c->corner[plane], c->stride[plane], !c->top, !c->edge, 8);
             v8 g[8];
             for (int i = 0; i < 8; i++)
-                g[i] = two_of(m, m);
+                g[i] = px_two_of(m, m);
             any |= code_eight(s, want[plane][0], g, c->corner[plane], c->stride[plane],
-                              ends + first_part(plane), numbers[first_part(plane)]);
+                              ends + px_vp9_first(at->size, plane),
+                              numbers[px_vp9_first(at->size, plane)]);
             continue;
         }
         for (int y = 0; y < c->high[plane]; y++)
             for (int x = 0; x < c->wide[plane]; x++) {
-                const bool above[2] = {!top || y > 0, !top || y > 0};
-                const bool left[2] = {!edge || x > 0, !edge || x > 0};
-                struct two t;
+                const bool above[2] = {!c->top || y > 0, !c->top || y > 0};
+                const bool left[2] = {!c->edge || x > 0, !c->edge || x > 0};
+                struct px_two t;
                 v8 g[4];
-                set_part(&t, 0, c, plane, x, y, want, ends, numbers);
-                set_part(&t, 1, c, plane, x, y, want, ends, numbers);
+                px_two_set(&t, 0, at->size, c, plane, x, y, want, ends, numbers);
+                px_two_set(&t, 1, at->size, c, plane, x, y, want, ends, numbers);
                 guess_inside(PX_AV1_DC, &t, above, left, g);
                 any |= code_two(s, &t, g);
             }
@@ -499,9 +346,9 @@ static bool code_chroma(const struct px_vp9_at *at, const struct px_vp9_steps *s
 bool px_av1_code_inside(const struct px_vp9_at *at, const struct px_vp9_steps *s,
                         enum px_av1_mode mode, const px_vp9_pixels want, uint8_t *ends,
                         px_av1_numbers numbers) {
-    struct cell c;
+    struct px_cell c;
     bool luma = false;
-    cell_init(at, &c);
+    px_cell_init(at, &c);
     switch (mode) { /* compiled for each mode */
     case PX_AV1_V:
         luma = code_luma(at, s, PX_AV1_V, &c, want, ends, numbers);

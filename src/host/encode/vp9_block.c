@@ -4,8 +4,7 @@
  * transforms are our own, the inverse of those. Two parts of 4x4 are coded at a time, eight numbers
  * in a line: neighbours where all of the guess is known before, parts that do not need each other
  * where it comes from what was coded just now. Source: see vp9_tables.h, 8.5 to 8.7. */
-#include "host/encode/lanes.h"
-#include "host/encode/pixels.h"
+#include "host/encode/vp9_parts.h"
 #include "host/encode/vp9_private.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -122,23 +121,6 @@ void px_vp9_guess_moved(const struct px_vp9_at *at, struct px_move m, px_vp9_pix
 
 /* ---- transforms ---- */
 
-/* (@a * @ka + .. ) / 2^14, rounded, as the format rounds. */
-INLINE v8 mix(v8 a, v8 b, int16_t ka, int16_t kb) {
-#ifdef __SSE2__
-    const __m128i k = _mm_set1_epi32((int32_t)((uint32_t)(uint16_t)kb << 16 | (uint16_t)ka));
-    const __m128i round = _mm_set1_epi32(1 << 13);
-    const __m128i lo = _mm_madd_epi16(_mm_unpacklo_epi16((__m128i)a, (__m128i)b), k);
-    const __m128i hi = _mm_madd_epi16(_mm_unpackhi_epi16((__m128i)a, (__m128i)b), k);
-    return (v8)_mm_packs_epi32(_mm_srai_epi32(_mm_add_epi32(lo, round), 14),
-                               _mm_srai_epi32(_mm_add_epi32(hi, round), 14));
-#else
-    v8 r;
-    for (int i = 0; i < 8; i++)
-        r[i] = (int16_t)((a[i] * ka + b[i] * kb + (1 << 13)) >> 14);
-    return r;
-#endif
-}
-
 INLINE v8 mix4(const v8 r[4], int16_t k0, int16_t k1, int16_t k2, int16_t k3) {
 #ifdef __SSE2__
     const __m128i a = (__m128i)r[0], b = (__m128i)r[1], c = (__m128i)r[2], d = (__m128i)r[3];
@@ -187,8 +169,8 @@ INLINE void inverse(v8 r[4], bool sine) {
         r[2] = mix4(in, S3, 0, -S3, S3);
         r[3] = mix4(in, S4, -S3, S2, -S1);
     } else {
-        const v8 a = mix(in[0], in[2], C45, C45), b = mix(in[0], in[2], C45, -C45);
-        const v8 c = mix(in[1], in[3], C67, -C22), d = mix(in[1], in[3], C22, C67);
+        const v8 a = px_mix8(in[0], in[2], C45, C45, 14), b = px_mix8(in[0], in[2], C45, -C45, 14);
+        const v8 c = px_mix8(in[1], in[3], C67, -C22, 14), d = px_mix8(in[1], in[3], C22, C67, 14);
         r[0] = a + d;
         r[1] = b + c;
         r[2] = b - c;
@@ -214,29 +196,6 @@ static const uint8_t turned_scans[3][16] = {
     {0, 8, 1, 16, 9, 24, 17, 2, 10, 25, 3, 18, 11, 26, 19, 27},
     {0, 1, 2, 8, 3, 9, 10, 16, 11, 17, 18, 24, 25, 19, 26, 27}};
 
-/* Two parts. */
-struct two {
-    const uint8_t *want[2]; /* lines 16 apart */
-    uint8_t *to[2];
-    int stride;
-    uint8_t *ends[2];
-    int16_t *numbers[2];
-};
-
-static inline v8 load_two(const uint8_t *a, const uint8_t *b) {
-    uint8_t both[8];
-    memcpy(both, a, 4);
-    memcpy(both + 4, b, 4);
-    return px_load8(both);
-}
-
-static inline void save_two(v8 v, uint8_t *a, uint8_t *b) {
-    uint8_t both[8];
-    px_pack8(v, both);
-    memcpy(b, both + 4, 4);
-    memcpy(a, both, 4);
-}
-
 static int gather(const int16_t *from, const uint8_t *scan, int16_t *to) {
     int end = 0;
     for (int i = 0; i < 16; i++) {
@@ -247,16 +206,12 @@ static int gather(const int16_t *from, const uint8_t *scan, int16_t *to) {
 }
 
 /* What is left of @want beyond @guess to numbers, and back. Returns whether there are any. */
-INLINE bool code_two(const struct px_vp9_steps *s, enum px_vp9_mode mode, const struct two *t,
+INLINE bool code_two(const struct px_vp9_steps *s, enum px_vp9_mode mode, const struct px_two *t,
                      const v8 guess[4]) {
     const struct kind k = kinds[mode];
-    const v8 zero = {0};
     v8 r[4];
-    bool any = false;
-    for (int i = 0; i < 4; i++)
-        r[i] = load_two(t->want[0] + (ptrdiff_t)16 * i, t->want[1] + (ptrdiff_t)16 * i) - guess[i];
-    *t->ends[0] = *t->ends[1] = 0;
-    if (!px_is_zero8(r)) {
+    bool any = px_two_differ(t, guess, r);
+    if (any) {
         /* Eight times as large, so that rounding does not show; each way makes it 1.41 times that,
          * and the format's numbers are 8 times. */
         for (int i = 0; i < 4; i++)
@@ -264,191 +219,83 @@ INLINE bool code_two(const struct px_vp9_steps *s, enum px_vp9_mode mode, const 
         forward(r, k.down);
         px_turn8(r);
         forward(r, k.across);
-        v8 per = zero + s->ac_per, round = zero + s->ac_round, step = zero + s->ac;
-        for (int i = 1; i < 4; i++)
-            r[i] = px_quantize8((r[i] + 1) >> 1, per, round);
-        per[0] = per[4] = s->dc_per;
-        round[0] = round[4] = s->dc_round;
-        r[0] = px_quantize8((r[0] + 1) >> 1, per, round);
-        px_keep_low8(r, s->keep);
-        any = !px_is_zero8(r);
-        if (any) {
-            int16_t flat[4][8];
-            memcpy(flat, r, sizeof(flat));
-            for (int i = 0; i < 2; i++)
-                *t->ends[i] = (uint8_t)gather(&flat[0][4 * i], turned_scans[k.scan], t->numbers[i]);
-            for (int i = 1; i < 4; i++)
-                r[i] *= step;
-            step[0] = step[4] = s->dc;
-            r[0] *= step;
-            inverse(r, k.across);
-            px_turn8(r);
-            inverse(r, k.down);
-            for (int i = 0; i < 4; i++)
-                r[i] = (r[i] + 8) >> 4;
-        }
+        any = px_two_quantize(s, r);
     }
-    for (int i = 0; i < 4; i++)
-        save_two(any ? guess[i] + r[i] : guess[i], t->to[0] + (ptrdiff_t)i * t->stride,
-                 t->to[1] + (ptrdiff_t)i * t->stride);
+    if (any) {
+        int16_t flat[4][8];
+        memcpy(flat, r, sizeof(flat));
+        for (int i = 0; i < 2; i++)
+            *t->ends[i] = (uint8_t)gather(&flat[0][4 * i], turned_scans[k.scan], t->numbers[i]);
+        px_two_scale(s, r);
+        inverse(r, k.across);
+        px_turn8(r);
+        inverse(r, k.down);
+    }
+    px_two_show(t, guess, any ? r : NULL);
     return any;
 }
 
 /* ---- cells ---- */
 
-/* How many parts of a cell's line or column lie in the picture. */
-static int parts_in(int mi, int mi_all, int shift) {
-    return px_least(2, mi_all - mi) * 2 >> shift;
-}
-
-struct cell {
-    uint8_t *corner[3];
-    int stride[3], wide[3], high[3]; /* parts */
-};
-
-static void cell_init(const struct px_vp9_at *at, struct cell *c) {
-    const struct px_vp9_size *z = at->size;
-    for (int i = 0; i < 3; i++) {
-        const int shift = px_vp9_shift(z, i);
-        c->stride[i] = at->now->strides[i];
-        c->corner[i] = at->now->planes[i] + ((ptrdiff_t)at->row * 16 >> shift) * c->stride[i] +
-                       (at->column * 16 >> shift);
-        c->wide[i] = parts_in(at->column * 2, z->mi_columns, shift);
-        c->high[i] = parts_in(at->row * 2, z->mi_rows, shift);
-    }
-}
-
-/* Part @x, @y of @plane becomes the first or the second of two. */
-static inline void set_part(struct two *t, int i, const struct px_vp9_size *z, const struct cell *c,
-                            int plane, int x, int y, const px_vp9_pixels want, uint8_t *ends,
-                            int16_t (*numbers)[16]) {
-    const int part = px_vp9_first(z, plane) + y * px_vp9_side(z, plane) + x;
-    t->want[i] = &want[plane][y * 4][x * 4];
-    t->to[i] = c->corner[plane] + (ptrdiff_t)y * 4 * c->stride[plane] + x * 4;
-    t->stride = c->stride[plane];
-    t->ends[i] = ends + part;
-    t->numbers[i] = numbers[part];
-}
-
 bool px_vp9_code_moved(const struct px_vp9_at *at, const struct px_vp9_steps *s,
                        const px_vp9_pixels want, const px_vp9_pixels guess, uint8_t *ends,
                        int16_t (*numbers)[16]) {
-    struct cell c;
-    struct two t;
+    struct px_cell c;
+    struct px_two t;
     bool any = false;
     v8 g[4];
-    cell_init(at, &c);
+    px_cell_init(at, &c);
     for (int plane = 0; plane < 3; plane++)
         for (int y = 0; y < c.high[plane]; y++)
             for (int x = 0; x < c.wide[plane]; x += 2) {
                 /* A lone last one is coded twice. */
                 const int next = px_least(x + 1, c.wide[plane] - 1);
-                set_part(&t, 0, at->size, &c, plane, x, y, want, ends, numbers);
-                set_part(&t, 1, at->size, &c, plane, next, y, want, ends, numbers);
+                px_two_set(&t, 0, at->size, &c, plane, x, y, want, ends, numbers);
+                px_two_set(&t, 1, at->size, &c, plane, next, y, want, ends, numbers);
                 for (int i = 0; i < 4; i++)
-                    g[i] = load_two(&guess[plane][y * 4 + i][x * 4],
-                                    &guess[plane][y * 4 + i][next * 4]);
+                    g[i] = px_load_two(&guess[plane][y * 4 + i][x * 4],
+                                       &guess[plane][y * 4 + i][next * 4]);
                 any |= code_two(s, PX_VP9_INTER, &t, g);
             }
     return any;
 }
 
-/* The mean of what is above and left of a part. */
-static inline int mean(const uint8_t *p, int stride, bool above, bool left) {
-    int sum = 0;
-    if (above)
-        for (int i = 0; i < 4; i++)
-            sum += p[i - stride];
-    if (left)
-        for (int i = 0; i < 4; i++)
-            sum += p[(ptrdiff_t)i * stride - 1];
-    return above && left ? (sum + 4) >> 3 : above || left ? (sum + 2) >> 2 : 128;
-}
-
-static inline v8 two_of(int a, int b) {
-    const int16_t x = (int16_t)a, y = (int16_t)b;
-    return (v8){x, x, x, x, y, y, y, y};
-}
-
 /* @above, @left: whether each of the parts has such neighbours. */
-INLINE void guess_inside(enum px_vp9_mode mode, const struct two *t, const bool above[2],
+INLINE void guess_inside(enum px_vp9_mode mode, const struct px_two *t, const bool above[2],
                          const bool left[2], v8 g[4]) {
     const uint8_t *a = t->to[0], *b = t->to[1];
     const int stride = t->stride;
     if (mode == PX_VP9_DC) {
-        g[0] = g[1] = g[2] = g[3] =
-            two_of(mean(a, stride, above[0], left[0]), mean(b, stride, above[1], left[1]));
+        g[0] = g[1] = g[2] = g[3] = px_two_of(px_mean_around(a, stride, above[0], left[0], 4),
+                                              px_mean_around(b, stride, above[1], left[1], 4));
         return;
     }
-    const v8 over = mode == PX_VP9_H ? (v8){0} : load_two(a - stride, b - stride);
+    const v8 over = mode == PX_VP9_H ? (v8){0} : px_load_two(a - stride, b - stride);
     for (int i = 0; i < 4; i++) {
         const ptrdiff_t line = (ptrdiff_t)i * stride - 1;
         if (mode == PX_VP9_V)
             g[i] = over;
         else if (mode == PX_VP9_H)
-            g[i] = two_of(a[line], b[line]);
+            g[i] = px_two_of(a[line], b[line]);
         else {
             uint8_t bytes[8];
-            px_pack8(over + two_of(a[line] - a[-stride - 1], b[line] - b[-stride - 1]), bytes);
+            px_pack8(over + px_two_of(a[line] - a[-stride - 1], b[line] - b[-stride - 1]), bytes);
             g[i] = px_load8(bytes);
         }
     }
 }
 
-/* Want and neighbours are all of one colour: whatever the mode, the guess is it. Into the picture
- * with it, then. */
-static bool put_flat(const struct px_vp9_at *at, const struct cell *c, int plane,
-                     const px_vp9_pixels want, uint8_t *ends) {
-    const bool top = at->row == 0, edge = at->column == at->first_column;
-    const int side = px_vp9_side(at->size, plane) * 4, stride = c->stride[plane];
-    uint8_t *corner = c->corner[plane];
-    uint8_t flat[16];
-    memset(flat, want[plane][0][0], sizeof(flat));
-    if ((top && edge) || (!top && memcmp(corner - stride - !edge, flat, (size_t)side) != 0) ||
-        (!top && corner[side - 1 - stride] != flat[0]))
-        return false;
-    for (int y = 0; y < side; y++)
-        if (memcmp(want[plane][y], flat, (size_t)side) != 0 ||
-            (!edge && corner[(ptrdiff_t)y * stride - 1] != flat[0]))
-            return false;
-    for (int y = 0; y < side; y++)
-        memcpy(corner + (ptrdiff_t)y * stride, flat, (size_t)side);
-    memset(ends + px_vp9_first(at->size, plane), 0,
-           (size_t)(px_vp9_first(at->size, plane + 1) - px_vp9_first(at->size, plane)));
-    return true;
-}
-
-/* Parts that do not need each other, in an order in which what each needs is there. */
-static const struct {
-    uint8_t x[2], y[2];
-} pairs[] = {{{0, 0}, {0, 0}}, {{1, 0}, {0, 1}}, {{2, 1}, {0, 1}},
-             {{0, 3}, {2, 0}}, {{2, 1}, {1, 2}}, {{3, 0}, {1, 3}},
-             {{2, 1}, {2, 3}}, {{3, 2}, {2, 3}}, {{3, 3}, {3, 3}}};
-
 INLINE bool code_luma(const struct px_vp9_at *at, const struct px_vp9_steps *s,
-                      enum px_vp9_mode mode, const struct cell *c, const px_vp9_pixels want,
-                      uint8_t *ends, int16_t (*numbers)[16]) {
-    const bool top = at->row == 0, edge = at->column == at->first_column;
+                      enum px_vp9_mode mode, const struct px_cell *c, const px_vp9_pixels want,
+                      uint8_t *ends, px_numbers *numbers) {
     bool any = false;
-    if (put_flat(at, c, 0, want, ends))
+    if (px_cell_put_flat(at->size, c, 0, want, ends))
         return false;
-    for (int i = 0; i < 9; i++) {
-        struct two t;
+    for (int i = 0; i < PX_LUMA_PAIRS; i++) {
+        struct px_two t;
         bool above[2], left[2];
         v8 g[4];
-        int n = 0;
-        for (int k = 0; k < 2; k++) {
-            const int x = pairs[i].x[k], y = pairs[i].y[k];
-            if (x >= c->wide[0] || y >= c->high[0])
-                continue;
-            for (int to = n; to < 2; to++) { /* a lone one twice */
-                set_part(&t, to, at->size, c, 0, x, y, want, ends, numbers);
-                above[to] = !top || y > 0;
-                left[to] = !edge || x > 0;
-            }
-            n++;
-        }
-        if (n == 0)
+        if (!px_two_of_luma(&t, i, at->size, c, want, ends, numbers, above, left))
             continue;
         guess_inside(mode, &t, above, left, g);
         any |= code_two(s, mode, &t, g);
@@ -457,20 +304,20 @@ INLINE bool code_luma(const struct px_vp9_at *at, const struct px_vp9_steps *s,
 }
 
 INLINE bool code_chroma(const struct px_vp9_at *at, const struct px_vp9_steps *s,
-                        enum px_vp9_mode mode, const struct cell *c, const px_vp9_pixels want,
+                        enum px_vp9_mode mode, const struct px_cell *c, const px_vp9_pixels want,
                         uint8_t *ends, int16_t (*numbers)[16]) {
-    const bool top = at->row == 0, edge = at->column == at->first_column;
     bool any = false;
-    if (put_flat(at, c, 1, want, ends) && put_flat(at, c, 2, want, ends))
+    if (px_cell_put_flat(at->size, c, 1, want, ends) &&
+        px_cell_put_flat(at->size, c, 2, want, ends))
         return false;
     for (int y = 0; y < c->high[1]; y++)
         for (int x = 0; x < c->wide[1]; x++) {
-            const bool above[2] = {!top || y > 0, !top || y > 0};
-            const bool left[2] = {!edge || x > 0, !edge || x > 0};
-            struct two t;
+            const bool above[2] = {!c->top || y > 0, !c->top || y > 0};
+            const bool left[2] = {!c->edge || x > 0, !c->edge || x > 0};
+            struct px_two t;
             v8 g[4];
-            set_part(&t, 0, at->size, c, 1, x, y, want, ends, numbers);
-            set_part(&t, 1, at->size, c, 2, x, y, want, ends, numbers);
+            px_two_set(&t, 0, at->size, c, 1, x, y, want, ends, numbers);
+            px_two_set(&t, 1, at->size, c, 2, x, y, want, ends, numbers);
             guess_inside(mode, &t, above, left, g);
             any |= code_two(s, PX_VP9_DC, &t, g); /* cosines, whatever the mode */
         }
@@ -480,9 +327,9 @@ INLINE bool code_chroma(const struct px_vp9_at *at, const struct px_vp9_steps *s
 bool px_vp9_code_inside(const struct px_vp9_at *at, const struct px_vp9_steps *s,
                         enum px_vp9_mode mode, const px_vp9_pixels want, uint8_t *ends,
                         int16_t (*numbers)[16]) {
-    struct cell c;
+    struct px_cell c;
     bool luma = false;
-    cell_init(at, &c);
+    px_cell_init(at, &c);
     /* Compiled for each mode. */
     switch (mode) {
     case PX_VP9_V:
