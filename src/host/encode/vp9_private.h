@@ -2,6 +2,7 @@
  *
  *     vp9.c          the encoder: which cells, how fine, on which threads
  *     vp9_choose.c   what a cell is guessed from
+ *     vp9_parts.h    parts of 4x4, two at a time (AV1's, too)
  *     vp9_block.c    cells of 16x16: guessed from what is there, and the rest as numbers
  *     vp9_write.c    cells and numbers to the bytes of a tile
  *     vp9_header.c   what stands in front of the tiles
