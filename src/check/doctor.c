@@ -9,7 +9,6 @@
  * containers of one starter together (ucounts(7)). */
 #define INOTIFY_PER_DESKTOP 12
 #define INOTIFY_WANTED 1024
-#define PIDS_WANTED 4194304 /* the most that 64-bit kernels take */
 #define PIDS_LEAST 32768
 #define MAP_COUNT_WANTED 262144
 #define DISK_LEAST_GIB 8 /* the image of the desktop and room to build it */

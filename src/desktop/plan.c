@@ -18,10 +18,6 @@ static const struct {
     [PX_PLAN_REMOVE] = {"remove", "-"},
 };
 
-const char *px_plan_action_word(enum px_plan_action action) {
-    return actions[action].word;
-}
-
 static enum px_plan_action action_of(enum px_effect effect) {
     switch (effect) {
     case PX_EFFECT_LIVE:

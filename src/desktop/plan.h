@@ -50,8 +50,6 @@ int px_plan_make(const struct px_fleet *fleet, const struct px_desktop_file *fil
                  const struct px_plan_opts *opts, struct px_plan **ret, struct px_error *err);
 struct px_plan *px_plan_free(struct px_plan *plan);
 PX_DEFINE_CLEANUP(struct px_plan *, px_plan_free)
-
-const char *px_plan_action_word(enum px_plan_action action); /* "create", ... */
 /* A diff for people, one line per desktop and one per change; the caller's string. */
 char *px_plan_print(const struct px_plan *plan);
 struct json_t;

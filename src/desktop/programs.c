@@ -2,7 +2,6 @@
 #include "desktop/programs.h"
 #include "base/alloc.h"
 #include "base/file.h"
-#include "base/text.h"
 #include <ctype.h>
 #include <string.h>
 #include <sys/stat.h>

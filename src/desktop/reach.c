@@ -206,17 +206,6 @@ static int capture(const struct px_fleet *fleet, const struct px_desktop *d,
                    (int)strcspn(text, "\n"), text);
 }
 
-int px_desktop_capture(const struct px_fleet *fleet, const char *name, const char *const *argv,
-                       size_t max_bytes, int64_t timeout_us, struct px_buf *ret,
-                       struct px_error *err) {
-    px_cleanup(px_desktop_freep) struct px_desktop *d = NULL;
-    int r = px_desktop_open(fleet, name, &d, err);
-    if (r < 0)
-        return r;
-    r = capture(fleet, d, argv, max_bytes, timeout_us, ret, err);
-    return r < 0 ? not_running(name, r, err) : r;
-}
-
 int px_desktop_screenshot(const struct px_fleet *fleet, const char *name, struct px_buf *ret_png,
                           struct px_error *err) {
     px_cleanup(px_desktop_freep) struct px_desktop *d = NULL;

@@ -17,12 +17,6 @@ struct px_exec_opts {
 int px_desktop_exec(const struct px_fleet *fleet, const char *name, const struct px_exec_opts *opts,
                     struct px_error *err);
 
-/* Runs @argv inside as the desktop's user with its session and collects stdout up to @max_bytes.
- * -EFBIG: more than that. -EIO: status not 0, with the last line of stderr. -ETIMEDOUT. */
-int px_desktop_capture(const struct px_fleet *fleet, const char *name, const char *const *argv,
-                       size_t max_bytes, int64_t timeout_us, struct px_buf *ret,
-                       struct px_error *err);
-
 /* Runs opts->argv inside, with no input, and collects stdout up to @max_bytes and, where @ret_errs
  * is not NULL, the first 4 KiB of stderr. opts->timeout_us must be set; its fds are not used.
  * Returns the exit status 0..255. -EFBIG: more than that; -ETIMEDOUT; -ESRCH: it does not run. */

@@ -13,10 +13,6 @@
 static const char *const phase_words[] = {
     [PX_PHASE_NEW] = "new", [PX_PHASE_READY] = "ready", [PX_PHASE_REMOVING] = "removing"};
 
-const char *px_phase_word(enum px_phase phase) {
-    return phase_words[phase];
-}
-
 static void json_freep(json_t **json) {
     json_decref(*json);
 }

@@ -46,5 +46,3 @@ int px_record_parse(const char *text, size_t size, struct px_record **ret, struc
 char *px_record_print(const struct px_record *rec);
 struct px_record *px_record_free(struct px_record *rec);
 PX_DEFINE_CLEANUP(struct px_record *, px_record_free)
-
-const char *px_phase_word(enum px_phase phase);

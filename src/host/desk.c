@@ -1,6 +1,5 @@
 /* src/host/desk.c - a remote desktop session: input, options, displays */
 #include "base/clock.h"
-#include "base/log.h"
 #include "host/audio/audio.h"
 #include "host/clipboard/cliprdr.h"
 #include "host/clipboard/xclip.h"

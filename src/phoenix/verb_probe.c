@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define LIMIT_US (3600 * PX_US_PER_S)
-#define REPORT_MAX_BYTES (64 * 1024)
 
 /* The verb's own options are the probe's, word for word. */
 static size_t forward(const struct px_cli *cli, const char *const *extra, const char **args,

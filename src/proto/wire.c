@@ -100,13 +100,6 @@ void px_wire_put(struct px_wire_out *o, const void *data, size_t size) {
     o->size += size;
 }
 
-size_t px_varint_size(uint64_t value) {
-    size_t n = 1;
-    while (value >>= 7)
-        n++;
-    return n;
-}
-
 void px_wire_put_varint(struct px_wire_out *o, uint64_t value) {
     uint8_t raw[PX_VARINT_MAX_BYTES];
     size_t n = 0;

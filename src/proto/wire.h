@@ -59,7 +59,6 @@ void px_wire_put_bytes(struct px_wire_out *o, uint32_t num, struct px_bytes byte
 void px_wire_put_head(struct px_wire_out *o, uint32_t num, size_t size);
 /* Copies the fields of @body (which must be valid) except those whose bit 1<<num is in @without. */
 void px_wire_put_fields(struct px_wire_out *o, struct px_bytes body, uint32_t without);
-size_t px_varint_size(uint64_t value);
 
 static inline uint16_t px_le16(const uint8_t *p) {
     return (uint16_t)(p[0] | p[1] << 8);

@@ -16,7 +16,6 @@
 #include "rendezvous/store.h"
 
 #define PX_ID_WORKERS_MAX 64
-#define PX_ID_PROXIES_MAX 16
 
 struct px_idserver_opts {
     const struct px_addr *bind; /* NULL: everywhere */

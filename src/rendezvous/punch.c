@@ -5,8 +5,6 @@
  *
  * What B says to that is in answer.c. */
 #include "base/alloc.h"
-#include "base/clock.h"
-#include "base/log.h"
 #include "rendezvous/internal.h"
 #include <stdio.h>
 #include <string.h>

@@ -141,13 +141,6 @@ bool px_encoders_can(const struct px_encoders *e, enum px_codec codec) {
     return false;
 }
 
-bool px_encoders_hardware(const struct px_encoders *e, enum px_codec codec) {
-    for (size_t i = 0; i < e->n; i++)
-        if (e->able[i]->codec == codec && e->able[i]->hardware)
-            return true;
-    return false;
-}
-
 unsigned px_encoders_n_hardware(const struct px_encoders *e) {
     return e->n_hardware;
 }

@@ -88,7 +88,6 @@ int px_encoders_new(const char *only, struct px_encoders **ret, struct px_error 
 struct px_encoders *px_encoders_of(const struct px_encoder_ops *const *tables, size_t n_tables);
 void px_encoders_free(struct px_encoders *e);
 bool px_encoders_can(const struct px_encoders *e, enum px_codec codec);
-bool px_encoders_hardware(const struct px_encoders *e, enum px_codec codec);
 /* Why there is no encoder on a card, or not as many as there could be; "": nothing to say. */
 const char *px_encoders_note(const struct px_encoders *e);
 /* Nobody watches: what is kept of cards for the next encoder is given back. */

@@ -4,8 +4,6 @@
 #include "host/input/keyboard_private.h"
 #include <string.h>
 
-#define SYM_SHIFT_L 0xffe1
-#define SYM_CAPS_LOCK 0xffe5
 #define SYM_NUM_LOCK 0xff7f
 #define SYM_ALTGR 0xfe03
 #define SYM_DELETE 0xffff

@@ -1,7 +1,6 @@
 /* src/host/tunnel/tunnel.c - a client's TCP connection to something on this desktop */
 #include "host/tunnel/tunnel.h"
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "host/session.h"
