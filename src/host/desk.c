@@ -66,12 +66,12 @@ void px_desk_send_pointer(struct px_session *s) {
     px_session_send(s, &m);
 }
 
-void px_desk_focus_changed(struct px_host *h, const xcb_generic_event_t *e) {
+void px_desk_focus_changed(struct px_host *h) {
     int x, y;
     bool wanted = false;
     for (const struct px_session *s = h->sessions; s; s = s->next)
         wanted |= px_session_is_desktop(s) && s->options.follow_window;
-    if (!wanted || h->displays.n < 2 || !px_focus_where(h->x, e, &x, &y))
+    if (!wanted || h->displays.n < 2 || !px_focus_where(h->x, &x, &y))
         return;
     for (struct px_session *s = h->sessions; s; s = s->next)
         if (px_session_is_desktop(s) && s->options.follow_window)

@@ -4,8 +4,8 @@
 #include "host/xdisplay.h"
 #include <stdbool.h>
 
-/* A property of the root window changed (px_displays_watch() asks for these events). */
+/* Another window is active, or none (px_displays_watch() asks for these events). */
 bool px_focus_is_event(const struct px_xdisplay *d, const xcb_generic_event_t *e);
-/* @e tells that another window is active, or none: its middle, in the X screen's coordinates.
- * False: something else, or there is none. Round trips. */
-bool px_focus_where(struct px_xdisplay *d, const xcb_generic_event_t *e, int *ret_x, int *ret_y);
+/* The middle of the active window, in the X screen's coordinates. False: there is none. Two round
+ * trips. */
+bool px_focus_where(struct px_xdisplay *d, int *ret_x, int *ret_y);

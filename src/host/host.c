@@ -74,7 +74,7 @@ static void on_x_event(void *data, const xcb_generic_event_t *e) {
     else if (px_displays_is_event(h->x, e))
         px_desk_displays_changed(h);
     else if (px_focus_is_event(h->x, e))
-        px_desk_focus_changed(h, e);
+        px_desk_focus_changed(h);
     else if (h->input_ready && px_xtest_is_mapping_event(h->x, e))
         px_xtest_reload(h->x, &h->keyboard);
     else if (!px_banner_event(h, e))

@@ -171,8 +171,8 @@ void px_desk_change_resolution(struct px_session *s, int display, const Pxs__Res
 void px_desk_restore_resolution(struct px_host *h); /* the last viewer left */
 /* The screen or its displays may have changed: tells all sessions what did. */
 void px_desk_displays_changed(struct px_host *h);
-/* @e: px_focus_is_event() (focus.h). */
-void px_desk_focus_changed(struct px_host *h, const xcb_generic_event_t *e);
+/* Another window is active: tells those who follow it on which display it is. */
+void px_desk_focus_changed(struct px_host *h);
 
 /* viewer.c: packets to sessions */
 /* Streams of the displays in s->watched; also again, after that, an option or the displays changed.

@@ -86,6 +86,7 @@ int px_xdisplay_open(struct px_xdisplay *d, uv_loop_t *loop, const char *display
         xcb_screen_next(&it);
     d->root = it.data->root;
     start_extensions(d);
+    d->active_window = px_xdisplay_atom(d, "_NET_ACTIVE_WINDOW");
     uv_poll_init(loop, &d->poll, xcb_get_file_descriptor(d->x));
     uv_prepare_init(loop, &d->prepare);
     d->poll.data = d->prepare.data = d;

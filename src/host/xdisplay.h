@@ -18,6 +18,7 @@ struct px_xdisplay {
     xcb_window_t root;
     uint8_t xfixes_event, randr_event, xkb_event; /* first event numbers; 0: the server lacks it */
     bool xtest, xkb;
+    xcb_atom_t active_window; /* _NET_ACTIVE_WINDOW */
     /* private */
     uv_poll_t poll;
     uv_prepare_t prepare;
