@@ -61,17 +61,17 @@ static void ask(struct px_asked *a) {
 }
 
 void px_ask_here(struct px_asked *list, size_t n) {
-    int none = 0; /* no card for one, none for all: asking takes half a second each time */
+    const struct px_error *none = NULL; /* no card for one, none for all: asking takes long */
     for (size_t i = 0; i < n; i++) {
         if (none)
-            px_fail(&list[i].err, none, "%s", list[0].err.msg);
+            list[i].err = *none;
         else if (is_done(list, i))
             px_fail(&list[i].err, -ENOTSUP, "not needed");
         else
             ask(&list[i]);
         const int code = list[i].err.code;
         if (code == -ENODEV || code == -ENOSYS)
-            none = code;
+            none = &list[i].err;
     }
 }
 

@@ -33,7 +33,7 @@ static void set(AVCodecContext *c, const char *key, const char *value) {
     (void)av_opt_set(c->priv_data, key, value, 0); /* not all versions know all of them */
 }
 
-static void tune(AVCodecContext *c, const struct px_encoder_opts *o) {
+static void tune(AVCodecContext *c) {
     if (named(c->codec, "nvenc")) {
         set(c, "preset", "p2");
         set(c, "tune", "ull");
@@ -44,9 +44,6 @@ static void tune(AVCodecContext *c, const struct px_encoder_opts *o) {
         set(c, "zerolatency", "1");
         set(c, "delay", "0");
         set(c, "forced-idr", "1");
-    } else if (named(c->codec, "libsvtav1")) {
-        set(c, "preset", "12");
-        set(c, "svtav1-params", "pred-struct=1:lookahead=0:scm=1:rc=2");
     } else if (named(c->codec, "libaom")) {
         set(c, "usage", "realtime");
         set(c, "row-mt", "1");
@@ -97,7 +94,7 @@ static int open_ctx(const char *name, const struct px_encoder_opts *o, AVCodecCo
     c->thread_type = FF_THREAD_SLICE; /* threads by frame would keep a picture back each */
     c->flags |= AV_CODEC_FLAG_LOW_DELAY;
     set_bounds(c, o->rate_kbps, o->min_quality, o->max_quality);
-    tune(c, o);
+    tune(c);
     const int r = avcodec_open2(c, codec, NULL);
     if (r < 0) {
         avcodec_free_context(&c);

@@ -159,8 +159,9 @@ void px_encoders_put_last(struct px_encoders *e, const char *name, bool last) {
             e->last[i] = last;
 }
 
-static int open_at(struct px_encoders *e, size_t i, struct px_encoder_opts o,
-                   struct px_encoder **ret, struct px_error *err) {
+int px_encoder_open_at(struct px_encoders *e, size_t i, const struct px_encoder_opts *opts,
+                       struct px_encoder **ret, struct px_error *err) {
+    struct px_encoder_opts o = *opts;
     struct px_encoder *enc = NULL;
     if (e->shun_until_us[i] > px_now_us())
         return px_fail(err, -ENOTSUP, "%s has failed a moment ago", e->able[i]->name);
@@ -176,16 +177,18 @@ static int open_at(struct px_encoders *e, size_t i, struct px_encoder_opts o,
     return 0;
 }
 
-int px_encoder_open_at(struct px_encoders *e, size_t i, const struct px_encoder_opts *opts,
-                       struct px_encoder **ret, struct px_error *err) {
-    return open_at(e, i, *opts, ret, err);
-}
-
 /* What befalls one on a card befalls all of them. */
 static void leave_alone(struct px_encoders *e, const struct px_encoder_ops *ops, int64_t us) {
     for (size_t i = 0; i < e->n; i++)
         if (e->able[i] == ops || (ops->hardware && e->able[i]->hardware))
             e->shun_until_us[i] = px_now_us() + us;
+}
+
+/* No session is free: asking takes long. */
+static void not_now(struct px_encoders *e, const struct px_encoder_ops *ops,
+                    const struct px_error *why) {
+    px_info("encoder %s: %s: not for a minute", ops->name, why ? why->msg : "fails");
+    leave_alone(e, ops, PX_ENCODER_SHUN_US);
 }
 
 /* *ret_later: one on a card may be had later. */
@@ -204,14 +207,12 @@ static int open_any(struct px_encoders *e, const struct px_encoder_opts *opts, b
                 *ret_later |= later;
                 continue;
             }
-            const int r = open_at(e, i, o, ret, err);
+            const int r = px_encoder_open_at(e, i, &o, ret, err);
             if (r >= 0)
                 return 0;
             *ret_later |= later && r != -ENOTSUP;
-            if (r != -ENOTSUP && r != -EAGAIN) { /* no session is free: asking takes long */
-                px_info("encoder %s: %s: not for a minute", ops->name, err ? err->msg : "fails");
-                leave_alone(e, ops, PX_ENCODER_SHUN_US);
-            }
+            if (r != -ENOTSUP && r != -EAGAIN)
+                not_now(e, ops, err);
         }
     return -ENOTSUP;
 }
@@ -243,10 +244,8 @@ bool px_encoder_is_outdated(struct px_encoder *enc) {
     if (!better)
         return false;
     const int r = px_cards_warm(enc->of->cards, &err);
-    if (r < 0 && r != -EAGAIN) {
-        px_info("encoder %s: %s: not for a minute", better->name, err.msg);
-        leave_alone(enc->of, better, PX_ENCODER_SHUN_US);
-    }
+    if (r < 0 && r != -EAGAIN)
+        not_now(enc->of, better, &err);
     return r >= 0;
 }
 
@@ -268,7 +267,7 @@ int px_encoder_push(struct px_encoders *e, struct px_encoder **enc, const struct
     assert(pic->width == opts.width && pic->height == opts.height && pic->i444 == opts.i444);
     for (;;) {
         const struct px_encoder_ops *ops = (*enc)->ops;
-        int r = ops->push(*enc, pic, changed, pts_ms, key, refine && !key, ret, err);
+        int r = px_encoder_push_once(*enc, pic, changed, pts_ms, key, refine, ret, err);
         if (r >= 0)
             return r;
         px_warning("encoder %s: %s: leaving it for the next", ops->name, err ? err->msg : "fails");
