@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define BASE64 sodium_base64_VARIANT_URLSAFE_NO_PADDING
-#define LIST_DEFAULT 1000
 #define LIMIT_MAX 1000000u
 
 const char *admin_arg(const struct admin_call *c, size_t i) {
@@ -89,7 +88,7 @@ static bool add_source(const struct px_source_info *i, void *data) {
                         "connections", (json_int_t)i->n_conns, "registrations",
                         (json_int_t)i->n_registers, "ids", (json_int_t)i->n_ids, "seen_s",
                         (json_int_t)((px_now_us() - i->last_us) / PX_US_PER_S)));
-    return json_array_size(data) < LIST_DEFAULT;
+    return json_array_size(data) < ADMIN_LIST_MAX;
 }
 
 static int on_sources(struct admin_call *c, struct px_error *err) {

@@ -4,6 +4,8 @@
 #include "phoenix-server/admin.h"
 #include "phoenix-server/server.h"
 
+#define ADMIN_LIST_MAX 1000 /* entries of one answer */
+
 const char *admin_arg(const struct admin_call *c, size_t i); /* NULL: there is none */
 json_t *admin_addr(const struct px_addr *a);
 

@@ -6,8 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-#define LIST_MAX 1000
-
 static int need_id(const struct admin_call *c, struct px_error *err) {
     return c->server->id ? 0 : px_fail(err, -ENODEV, "the ID server is off here");
 }
@@ -26,7 +24,6 @@ static json_t *peer_json(struct px_bytes id, const struct px_peer_info *p) {
 struct listing {
     json_t *out;
     const char *pattern;
-    size_t max;
 };
 
 static bool add_peer(struct px_bytes id, const struct px_peer_info *info, void *data) {
@@ -36,11 +33,11 @@ static bool add_peer(struct px_bytes id, const struct px_peer_info *info, void *
     text[id.size] = '\0';
     if (!l->pattern || px_glob_match(l->pattern, text))
         json_array_append_new(l->out, peer_json(id, info));
-    return json_array_size(l->out) < l->max;
+    return json_array_size(l->out) < ADMIN_LIST_MAX;
 }
 
 int admin_on_list(struct admin_call *c, struct px_error *err) {
-    struct listing l = {.out = json_array(), .pattern = admin_arg(c, 0), .max = LIST_MAX};
+    struct listing l = {.out = json_array(), .pattern = admin_arg(c, 0)};
     c->result = l.out;
     int r = need_id(c, err);
     if (r == 0)
