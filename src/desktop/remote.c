@@ -19,6 +19,11 @@
 #define ONE_TIME_CHARS 13 /* 65 bits, for an hour and one login */
 #define ONE_TIME_MAX 16   /* that are good at once */
 
+static void wipe(char *secret) {
+    sodium_memzero(secret, strlen(secret));
+    free(secret);
+}
+
 /* Makes the secret @name with the text that @make gives, unless it is there. */
 static int once(int fd, const char *name, char *(*make)(void), mode_t mode, uid_t owner,
                 struct px_error *err) {
@@ -29,8 +34,7 @@ static int once(int fd, const char *name, char *(*make)(void), mode_t mode, uid_
                    : 0;
     char *text = make();
     int r = px_file_write_atomic(fd, name, text, strlen(text), mode, err);
-    sodium_memzero(text, strlen(text));
-    free(text);
+    wipe(text);
     return r < 0 ? r : once(fd, name, make, mode, owner, err);
 }
 
@@ -137,7 +141,14 @@ static json_t *make_config(const struct px_fleet *fleet, const struct px_remote_
     return o;
 }
 
-/* phoenix-host reads it again when it has changed. */
+/* phoenix-host reads it again when it is replaced. */
+static int put_config(int fd, const char *text, uid_t root, struct px_error *err) {
+    int r = px_file_replace(fd, "host.json", text, strlen(text), 0644, err);
+    if (r == 0 && fchownat(fd, "host.json", root, root, AT_SYMLINK_NOFOLLOW) < 0)
+        r = px_fail_sys(err, -errno, "cannot give 'host.json' to id %u", root);
+    return r;
+}
+
 static int write_config(const struct px_fleet *fleet, const struct px_remote_spec *spec, int fd,
                         const struct px_server_info *server, uid_t root, struct px_error *err) {
     px_cleanup_free char *id = NULL, *now = NULL;
@@ -149,10 +160,7 @@ static int write_config(const struct px_fleet *fleet, const struct px_remote_spe
     json_decref(o);
     if (px_file_read(fd, "host.json", 65536, &now, NULL, NULL) == 0 && strcmp(now, text) == 0)
         return 0;
-    r = px_file_replace(fd, "host.json", text, strlen(text), 0644, err);
-    if (r == 0 && fchownat(fd, "host.json", root, root, AT_SYMLINK_NOFOLLOW) < 0)
-        r = px_fail_sys(err, -errno, "cannot give 'host.json' to id %u", root);
-    return r;
+    return put_config(fd, text, root, err);
 }
 
 int px_remote_write(const struct px_fleet *fleet, const struct px_desktop *d, int files_fd,
@@ -233,31 +241,21 @@ static int put_secret(int fd, const char *name, const char *text, uid_t user,
     return r;
 }
 
-static void wipe(char *secret) {
-    sodium_memzero(secret, strlen(secret));
-    free(secret);
-}
-
 int px_remote_new_password(const struct px_fleet *fleet, const struct px_desktop *d, char **ret,
                            struct px_error *err) {
     px_cleanup_free char *config = NULL;
-    size_t size = 0;
     px_cleanup_close int fd = px_dir_open(d->dir_fd, PX_FILES_DIR, err);
     if (fd < 0)
         return fd;
     if (sodium_init() < 0)
         return px_fail(err, -EIO, "libsodium does not start");
-    int r = px_file_read(fd, "host.json", 65536, &config, &size, err);
+    int r = px_file_read(fd, "host.json", 65536, &config, NULL, err);
     if (r < 0)
         return r;
     char *password = make_password();
     r = put_secret(fd, "host-password", password, user_of(d), err);
-    /* The same text again: that file is what phoenix-host watches. */
     if (r == 0)
-        r = px_file_replace(fd, "host.json", config, size, 0644, err);
-    if (r == 0 &&
-        fchownat(fd, "host.json", d->rec->id_first, d->rec->id_first, AT_SYMLINK_NOFOLLOW) < 0)
-        r = px_fail_sys(err, -errno, "cannot give 'host.json' to id %u", d->rec->id_first);
+        r = put_config(fd, config, d->rec->id_first, err); /* the same again: that is watched */
     if (r < 0) {
         wipe(password);
         return r;
