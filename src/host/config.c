@@ -3,8 +3,8 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "proto/wss.h"
 #include "proto/session.h"
+#include "proto/wss.h"
 #include <jansson.h>
 #include <sodium.h>
 #include <string.h>

@@ -12,9 +12,9 @@
 #pragma once
 #include "base/error.h"
 #include "host/link.h"
-#include "proto/wss.h"
 #include "proto/addr.h"
 #include "proto/secure.h"
+#include "proto/wss.h"
 #include <stdint.h>
 #include <uv.h>
 

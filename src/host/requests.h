@@ -6,8 +6,8 @@
 #pragma once
 #include "host/hole.h"
 #include "host/punch.h"
-#include "proto/wss.h"
 #include "proto/rendezvous.h"
+#include "proto/wss.h"
 
 struct px_conn;
 struct px_tls_trust;

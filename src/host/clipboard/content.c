@@ -1,8 +1,8 @@
 /* src/host/clipboard/content.c - what a clipboard holds */
 #include "host/clipboard/content.h"
 #include "base/alloc.h"
-#include "host/unpack.h"
 #include "base/cleanup.h"
+#include "host/unpack.h"
 #include <png.h>
 #include <string.h>
 #include <zstd.h>
