@@ -3,9 +3,12 @@
  * What NVIDIA's header (nvEncodeAPI.h) and programming guide demand of a client is checked at each
  * call: struct versions, the order of calls, who holds which buffer, values that exclude each
  * other. What is wrong is refused and logged as a violation. Pictures are coded by coder.h, so that
- * they can be looked at. Control: api N             highest API version, major * 16 + minor
- * (208: 13.0) sessions N        how many are free (8); "client_key 1": told as newer drivers tell
- * it no_engine N       a bit for each card that has no encoder no_hevc 1         H.264 only
+ * they can be looked at. Control:
+ *
+ *     api N             highest API version, major * 16 + minor (208: 13.0)
+ *     sessions N        how many are free (8); "client_key 1": told as newer drivers tell it
+ *     no_engine N       a bit for each card that has no encoder
+ *     no_hevc 1         H.264 only
  *     fail_init 1       no encoder can be set up
  *     fail_encode N     the Nth picture of each session fails (the device is lost), 0 is the first
  *     lose 1            so does the next one
@@ -14,6 +17,7 @@
  *     late_ms N         each picture takes that long
  *     green 1           pictures come out empty
  *     crash 1           opening a session kills the process; "hang 1": never returns
+ *
  * It shows that a client keeps to the header, and nothing of what silicon does: neither speed nor
  * the quality of its pictures, nor what a driver does beyond the header. */
 #include "coder.h"
