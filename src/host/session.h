@@ -174,7 +174,7 @@ void px_desk_displays_changed(struct px_host *h);
 /* Another window is active: tells those who follow it on which display it is. */
 void px_desk_focus_changed(struct px_host *h);
 
-/* viewer.c: packets to sessions */
+/* viewer.c: what sessions watch, and how their packets go */
 /* Streams of the displays in s->watched; also again, after that, an option or the displays changed.
  */
 void px_viewer_join(struct px_session *s);
