@@ -8,9 +8,8 @@
 #include "host/encode/encoder.h"
 #include "host/encode/measure.h"
 #include "host/encode/scene.h"
+#include "host/encode/test_seen.h"
 #include "played_test.h"
-#include "proto/session.h"
-#include "session/decoder.h"
 #include <math.h>
 #include <time.h>
 
@@ -83,22 +82,6 @@ static void end(struct show *s) {
     played_clean();
 }
 
-static void decode(struct show *s) {
-    Pxs__EncodedVideoFrame f = PXS__ENCODED_VIDEO_FRAME__INIT, *frames[] = {&f};
-    Pxs__EncodedVideoFrames list = PXS__ENCODED_VIDEO_FRAMES__INIT;
-    Pxs__VideoFrame v = PXS__VIDEO_FRAME__INIT;
-    struct px_error err = {0};
-    f.data = (ProtobufCBinaryData){s->packet.size, (uint8_t *)s->packet.data};
-    f.key = s->packet.key;
-    list.n_frames = 1;
-    list.frames = frames;
-    v.pictures_case = s->enc->opts.codec == PX_CODEC_H264   ? PXS__VIDEO_FRAME__PICTURES_H264S
-                      : s->enc->opts.codec == PX_CODEC_H265 ? PXS__VIDEO_FRAME__PICTURES_H265S
-                                                            : PXS__VIDEO_FRAME__PICTURES_VP8S;
-    v.vp9s = &list;
-    px_assert_ok_err(px_decoder_push(s->decoder, &v, &err), &err);
-}
-
 /* What the viewer sees against what is there: steps of grey, on average. */
 static double away(const struct show *s) {
     const struct px_picture *p = &s->scene.picture;
@@ -120,7 +103,7 @@ static void push(struct show *s, const struct px_region *changed, bool key, bool
                                   refine, &s->packet, &err);
     px_assert_ok_err(r, &err);
     assert_int_equal(r, 1); /* at once */
-    decode(s);
+    px_test_decode(s->decoder, s->enc->opts.codec, s->packet.data, s->packet.size, s->packet.key);
 }
 
 static void go_on(struct show *s, enum px_scene_kind kind, bool key) {

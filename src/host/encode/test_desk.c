@@ -1,7 +1,7 @@
 /* src/host/encode/test_desk.c - see test_desk.h */
 #include "host/encode/test_desk.h"
 #include "base/test.h"
-#include "proto/session.h"
+#include "host/encode/test_seen.h"
 #include <string.h>
 #include <vpx/vp8dx.h>
 
@@ -182,30 +182,6 @@ static void decoders_agree(struct desk *d) {
     av_frame_free(&av);
 }
 
-static void decode(const struct desk *d, struct px_decoder *decoder, const uint8_t *data,
-                   size_t size, bool key) {
-    Pxs__EncodedVideoFrame f = PXS__ENCODED_VIDEO_FRAME__INIT, *frames[] = {&f};
-    Pxs__EncodedVideoFrames list = PXS__ENCODED_VIDEO_FRAMES__INIT;
-    Pxs__VideoFrame v = PXS__VIDEO_FRAME__INIT;
-    struct px_error err = {0};
-    f.data = (ProtobufCBinaryData){size, (uint8_t *)data};
-    f.key = key;
-    list.n_frames = 1;
-    list.frames = frames;
-    if (d->codec == PX_CODEC_VP8) {
-        v.pictures_case = PXS__VIDEO_FRAME__PICTURES_VP8S;
-        v.vp8s = &list;
-    } else if (d->codec == PX_CODEC_H264) {
-        v.pictures_case = PXS__VIDEO_FRAME__PICTURES_H264S;
-        v.h264s = &list;
-    } else {
-        v.pictures_case = d->codec == PX_CODEC_VP9 ? PXS__VIDEO_FRAME__PICTURES_VP9S
-                                                   : PXS__VIDEO_FRAME__PICTURES_AV1S;
-        v.vp9s = &list; /* a union */
-    }
-    px_assert_ok_err(px_decoder_push(decoder, &v, &err), &err);
-}
-
 void desk_push(struct desk *d, const struct px_region *changed, bool key, bool refine) {
     struct px_error err = {0};
     d->now_ms += 17;
@@ -215,13 +191,13 @@ void desk_push(struct desk *d, const struct px_region *changed, bool key, bool r
     const struct px_packet *p = &d->packet;
     const uint8_t *after = p->data + p->size;
     if (d->late) {
-        decode(d, d->late, p->data, p->size, p->key);
+        px_test_decode(d->late, d->codec, p->data, p->size, p->key);
         for (unsigned i = 0; i < p->n_after; after += p->after[i++])
-            decode(d, d->late, after, p->after[i], false);
+            px_test_decode(d->late, d->codec, after, p->after[i], false);
     }
     if (p->lone)
         return;
-    decode(d, d->decoder, p->data, p->size, p->key);
+    px_test_decode(d->decoder, d->codec, p->data, p->size, p->key);
     decoders_agree(d);
 }
 

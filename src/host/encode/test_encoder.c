@@ -2,8 +2,7 @@
 #include "base/test.h"
 #include "host/encode/encoder.h"
 #include "host/encode/scene.h"
-#include "proto/session.h"
-#include "session/decoder.h"
+#include "host/encode/test_seen.h"
 #include <string.h>
 
 #define WIDTH 320
@@ -69,20 +68,7 @@ static double difference(const struct px_picture *p, const struct px_decoder *d)
 }
 
 static void decode(struct px_decoder *d, enum px_codec codec, const struct px_packet *p) {
-    static const int cases[] = {PXS__VIDEO_FRAME__PICTURES_VP8S, PXS__VIDEO_FRAME__PICTURES_VP9S,
-                                PXS__VIDEO_FRAME__PICTURES_AV1S, PXS__VIDEO_FRAME__PICTURES_H264S,
-                                PXS__VIDEO_FRAME__PICTURES_H265S};
-    Pxs__EncodedVideoFrame f = PXS__ENCODED_VIDEO_FRAME__INIT, *frames[] = {&f};
-    Pxs__EncodedVideoFrames list = PXS__ENCODED_VIDEO_FRAMES__INIT;
-    Pxs__VideoFrame v = PXS__VIDEO_FRAME__INIT;
-    struct px_error err = {0};
-    f.data = (ProtobufCBinaryData){p->size, (uint8_t *)p->data};
-    f.key = p->key;
-    list.n_frames = 1;
-    list.frames = frames;
-    v.pictures_case = (Pxs__VideoFrame__PicturesCase)cases[codec];
-    v.vp9s = &list;
-    px_assert_ok_err(px_decoder_push(d, &v, &err), &err);
+    px_test_decode(d, codec, p->data, p->size, p->key);
 }
 
 static bool is_white(const struct px_decoder *d, struct px_rect r) {
