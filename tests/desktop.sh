@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 needs_root
 pxt_host desktop
-sed -i 's/^server: .*/server: {port: 38416}/' "$PHOENIX_HOST_FILE"
+sed -i 's/^server: .*/server: {port: 28416}/' "$PHOENIX_HOST_FILE"
 
 ok "the image builds" phoenix image build desktop || {
     echo "Bail out! no image 'desktop'"
@@ -23,7 +23,10 @@ desktops:
   - {name: pxt-b, jupyter: false}
 END
 "$PX_SOURCE/packaging/bundle-host.sh" "$PX_BUILD/src/phoenix-host/phoenix-host" "$PX_BUILD/desktop-bundle"
-ok "up waits until the desktops are painted" phoenix up "$file"
+ok "up waits until the desktops are painted" phoenix up "$file" || {
+    echo "Bail out! no desktops"
+    exit 1
+}
 said=$out
 remote() { phoenix connect --json pxt-a | python3 -c "import json,sys; print(json.load(sys.stdin)['desktops'][0]['rustdesk']['$1'])"; }
 has "and says the ID and password to type into a client" "$said" "pxt-a    $(remote id)    $(remote password)"

@@ -6,6 +6,9 @@
 #     is "it has the first address" "$(addr)" "10.199.1.1/24"
 #     done_testing
 #
+# A port that a program of a test listens on lies below 32768: those above are the kernel's, who gives them to
+# clients, and one of a connection that ended a minute ago cannot be listened on.
+#
 # $PX_BUILD: the programs. $PX_TEST_ROOM: a directory for this run, made by tests/run, removed after.
 # Every test works with a host file of its own (state, run directory, bridge, ids, range); images are
 # shared over the run, built by the first test that needs one.

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 needs_root
 pxt_host misc3
-sed -i 's/^server: .*/server: {port: 38216}/' "$PHOENIX_HOST_FILE"
+sed -i 's/^server: .*/server: {port: 28216}/' "$PHOENIX_HOST_FILE"
 needs_minimal
 file=$pxt_dir/one.yaml
 printf 'desktops:\n  - {name: pxt-s, image: minimal, memory: 256MiB}\n' >"$file"
@@ -23,9 +23,9 @@ is "which only its user can read" "$(stat -c '%u %a' "$etc/host-password")" "$((
 lacks "no secret is in its configuration" "$(cat "$etc/host.json")" "$(cat "$etc/host-password")"
 before=$(cat "$etc/rustdesk-id" "$etc/host-password" "$etc/host-identity" | sha256sum)
 inside() { phoenix exec pxt-s --user root -- "$@" </dev/null; }
-ok "the desktop reaches the ID server" inside bash -c "exec 3<>/dev/tcp/$pxt_gateway/38216"
-ok "and the relay" inside bash -c "exec 3<>/dev/tcp/$pxt_gateway/38217"
-fails 1 "but no port beside them" inside timeout 2 bash -c "exec 3<>/dev/tcp/$pxt_gateway/38218"
+ok "the desktop reaches the ID server" inside bash -c "exec 3<>/dev/tcp/$pxt_gateway/28216"
+ok "and the relay" inside bash -c "exec 3<>/dev/tcp/$pxt_gateway/28217"
+fails 1 "but no port beside them" inside timeout 2 bash -c "exec 3<>/dev/tcp/$pxt_gateway/28218"
 kill -9 "$pid"
 exec 8>"$pxt_dir/lock" # of a script that calls us
 ok "after its death up starts it again" phoenix up "$file"
@@ -42,18 +42,18 @@ done
 
 # Somebody else has one of its ports.
 kill -9 "$(cat "$pxt_run/server.pid")"
-wait_for 10 bash -c '! (exec 3<>/dev/tcp/127.0.0.1/38217)' || note <<<"the dead relay's port stays"
-socat TCP-LISTEN:38217,fork,reuseaddr /dev/null &
+wait_for 10 bash -c '! (exec 3<>/dev/tcp/127.0.0.1/28217)' || note <<<"the dead relay's port stays"
+socat TCP-LISTEN:28217,fork,reuseaddr /dev/null &
 other=$!
-wait_for 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/38217' || note <<<"socat does not listen"
+wait_for 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/28217' || note <<<"socat does not listen"
 fails 1 "up with a port that is taken does not end well" phoenix up --wait nothing "$file"
-has "it says which" "$out" "38217: Address already in use"
+has "it says which" "$out" "28217: Address already in use"
 has "and what to do, once" "$(tail -n 1 <<<"$out" | grep -o 'hint:.*')" "hint: another ID server on this host? set server.port"
 has "the desktop is there all the same" "$out" "pxt-s    running"
 fails 1 "a probe says who does not run" phoenix probe pxt-s
 has "and how it is started" "$out" "does not run (hint: \`phoenix start pxt-s\` starts it, or says why not)"
 fails 4 "doctor looks at the ports" phoenix doctor --quiet
-has "and names the one" "$out" "TCP port 38217 is taken by another program"
+has "and names the one" "$out" "TCP port 28217 is taken by another program"
 kill $other
 wait $other 2>/dev/null
 ok "restart" phoenix restart pxt-s

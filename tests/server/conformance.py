@@ -1237,8 +1237,8 @@ def bandwidth_of_a_pair(s, both):
 
 @item(97)
 def single_bandwidth_holds_for_one_way_and_for_both_together():
-    s = Server('--single-bandwidth=8', '--only=relay', '--relay-port=%d' % 39117)
-    s.r = 39117
+    s = Server('--single-bandwidth=8', '--only=relay', '--relay-port=%d' % 32117)
+    s.r = 32117
     for both in (False, True):
         for _ in range(3):  # never more than it; and as much where the machine lets the threads run
             rate = bandwidth_of_a_pair(s, both)
@@ -1306,7 +1306,7 @@ def a_malformed_key_file_ends_with_status_1():
     d = tempfile.mkdtemp(prefix='pxt-server-')
     for bad in ('hello', 'A' * 88, TEST_SK[:-8] + 'AAAAAA=='):
         open(d + '/id_ed25519', 'w').write(bad)
-        p = subprocess.run([PROGRAM, '--data-dir=' + d, '--port=39300'], capture_output=True, timeout=10)
+        p = subprocess.run([PROGRAM, '--data-dir=' + d, '--port=32300'], capture_output=True, timeout=10)
         assert p.returncode == 1 and b'id_ed25519' in p.stderr, p
     shutil.rmtree(d)
 
@@ -1322,12 +1322,12 @@ def a_secret_key_as_option_is_used():
 
 @item(103)
 def all_ports_move_with_the_base_port():
-    s = Server('--relay-port=39500')
+    s = Server('--relay-port=32500')
     with s.n() as c:
         assert member(c.answer(nat_test()))[0] == 21
     s.w().close()
-    Ws(HOST, 39502).close()
-    Tcp(HOST, 39500).close()
+    Ws(HOST, 32502).close()
+    Tcp(HOST, 32500).close()
     s.stop()
 
 
@@ -1516,8 +1516,8 @@ def the_service_manager_is_told():
 
 @item(204)
 def metrics_are_served():
-    s = Server('--metrics=%s:39600' % HOST)
-    with socket.create_connection((HOST, 39600), 3) as c:
+    s = Server('--metrics=%s:32600' % HOST)
+    with socket.create_connection((HOST, 32600), 3) as c:
         c.sendall(b'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n')
         text = b''
         while d := c.recv(65536):
