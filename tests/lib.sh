@@ -20,6 +20,7 @@ export LC_ALL=C.UTF-8 NO_COLOR=1
 if [ -z "${PX_TEST_ROOM:-}" ]; then
     PX_TEST_ROOM=$(mktemp -d /var/tmp/pxt-XXXXXX)
     pxt_own_room=1
+    echo "$$ $(cut -d ' ' -f 22 /proc/$$/stat)" >"$PX_TEST_ROOM/owner" # see tests/run
 fi
 pxt_name=$(basename "$0" .sh)
 pxt_dir=$PX_TEST_ROOM/$pxt_name
