@@ -19,5 +19,5 @@ exec unshare --net --pid --fork --kill-child --mount-proc bash -c '
     ip route add local 10.77.0.0/16 dev lo
     ip addr add 10.78.0.1/24 dev lo
     ip -6 addr add fd77::1/128 dev lo nodad 2>/dev/null || true
-    PYTHONDONTWRITEBYTECODE=1 exec timeout 170 python3 "$@"' \
+    PYTHONDONTWRITEBYTECODE=1 exec timeout 600 python3 "$@"' \
     sh "$here/server/conformance.py" "$program" "$@"

@@ -2,39 +2,16 @@
 #include "server.h"
 #include "base/clock.h"
 #include "fixture.h"
+#include "ports.h"
 #include "session/reach.h"
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 static pid_t pid;
 static char address[32], config[192], key[64];
 static int port;
-
-static bool is_free(int p) {
-    const struct sockaddr_in a = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)p),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    px_cleanup_close int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    px_cleanup_close int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    return bind(tcp, (const struct sockaddr *)&a, sizeof(a)) == 0 &&
-           bind(udp, (const struct sockaddr *)&a, sizeof(a)) == 0;
-}
-
-/* Below the ports that the kernel hands out by itself. */
-static void find_ports(void) {
-    for (port = 11000 + getpid() % 2000 * 8;; port += 8) {
-        bool all = true;
-        assert_true(port < 32000);
-        for (int p = port - 2; p <= port + 3; p++)
-            all &= is_free(p);
-        if (all)
-            return;
-    }
-}
 
 static bool is_up(void *data) {
     struct px_client *c = NULL;
@@ -49,7 +26,7 @@ void server_start(void) {
     char data[160], port_arg[32], relay_arg[64], socket_arg[160];
     const bool first = port == 0;
     if (first) {
-        find_ports();
+        port = ports_free(6) + 2; /* from port - 2 to port + 3 */
         snprintf(data, sizeof(data), "%s/server", f.dir);
         assert_int_equal(mkdir(data, 0700), 0);
     }

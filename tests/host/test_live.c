@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "fixture.h"
+#include "ports.h"
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <netinet/in.h>
@@ -119,25 +120,15 @@ static void item_26_permissions_that_change_are_told_and_kept(void **state) {
     still_watches(c);
 }
 
-/* A target for tunnels. */
-static int target_port(int *ret_fd) {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(a);
-    *ret_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(*ret_fd, (struct sockaddr *)&a, len), 0);
-    assert_int_equal(listen(*ret_fd, 4), 0);
-    assert_int_equal(getsockname(*ret_fd, (struct sockaddr *)&a, &len), 0);
-    return ntohs(a.sin_port);
-}
-
 static void sessions_that_are_forbidden_end_and_others_stay(void **state) {
     static const char end[] = "This kind of session is not allowed any more";
-    px_cleanup_close int fd = -1;
+    uint16_t port;
+    px_cleanup_close int fd = ports_listen(&port);
     struct px_client_login files = as_viewer, terminal = as_viewer, tunnel = as_viewer;
     files.files_dir = "/nowhere";
     terminal.terminal_service = "";
     tunnel.tunnel_host = "127.0.0.1";
-    tunnel.tunnel_port = target_port(&fd);
+    tunnel.tunnel_port = port;
     px_cleanup(px_client_closep) struct px_client *viewer = login(&as_viewer);
     px_cleanup(px_client_closep) struct px_client *a = login(&files);
     px_cleanup(px_client_closep) struct px_client *b = login(&terminal);

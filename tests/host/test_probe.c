@@ -1,9 +1,9 @@
 /* tests/host/test_probe.c - the probe against a real host: clicks that show, services, bounds */
 #include "base/clock.h"
 #include "fixture.h"
+#include "ports.h"
 #include "session/probe.h"
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -166,12 +166,8 @@ static void files_are_sent_and_fetched(void **state) {
 static void a_tunnel_brings_the_first_line(void **state) {
     struct px_probe_opts o = opts();
     struct px_probe_result r;
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(a);
-    int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(l, (struct sockaddr *)&a, sizeof(a)), 0);
-    assert_int_equal(listen(l, 1), 0);
-    getsockname(l, (struct sockaddr *)&a, &len);
+    uint16_t port;
+    const int l = ports_listen(&port);
     const pid_t server = fork();
     if (server == 0) {
         char request[64];
@@ -184,7 +180,7 @@ static void a_tunnel_brings_the_first_line(void **state) {
     close(l);
     o.no_picture = true;
     o.tunnel_host = "localhost";
-    o.tunnel_port = ntohs(a.sin_port);
+    o.tunnel_port = port;
     probe(&o, &r);
     assert_true(r.tunnel.done);
     assert_string_equal(r.tunnel_line, "HTTP/1.0 200 ?[2J");

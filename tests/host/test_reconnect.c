@@ -10,8 +10,8 @@
 #include "base/file.h"
 #include "fixture.h"
 #include "holds.h"
+#include "ports.h"
 #include "server.h"
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -252,7 +252,7 @@ static void leaves_a_terminal(void) {
 }
 
 static int target = -1;
-static int target_port;
+static uint16_t target_port;
 
 /* With bytes under way in both directions. */
 static void leaves_a_tunnel(void) {
@@ -418,20 +418,10 @@ static void tunnels_by_the_relay_leave_nothing_behind(void **state) {
     leave_nothing_behind(tunnels_by_relay, 20, n_reconnects());
 }
 
-static void make_target(void) {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(a);
-    target = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(target, (struct sockaddr *)&a, len), 0);
-    assert_int_equal(listen(target, 4), 0);
-    assert_int_equal(getsockname(target, (struct sockaddr *)&a, &len), 0);
-    target_port = ntohs(a.sin_port);
-}
-
 static int start(void **state) {
     char path[128];
     fixture_x(false);
-    make_target();
+    target = ports_listen(&target_port);
     server_start();
     fixture_host(server_config());
     server_await_host();

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "fixture.h"
 #include "holds.h"
+#include "ports.h"
 #include "proto/handshake.h"
 #include "proto/rendezvous.h"
 #include <errno.h>
@@ -17,42 +18,15 @@ static uint16_t port, relay_port;
 static struct sockaddr_in host_addr; /* where the host registers from */
 static uint8_t host_pk[32];
 
-/* -1: the port is somebody's. */
-static int try_socket(int type, uint16_t *p) {
-    px_cleanup_close int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-    const int one = 1;
+static int datagrams_at(uint32_t ip, uint16_t *p) {
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in a = {
-        .sin_family = AF_INET, .sin_port = htons(*p), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        .sin_family = AF_INET, .sin_port = htons(*p), .sin_addr.s_addr = htonl(ip)};
     socklen_t len = sizeof(a);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
-        (type == SOCK_STREAM && listen(fd, 256) < 0)) {
-        assert_int_equal(errno, EADDRINUSE);
-        return -1;
-    }
-    getsockname(fd, (struct sockaddr *)&a, &len);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
     *p = ntohs(a.sin_port);
-    return px_take_fd(&fd);
-}
-
-static int make_socket(int type, uint16_t *p) {
-    const int fd = try_socket(type, p);
-    assert_true(fd >= 0);
     return fd;
-}
-
-/* One port of both kinds: the kernel gives one that is free for UDP, and with TCP it may be one of
- * another program that runs beside us. */
-static void make_server_sockets(void) {
-    for (int i = 0; tcp < 0; i++) {
-        assert_true(i < 100);
-        px_cleanup_close int fd = make_socket(SOCK_DGRAM, &port);
-        tcp = try_socket(SOCK_STREAM, &port);
-        if (tcp >= 0)
-            udp = px_take_fd(&fd);
-        else
-            port = 0;
-    }
 }
 
 static bool readable(int fd, int64_t us) {
@@ -248,8 +222,8 @@ static void item_4_empty_frame_after_the_handshake_is_ignored(void **state) {
 
 /* From the answer to the login on the connection is the target's, past the encryption. */
 static void item_67_tunnels_of_encrypted_sessions_are_in_the_clear(void **state) {
-    uint16_t target_port = 0;
-    px_cleanup_close int listener = make_socket(SOCK_STREAM, &target_port);
+    uint16_t target_port;
+    px_cleanup_close int listener = ports_listen(&target_port);
     px_cleanup(px_client_closep) struct px_client *c = over_relay(2011);
     const struct px_client_login l = {.username = ID,
                                       .password = PASSWORD,
@@ -428,7 +402,7 @@ static void wishes_are_twenty_a_second(void **state) {
 
 /* A relay that takes no connection and refuses none: its queue is full. */
 static int make_full(int filler[4], uint16_t *p) {
-    const int fd = make_socket(SOCK_STREAM, p);
+    const int fd = ports_listen(p);
     const struct sockaddr_in a = {
         .sin_family = AF_INET, .sin_port = htons(*p), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     assert_int_equal(listen(fd, 0), 0);
@@ -444,7 +418,6 @@ static int make_full(int filler[4], uint16_t *p) {
 static void sessions_on_their_way_to_a_dead_relay_are_few(void **state) {
     int filler[4];
     uint16_t usual = relay_port;
-    relay_port = 0;
     px_cleanup_close int full = make_full(filler, &relay_port);
     const unsigned before = holds_fds(f.host_pid);
     const int64_t until = px_now_us() + 3 * SECOND;
@@ -458,16 +431,6 @@ static void sessions_on_their_way_to_a_dead_relay_are_few(void **state) {
     relay_port = usual;
     for (int i = 0; i < 4; i++)
         close(filler[i]);
-}
-
-static int socket_at(uint32_t ip, uint16_t *p) {
-    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(ip)};
-    socklen_t len = sizeof(a);
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-    *p = ntohs(a.sin_port);
-    return fd;
 }
 
 /* KCP's first word, and what answers it; the hole's own datagrams are empty. */
@@ -485,9 +448,9 @@ static bool is_taken(int fd, const struct sockaddr_in *hole, int64_t us) {
 
 static void hole_is_for_the_address_that_the_server_named(void **state) {
     const struct sockaddr_in server_of_host = host_addr;
-    uint16_t client_port, other_port;
-    px_cleanup_close int client = socket_at(INADDR_LOOPBACK, &client_port);
-    px_cleanup_close int other = socket_at(INADDR_LOOPBACK + 1, &other_port);
+    uint16_t client_port = 0, other_port = 0;
+    px_cleanup_close int client = datagrams_at(INADDR_LOOPBACK, &client_port);
+    px_cleanup_close int other = datagrams_at(INADDR_LOOPBACK + 1, &other_port);
     uint8_t addr[PX_ADDR_MANGLED_MAX_BYTES], buf[2048];
     const struct px_addr a = px_addr_v4(127, 0, 0, 1, client_port);
     struct px_rdv_msg m = {.kind = PX_RDV_PUNCH_HOLE};
@@ -512,7 +475,7 @@ static void requests_from_others_than_the_server_are_ignored(void **state) {
     uint16_t any = 0;
     m.punch_hole.socket_addr = (struct px_bytes){addr, a_client(addr, 4000)};
     const int n = px_rdv_encode(&m, out, sizeof(out), NULL);
-    px_cleanup_close int other = make_socket(SOCK_DGRAM, &any);
+    px_cleanup_close int other = datagrams_at(INADDR_LOOPBACK, &any);
     sendto(other, out, (size_t)n, 0, (struct sockaddr *)&host_addr, sizeof(host_addr));
     px_cleanup(px_client_closep) struct px_client *s = accepted(tcp, SECOND);
     assert_null(s);
@@ -544,8 +507,9 @@ static void silent_udp_means_tcp(void **state) {
 
 static int start(void **state) {
     char extra[128];
-    make_server_sockets();
-    relay = make_socket(SOCK_STREAM, &relay_port);
+    tcp = ports_listen(&port);
+    udp = datagrams_at(INADDR_LOOPBACK, &port);
+    relay = ports_listen(&relay_port);
     fixture_x(false);
     snprintf(extra, sizeof(extra), "\"server\": {\"address\": \"127.0.0.1:%u\"}", port);
     fixture_host(extra);

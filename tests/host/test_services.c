@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "base/proc.h"
 #include "fixture.h"
-#include <netinet/in.h>
+#include "ports.h"
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -582,17 +582,6 @@ static void create_rename_and_remove(void **state) {
 
 /* ---- tunnel ---- */
 
-static int listener(uint16_t *port) {
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(a);
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-    assert_int_equal(listen(fd, 4), 0);
-    getsockname(fd, (struct sockaddr *)&a, &len);
-    *port = ntohs(a.sin_port);
-    return fd;
-}
-
 static struct px_client *tunnel(uint16_t port) {
     const struct px_client_login l = {
         .username = ID, .password = PASSWORD, .tunnel_host = "localhost", .tunnel_port = port};
@@ -603,7 +592,7 @@ static struct px_client *tunnel(uint16_t port) {
  */
 static void item_67_tunnel_carries_raw_bytes(void **state) {
     uint16_t port;
-    px_cleanup_close int l = listener(&port);
+    px_cleanup_close int l = ports_listen(&port);
     px_cleanup(px_client_closep) struct px_client *c = tunnel(port);
     px_cleanup_close int target = accept4(l, NULL, NULL, SOCK_CLOEXEC);
     char buf[64];
@@ -620,7 +609,7 @@ static void item_67_tunnel_carries_raw_bytes(void **state) {
 
 static void item_69_tunnel_ends_with_its_target_and_the_other_way_round(void **state) {
     uint16_t port;
-    px_cleanup_close int l = listener(&port);
+    px_cleanup_close int l = ports_listen(&port);
     px_cleanup(px_client_closep) struct px_client *c = tunnel(port);
     px_cleanup_close int target = accept4(l, NULL, NULL, SOCK_CLOEXEC);
     char buf[64];
@@ -638,7 +627,7 @@ static void item_69_tunnel_ends_with_its_target_and_the_other_way_round(void **s
  * takes the place of its echo. */
 static void item_68_what_follows_the_echo_reaches_the_target(void **state) {
     uint16_t port;
-    px_cleanup_close int l = listener(&port);
+    px_cleanup_close int l = ports_listen(&port);
     const struct px_client_login request = {
         .username = ID, .password = PASSWORD, .tunnel_host = "", .tunnel_port = port};
     px_cleanup(px_client_closep) struct px_client *c = dial();
@@ -656,7 +645,7 @@ static void item_68_what_follows_the_echo_reaches_the_target(void **state) {
 
 static void item_70_unreachable_targets_are_named_soon(void **state) {
     uint16_t port;
-    close(listener(&port));
+    close(ports_listen(&port));
     const struct px_client_login l = {
         .username = ID, .password = PASSWORD, .tunnel_host = "localhost", .tunnel_port = port};
     px_cleanup(px_client_closep) struct px_client *c = dial();
@@ -679,7 +668,7 @@ static void tunnels_lead_to_this_desktop_only(void **state) {
 
 static void a_megabyte_both_ways_through_a_tunnel(void **state) {
     uint16_t port;
-    px_cleanup_close int l = listener(&port);
+    px_cleanup_close int l = ports_listen(&port);
     px_cleanup(px_client_closep) struct px_client *c = tunnel(port);
     px_cleanup_close int target = accept4(l, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     const size_t size = 1 << 20;

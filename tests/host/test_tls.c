@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "desktop/cert.h"
 #include "fixture.h"
-#include <netinet/in.h>
+#include "ports.h"
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
@@ -12,16 +12,6 @@
 
 static uint16_t port;
 static int listening;
-
-static void listen_somewhere(void) {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(a);
-    listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(listening, (struct sockaddr *)&a, sizeof(a)), 0);
-    assert_int_equal(listen(listening, 4), 0);
-    getsockname(listening, (struct sockaddr *)&a, &len);
-    port = ntohs(a.sin_port);
-}
 
 static struct px_client *tunnel(int *target) {
     const struct px_client_login l = {
@@ -180,7 +170,7 @@ static int start(void **state) {
     px_cleanup_free char *cert = NULL, *key = NULL;
     char extra[512];
     fixture_x(false);
-    listen_somewhere();
+    listening = ports_listen(&port);
     px_assert_ok(px_cert_make("desk", (int64_t)time(NULL), &cert, &key, NULL));
     put("tunnel-cert", cert);
     put("tunnel-key", key);

@@ -15,6 +15,7 @@ TEST_SK = 'nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/tPJZAc6DuFy8
 TEST_PK = '11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo='
 ips = ('10.77.%d.%d' % (i // 250, 1 + i % 250) for i in itertools.count())
 numbers = itertools.count(100000)
+ports = itertools.count(30016, 20)
 lock = threading.Lock()
 
 
@@ -28,13 +29,19 @@ def new_id():
         return b'id%d' % next(numbers)
 
 
+def new_port():
+    """the first of twenty in a row that nobody has: below the kernel's own, which it gives to clients"""
+    with lock:
+        p = next(ports)
+    assert p < 32768 - 20
+    return p
+
+
 class Server:
-    ports = itertools.count(30016, 20)
     started = []
 
     def __init__(self, *flags, key=True, dir=None, env=None):
-        with lock:
-            self.p = next(self.ports)
+        self.p = new_port()
         self.r = self.p + 1
         self.dir = dir or tempfile.mkdtemp(prefix='pxt-server-')
         if key and not os.path.exists(self.dir + '/id_ed25519'):
@@ -61,7 +68,7 @@ class Server:
     def stop(self, sig=signal.SIGTERM):
         self.proc.send_signal(sig)
         self.proc.stdout.close()
-        code = self.proc.wait(20)
+        code = self.proc.wait(60)
         self.log.close()
         assert code == (0 if sig == signal.SIGTERM else -sig), open(self.dir + '/log').read()[-4000:]
         return code
@@ -119,7 +126,17 @@ def item(*names):
     return wrap
 
 
-def eventually(f, seconds=3):
+class Late(AssertionError):
+    """nothing was wrong but the time: tried again, as the machine may have been busy"""
+
+
+def in_time(start, seconds):
+    took = time.time() - start
+    if took >= seconds:
+        raise Late('%.2f s instead of %.2f' % (took, seconds))
+
+
+def eventually(f, seconds=30):
     end = time.time() + seconds
     while not f():
         assert time.time() < end, 'did not become true'
@@ -385,7 +402,7 @@ def answers_come_from_the_address_that_was_asked():
             assert u.answer(register_peer(new_id())) == bytes.fromhex('3a021001')
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
         u.bind((new_ip(), 0))
-        u.settimeout(3)
+        u.settimeout(PATIENCE)
         i = new_id()
         u.sendto(register_pk(i), ('10.77.255.7', S.p))
         assert u.recvfrom(100)[1] == ('10.77.255.7', S.p)
@@ -460,10 +477,11 @@ def after_thirty_seconds_a_device_is_offline():
         start = time.time()
         u.send(register_peer(u.id))
         assert u.recv() == bytes.fromhex('3a00')
+        heard = time.time()
         time.sleep(max(0, 29 - (time.time() - start)))
         states = S.online(u.id)
         assert states == [True] or time.time() - start > 30  # a slow machine asked too late
-        time.sleep(max(0, 30.2 - (time.time() - start)))
+        time.sleep(max(0, 30.2 - (time.time() - heard)))
         assert S.online(u.id) == [False]
         with S.t(new_ip()) as a:
             assert a.answer(punch_request(u.id, S.key)) == bytes.fromhex('5a021802')
@@ -557,7 +575,7 @@ def always_use_relay_makes_the_type_symmetric():
 
 @item(46)
 def relays_take_turns_while_they_live():
-    live = [socket.create_server((HOST, 0)) for _ in range(2)]
+    live = [socket.create_server((HOST, new_port())) for _ in range(2)]
     names = [b'%s:%d' % (HOST.encode(), l.getsockname()[1]) for l in live]
     s = Server('--relay-servers=' + b','.join(names).decode())
 
@@ -571,7 +589,7 @@ def relays_take_turns_while_they_live():
         got = [proposed() for _ in range(4)]
         assert got[:2] in (names, names[::-1]) and got[2:] == got[:2], got
         live[0].close()
-        eventually(lambda: {proposed(), proposed(), proposed()} == {names[1]}, 10)
+        eventually(lambda: {proposed(), proposed(), proposed()} == {names[1]})
     live[1].close()
     s.stop()
 
@@ -782,7 +800,8 @@ def idle_connections_are_closed_after_thirty_seconds():
         start = time.time()
         c.recv()  # the offer of a key exchange
         assert not c.closed(28 - (time.time() - start))
-        assert c.closed(4) and w.closed(4)
+        assert c.closed() and w.closed()
+        in_time(start, 32)
 
 
 @item(64)
@@ -857,7 +876,8 @@ def stalled_handshakes_are_closed_within_ten_seconds():
         with Ws(HOST, port, shake=False) as c:
             c.raw(b'GET / HTTP/1.1\r\nHost: x\r\n')
             start = time.time()
-            assert c.closed(12) and 8 < time.time() - start < 11.5
+            assert c.closed() and time.time() - start > 8
+            in_time(start, 11.5)
 
 
 # ---- secure TCP, registration over TCP and WebSocket
@@ -955,16 +975,17 @@ def keep_alives_are_sent_and_their_echo_expected():
             assert m[2] == 2
             for _ in range(3):  # longer than the idle limit: it does not apply
                 start = time.time()
-                assert c.recv(keepalives=True) == b'' and time.time() - start < 2.1
+                assert c.recv(keepalives=True) == b''
+                in_time(start, 2.1)
                 c.send(b'')
             start = time.time()
-            c.s.settimeout(6)
             try:
                 while True:
                     assert c.recv(keepalives=True) == b''
             except Closed:
                 pass
-            assert 3 < time.time() - start < 5.5
+            assert time.time() - start > 3
+            in_time(start, 5.5)
     s.stop()
 
 
@@ -1010,12 +1031,13 @@ def http_over_the_secure_channel_is_refused_at_once():
     with secured() as c:
         start = time.time()
         k, m = member(c.answer(fb(27, fb(1, b'POST') + fb(2, b'/api/heartbeat') + fb(4, b'{}'))))
-        assert k == 28 and m[4] and time.time() - start < 1
+        assert k == 28 and m[4]
+        in_time(start, 1)
 
 
 @item(84)
 def the_api_port_answers_404():
-    with socket.create_connection((HOST, S.p - 2), 3) as c:
+    with socket.create_connection((HOST, S.p - 2), PATIENCE) as c:
         c.sendall(b'POST /api/heartbeat HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}')
         text = b''
         while d := c.recv(1000):
@@ -1107,8 +1129,8 @@ def unpaired_and_silent_connections_are_closed_after_thirty_seconds():
         start = time.time()
         a.send(request_relay(os.urandom(8).hex().encode(), S.key))
         assert not a.closed(25)
-        assert a.closed(10) and b.closed(10)
-        assert time.time() - start < 35
+        assert a.closed() and b.closed()
+        in_time(start, 35)
 
 
 @item(92)
@@ -1161,7 +1183,8 @@ def one_side_closing_closes_the_other_after_the_last_bytes():
         a.close()
         start = time.time()
         assert b.recv() == data if makes[1] != S.l else b.read(len(frame(data))) == frame(data)
-        assert b.closed(1.5) and time.time() - start < 1.5
+        assert b.closed()
+        in_time(start, 1.5)
         b.close()
 
 
@@ -1172,8 +1195,9 @@ def idle_pairs_are_closed_and_one_direction_keeps_them_open():
     start = time.time()
     time.sleep(20)
     c.raw(b'x')
-    assert not a.closed(9.5)
-    assert a.closed(6) and 29.5 < time.time() - start < 35.5
+    assert not a.closed(max(0.1, 29.5 - (time.time() - start)))
+    assert a.closed()
+    in_time(start, 35.5)
     time.sleep(max(0, 40 - (time.time() - start)))
     c.raw(b'y')
     assert d.read(2) == b'xy'
@@ -1237,8 +1261,9 @@ def bandwidth_of_a_pair(s, both):
 
 @item(97)
 def single_bandwidth_holds_for_one_way_and_for_both_together():
-    s = Server('--single-bandwidth=8', '--only=relay', '--relay-port=%d' % 32117)
-    s.r = 32117
+    port = new_port()
+    s = Server('--single-bandwidth=8', '--only=relay', '--relay-port=%d' % port)
+    s.r = port
     for both in (False, True):
         for _ in range(3):  # never more than it; and as much where the machine lets the threads run
             rate = bandwidth_of_a_pair(s, both)
@@ -1257,7 +1282,7 @@ def blocked_addresses_are_refused_and_cut():
     assert b.read(1) == b'x'
     open(s.dir + '/blocklist.txt', 'w').write('# nobody\n%s a remark\n10.77.201.0/24\n' % b.addr()[0])
     s.ctl('reload')
-    assert a.closed(2) and b.closed(2)
+    assert a.closed() and b.closed()
     for ip in (b.addr()[0], '10.77.201.7'):
         with s.l(ip) as c:
             assert c.closed()
@@ -1277,7 +1302,7 @@ def a_slow_reader_does_not_stall_the_other_direction():
             a.s.send(b'x' * 65536)  # b does not read
     except socket.timeout:
         pass
-    a.s.settimeout(5)
+    a.s.settimeout(PATIENCE)
     for i in range(20):
         b.raw(b'%04d' % i)
         assert a.read(4) == b'%04d' % i
@@ -1303,10 +1328,10 @@ def key_files_are_made_once_and_kept():
 
 @item(101)
 def a_malformed_key_file_ends_with_status_1():
-    d = tempfile.mkdtemp(prefix='pxt-server-')
+    d, port = tempfile.mkdtemp(prefix='pxt-server-'), new_port()
     for bad in ('hello', 'A' * 88, TEST_SK[:-8] + 'AAAAAA=='):
         open(d + '/id_ed25519', 'w').write(bad)
-        p = subprocess.run([PROGRAM, '--data-dir=' + d, '--port=32300'], capture_output=True, timeout=10)
+        p = subprocess.run([PROGRAM, '--data-dir=' + d, '--port=%d' % port], capture_output=True, timeout=60)
         assert p.returncode == 1 and b'id_ed25519' in p.stderr, p
     shutil.rmtree(d)
 
@@ -1322,12 +1347,13 @@ def a_secret_key_as_option_is_used():
 
 @item(103)
 def all_ports_move_with_the_base_port():
-    s = Server('--relay-port=32500')
+    port = new_port()
+    s = Server('--relay-port=%d' % port)
     with s.n() as c:
         assert member(c.answer(nat_test()))[0] == 21
     s.w().close()
-    Ws(HOST, 32502).close()
-    Tcp(HOST, 32500).close()
+    Ws(HOST, port + 2).close()
+    Tcp(HOST, port).close()
     s.stop()
 
 
@@ -1492,9 +1518,9 @@ def sigterm_lets_relayed_sessions_end():
     except ConnectionError:
         pass
     a.close()
-    assert b.closed(2)
+    assert b.closed()
     b.close()
-    assert s.proc.wait(5) == 0
+    assert s.proc.wait(15) == 0  # before the 20 that it would wait for others
     s.proc.stdout.close()
     s.log.close()
 
@@ -1504,7 +1530,7 @@ def the_service_manager_is_told():
     d = tempfile.mkdtemp(prefix='pxt-server-')
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as n:
         n.bind(d + '/notify')
-        n.settimeout(8)
+        n.settimeout(30)
         s = Server(env={'NOTIFY_SOCKET': d + '/notify', 'WATCHDOG_USEC': '6000000'})
         assert n.recv(100) == b'READY=1'
         assert n.recv(100) == b'WATCHDOG=1'
@@ -1516,8 +1542,9 @@ def the_service_manager_is_told():
 
 @item(204)
 def metrics_are_served():
-    s = Server('--metrics=%s:32600' % HOST)
-    with socket.create_connection((HOST, 32600), 3) as c:
+    port = new_port()
+    s = Server('--metrics=%s:%d' % (HOST, port))
+    with socket.create_connection((HOST, port), PATIENCE) as c:
         c.sendall(b'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n')
         text = b''
         while d := c.recv(65536):
@@ -1600,7 +1627,8 @@ def while_a_flood_runs_devices_stay_and_sessions_come_about():
     def ask(u, msg, want):  # as a client does: again when nothing comes
         for _ in range(10):
             try:
-                if u.answer(msg) == want:
+                u.send(msg)
+                if u.recv(3) == want:
                     return
             except OSError:
                 pass
@@ -1706,7 +1734,7 @@ def a_full_disk_is_survived_and_caught_up():
             assert u.answer(register_peer(i)) == bytes.fromhex('3a00')
             os.unlink(d + '/ballast')
             subprocess.run(['mount', '-o', 'remount,size=40m', d], check=True)
-            eventually(lambda: s.ctl('status')['id']['store_queued'] == 0, 15)
+            eventually(lambda: s.ctl('status')['id']['store_queued'] == 0)
             s.stop(signal.SIGKILL)
             s.start()
             assert u.answer(register_pk(i, uuid=b'other')) == pk_result(2)
@@ -1739,12 +1767,13 @@ def running_out_of_descriptors_turns_clients_away_and_ends():
     def served():
         try:
             with s.t() as c:
+                c.s.settimeout(3)
                 return c.answer(punch_request(b'nobody', s.key)) == b'\x5a\x00'
         except (OSError, Closed):
             return False
-    eventually(served, 20)
+    eventually(served)
     p.terminate()
-    assert p.wait(10) == 0
+    assert p.wait(60) == 0
     p.stdout.close()
 
 
@@ -1799,11 +1828,12 @@ def a_health_check_stays_open_with_keep_alives():
 def no_answer_to_a_datagram_is_longer_than_the_datagram():
     """but the NAT test's: 7 bytes for 3, both below the smallest frame of an Ethernet"""
     s = Server('--udp-probe-rate=5', '--serial=9', '--rendezvous-servers=' + ','.join(['rs%d.example.com' % n for n in range(9)]))
-    with s.udp(new_ip()) as u:
-        for msg in (register_peer(b'a'), register_peer(b'abcdef'), register_peer(ID9, 1), register_pk(b'a', uuid=b'u'),
-                    register_pk(new_id()), register_pk(new_id(), uuid=b'u'), register_pk(b'bad id?', uuid=b'u'),
-                    register_pk(b'', uuid=b'u'), punch_request(ID9, s.key), punch_sent(b'', ID9), fb(17, fb(1, b'1.4.9')),
-                    request_relay(b'u', s.key, ID9), online([ID9]), fb(25, b''), fb(26, b''), fb(27, b''), fb(14, fu(1, 99))):
+    ip = new_ip()
+    for msg in (register_peer(b'a'), register_peer(b'abcdef'), register_peer(ID9, 1), register_pk(b'a', uuid=b'u'),
+                register_pk(new_id()), register_pk(new_id(), uuid=b'u'), register_pk(b'bad id?', uuid=b'u'),
+                register_pk(b'', uuid=b'u'), punch_request(ID9, s.key), punch_sent(b'', ID9), fb(17, fb(1, b'1.4.9')),
+                request_relay(b'u', s.key, ID9), online([ID9]), fb(25, b''), fb(26, b''), fb(27, b''), fb(14, fu(1, 99))):
+        with s.udp(ip) as u:  # another port: what comes late is not taken for the next one's
             u.send(msg)
             got = b''
             try:
@@ -1812,6 +1842,7 @@ def no_answer_to_a_datagram_is_longer_than_the_datagram():
             except OSError:
                 pass
             assert len(got) <= len(msg), (msg, got)
+    with s.udp(ip) as u:
         for _ in range(20):
             u.send(nat_test())
         n = 0
@@ -1943,7 +1974,7 @@ def waiting_relay_connections_are_bounded_and_the_next_is_turned_away():
     eventually(lambda: s.ctl('status')['relay']['waiting'] == 20)
     with s.l(new_ip()) as c:
         c.send(request_relay(b'one too many', s.key))
-        assert c.closed(5)
+        assert c.closed()
     with s.l(new_ip()) as c:  # those who wait are found, and make room
         c.send(request_relay(b'token7', s.key))
         c.raw(b'x')
@@ -1965,11 +1996,13 @@ def main():
     start = time.time()
 
     def run(f):
-        try:
-            f()
-            return ''
-        except BaseException:
-            return traceback.format_exc()
+        for again in (True, True, False):
+            try:
+                f()
+                return ''
+            except BaseException as e:
+                if not again or not isinstance(e, Late):
+                    return traceback.format_exc()
     alone = [t for t in chosen if t[0] in (96, 97, 106, 201, 206, 210)]  # heavy or timed: not beside others
     failed = 0
     results = {}
