@@ -102,6 +102,31 @@ static void every_encoder_can_be_measured(void **state) {
     }
 }
 
+/* Until the first measurement a codec is chosen by them. Bytes do not depend on the machine. */
+static void what_is_assumed_of_our_own_encoders_is_what_they_do(void **state) {
+    const struct px_measure_opts o = {.width = PX_MEASURE_WIDTH,
+                                      .height = PX_MEASURE_HEIGHT,
+                                      .n_pictures = 6,
+                                      .threads = 1,
+                                      .min_quality = 11,
+                                      .rate_kbps = 100000};
+    struct px_measured assumed;
+    px_measured_assume(all, &assumed);
+    for (int i = 0; i < assumed.n; i++) {
+        const struct px_figures *a = &assumed.list[i];
+        struct px_figures f;
+        struct px_error err = {0};
+        if (strncmp(a->name, "phoenix-", 8) != 0)
+            continue;
+        px_assert_ok_err(px_measure(all, (size_t)i, &o, &f, &err), &err);
+        for (int c = 0; c < PX_N_SCENES; c++) {
+            assert_in_range(a->bytes[c], f.bytes[c] * 3 / 4, f.bytes[c] * 4 / 3);
+            assert_in_range(a->ddb[c], f.ddb[c] - 20, f.ddb[c] + 20);
+        }
+        assert_in_range(a->key_bytes, f.key_bytes * 3 / 4, f.key_bytes * 4 / 3);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_encoder_has_figures_from_the_start),
@@ -110,6 +135,7 @@ int main(void) {
         cmocka_unit_test(a_card_that_is_slower_comes_last),
         cmocka_unit_test(what_a_card_takes_at_least_does_not_grow_with_the_picture),
         cmocka_unit_test(every_encoder_can_be_measured),
+        cmocka_unit_test(what_is_assumed_of_our_own_encoders_is_what_they_do),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
