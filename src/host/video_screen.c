@@ -100,6 +100,8 @@ void px_video_drop_pictures(struct px_video *v) {
         px_picture_fini(&v->i444);
         v->i444_full = false;
     }
+    if (!v->streams && v->screen)
+        px_screen_rest(v->screen);
     malloc_trim(0);
 }
 

@@ -19,7 +19,7 @@ struct px_screen {
     xcb_damage_damage_t damage;
     xcb_xfixes_region_t region;
     bool damaged, stale_size;
-    bool shm;
+    bool shm; /* the server takes it */
     xcb_shm_seg_t seg;
     uint8_t *memory; /* shared with the server */
     size_t memory_size;
@@ -35,6 +35,11 @@ static void release_shm(struct px_screen *s) {
     s->memory = NULL;
 }
 
+void px_screen_rest(struct px_screen *s) {
+    release_shm(s);
+    xcb_flush(s->x);
+}
+
 void px_screen_close(struct px_screen *s) {
     if (!s)
         return;
@@ -46,8 +51,7 @@ void px_screen_close(struct px_screen *s) {
 
 /* Room for the whole screen, shared by fd: no key, no permission trouble, gone with both ends. */
 static void attach_shm(struct px_screen *s) {
-    release_shm(s);
-    if (!s->shm)
+    if (!s->shm || s->memory)
         return;
     const size_t size = (size_t)s->width * (size_t)s->height * 4;
     px_cleanup_close int fd = memfd_create("phoenix-screen", MFD_CLOEXEC);
@@ -83,7 +87,7 @@ static int read_size(struct px_screen *s, struct px_error *err) {
     for (; it.rem; xcb_format_next(&it))
         if (it.data->depth == depth && it.data->bits_per_pixel == 32 &&
             setup->image_byte_order == XCB_IMAGE_ORDER_LSB_FIRST && depth >= 24) {
-            attach_shm(s);
+            release_shm(s);
             s->stale_size = false;
             return 0;
         }
@@ -273,6 +277,7 @@ int px_screen_grab(struct px_screen *s, bool everything, struct px_picture *i420
     if (want.n == 0)
         return 0;
     simplify(&want, s->width, s->height);
+    attach_shm(s);
     r = s->memory ? grab_shm(s, &want, i420, i444) : grab_socket(s, &want, i420, i444);
     if (xcb_connection_has_error(s->x))
         return px_fail(err, -EPIPE, "the X server is gone");

@@ -29,5 +29,7 @@ bool px_screen_changed(const struct px_screen *s); /* something is damaged: a gr
  * changed meanwhile; ask again for it. */
 int px_screen_grab(struct px_screen *s, bool everything, struct px_picture *i420,
                    struct px_picture *i444, struct px_region *changed, struct px_error *err);
+/* Nobody looks: gives back the memory that is shared with the server, until the next grab. */
+void px_screen_rest(struct px_screen *s);
 /* How much of the last grab's time went into converting. */
 int64_t px_screen_convert_us(const struct px_screen *s);
