@@ -28,8 +28,6 @@ struct av1 {
     struct px_crew *crew;
     struct px_surface s;
     struct px_av1_frame frame; /* its size is for good, the rest each picture's */
-    px_numbers **numbers;      /* of each cell: where they lie in @store */
-    px_numbers *store;         /* of the cells that have any */
     struct px_buf out, tiles[TILES_MAX];
     /* the picture at hand; threads only read these */
     struct px_vp9_steps steps;
@@ -126,9 +124,10 @@ static void code_cell(struct av1 *v, const struct px_vp9_at *at) {
     const int i = at->row * v->s.grid.columns + at->column;
     struct px_av1_cell *k = &v->frame.cells[i];
     px_vp9_pixels want;
+    px_numbers *numbers = px_av1_numbers_of(&v->frame, at->column, at->row);
     struct choice c;
     px_vp9_read(&v->frame.size, &v->s.in, at->column, at->row, want);
-    choose(v, at, want, k, v->numbers[i], &c);
+    choose(v, at, want, k, numbers, &c);
     k->mode = (uint8_t)c.mode;
     k->move = c.move;
     k->skip = is_good(v, want, &c);
@@ -138,9 +137,9 @@ static void code_cell(struct av1 *v, const struct px_vp9_at *at) {
     if (k->skip)
         px_vp9_store(at, c.guess);
     else if (c.mode == PX_AV1_INTER)
-        k->skip = !px_av1_code_moved(at, &v->steps, want, c.guess, k->ends, v->numbers[i]);
+        k->skip = !px_av1_code_moved(at, &v->steps, want, c.guess, k->ends, numbers);
     else
-        k->skip = !px_av1_code_inside(at, &v->steps, c.mode, want, k->ends, v->numbers[i]);
+        k->skip = !px_av1_code_inside(at, &v->steps, c.mode, want, k->ends, numbers);
     if (v->s.quality[i] > EXACT && is_exact(at, want))
         v->s.quality[i] = EXACT;
 }
@@ -158,21 +157,25 @@ static void keep_cell(struct av1 *v, const struct px_vp9_at *at) {
     px_vp9_store(at, p);
 }
 
-static void code_tile(void *data, int tile) {
+static void code_rows(void *data, int tile, int first_row, int last_row) {
     struct av1 *v = data;
     struct px_vp9_at at = {.size = &v->frame.size,
                            .now = px_surface_target(&v->s),
                            .before = px_surface_last(&v->s),
                            .first_column = px_av1_tile_column(&v->frame, tile)};
     const int last = px_av1_tile_column(&v->frame, tile + 1);
-    for (at.row = 0; at.row < v->s.grid.rows; at.row++)
+    for (at.row = first_row; at.row < last_row; at.row++)
         for (at.column = at.first_column; at.column < last; at.column++)
             if (v->s.grid.active[at.row * v->s.grid.columns + at.column])
                 code_cell(v, &at);
             else
                 keep_cell(v, &at);
+}
+
+static void code_tile(void *data, int tile) {
+    struct av1 *v = data;
     px_buf_reset(&v->tiles[tile]);
-    px_av1_write_tile(&v->frame, tile, &v->tiles[tile]);
+    px_av1_write_tile(&v->frame, tile, code_rows, v, &v->tiles[tile]);
 }
 
 /* ---- pictures ---- */
@@ -187,7 +190,6 @@ static void cut_tiles(struct av1 *v) {
 
 static void encode(struct av1 *v) {
     cut_tiles(v);
-    px_surface_place_numbers(&v->s, v->numbers, v->store, PX_AV1_PARTS);
     px_surface_look(&v->s, &v->base.opts);
     px_vp9_steps_init(&v->steps, v->s.turn.qp, v->s.turn.keep);
     v->frame.index = v->steps.index;
@@ -233,8 +235,7 @@ static void av1_close(struct px_encoder *enc) {
     free(v->frame.units);
     for (int i = 0; i < 3; i++)
         free(v->frame.above[i]);
-    free(v->numbers);
-    free(v->store);
+    free(v->frame.numbers);
     px_buf_fini(&v->out);
     for (int i = 0; i < TILES_MAX; i++)
         px_buf_fini(&v->tiles[i]);
@@ -251,6 +252,7 @@ static void open_frame(struct px_av1_frame *f, const struct px_encoder_opts *o) 
                                    .shift = 1};
     const size_t across = (size_t)(f->size.mi_columns + 7) & ~(size_t)7;
     f->cells = px_new0(struct px_av1_cell, (size_t)f->size.columns * f->size.rows);
+    f->numbers = px_new0(px_av1_numbers, (size_t)f->size.columns * PX_AV1_ROWS);
     f->units = px_new0(struct px_av1_unit, (size_t)f->size.mi_columns * f->size.mi_rows);
     for (int i = 0; i < 3; i++)
         f->above[i] = px_new0(struct px_av1_left, 2 * across);
@@ -265,10 +267,6 @@ static int av1_open(const struct px_encoder_ops *ops, const struct px_encoder_op
     struct av1 *v = px_new0(struct av1, 1);
     open_frame(&v->frame, o);
     px_surface_init(&v->s, o, 1, true, MOVE_FAR);
-    const size_t n = (size_t)v->s.grid.n;
-    v->numbers = px_new0(px_numbers *, n);
-    v->frame.numbers = v->numbers;
-    v->store = px_calloc(n, PX_AV1_PARTS * sizeof(px_numbers));
     v->crew = px_crew_new(o->threads);
     *ret = &v->base;
     return 0;

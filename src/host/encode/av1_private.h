@@ -20,6 +20,7 @@
 
 #define PX_AV1_COLOURS_MAX 8
 #define PX_AV1_PARTS 24
+#define PX_AV1_ROWS 4 /* of cells in a square of 64x64 */
 
 enum px_av1_mode {
     PX_AV1_DC,
@@ -129,13 +130,22 @@ struct px_av1_frame {
     int index;                           /* of the quantizer */
     int log2_tiles, n_tiles, tile_width; /* columns of tiles; superblocks */
     struct px_av1_cell *cells;
-    int16_t (*const *numbers)[16]; /* of each cell */
+    px_av1_numbers
+        *numbers; /* of the cells in PX_AV1_ROWS rows: each 64 lines are written at once */
     struct px_av1_unit *units;
     struct px_av1_left *above[3]; /* for each 4 pixels of a plane; tiles share it */
 };
 
+static inline px_numbers *px_av1_numbers_of(const struct px_av1_frame *f, int column, int row) {
+    return f->numbers[(ptrdiff_t)(row % PX_AV1_ROWS) * f->size.columns + column];
+}
+
 int px_av1_tile_column(const struct px_av1_frame *f, int i);
-void px_av1_write_tile(const struct px_av1_frame *f, int tile, struct px_buf *out);
+/* @code is called for the rows from @first_row to before @last_row, PX_AV1_ROWS at most, before
+ * they are written: from then on their numbers are not needed. */
+typedef void px_av1_code_fn(void *data, int tile, int first_row, int last_row);
+void px_av1_write_tile(const struct px_av1_frame *f, int tile, px_av1_code_fn *code, void *data,
+                       struct px_buf *out);
 
 /* ---- av1_header.c ---- */
 

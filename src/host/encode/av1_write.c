@@ -90,7 +90,7 @@ static void forget(struct walk *w, int plane, const struct px_av1_block *b) {
 }
 
 static void put_luma(struct walk *w, const struct px_av1_block *b, const struct px_av1_cell *k,
-                     int16_t (*numbers)[16]) {
+                     const px_numbers *numbers) {
     static const uint8_t by_lines[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     static const uint8_t by_quarters[16] = {0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15};
     static const uint8_t of_quarter[4] = {0, 1, 4, 5};
@@ -116,7 +116,7 @@ static void put_luma(struct walk *w, const struct px_av1_block *b, const struct 
 }
 
 static void put_residual(struct walk *w, const struct px_av1_block *b, const struct px_av1_cell *k,
-                         int16_t (*numbers)[16]) {
+                         const px_numbers *numbers) {
     if (k->skip) {
         for (int plane = 0; plane < 3; plane++)
             forget(w, plane, b);
@@ -191,7 +191,7 @@ static int mode_context(const struct px_av1_unit *u) {
 }
 
 static void put_inside(struct walk *w, const struct px_av1_block *b, const struct px_av1_cell *k,
-                       int16_t (*numbers)[16]) {
+                       const px_numbers *numbers) {
     static const uint8_t symbols[] = {0, 1, 2, 12, 0};
     struct px_av1_chances *c = &w->chances;
     const bool palette = k->mode == PX_AV1_PALETTE;
@@ -303,8 +303,8 @@ static void remember(struct walk *w, const struct px_av1_block *b, const struct 
 
 static void put_block(struct walk *w, int row, int column, int log2) {
     const struct px_av1_frame *f = w->f;
-    const int cell = (row >> 1) * f->size.columns + (column >> 1);
-    const struct px_av1_cell *k = &f->cells[cell];
+    const struct px_av1_cell *k = &f->cells[(row >> 1) * f->size.columns + (column >> 1)];
+    const px_numbers *numbers = px_av1_numbers_of(f, column >> 1, row >> 1);
     const struct px_av1_block b = {.row = row,
                                    .column = column,
                                    .log2 = log2,
@@ -326,9 +326,9 @@ static void put_block(struct walk *w, int row, int column, int log2) {
     if (inter)
         u.new_move = put_moved(w, &b, k->move);
     else
-        put_inside(w, &b, k, f->numbers[cell]);
+        put_inside(w, &b, k, numbers);
     u.side = (uint8_t)put_transform(w, &b, k);
-    put_residual(w, &b, k, f->numbers[cell]);
+    put_residual(w, &b, k, numbers);
     remember(w, &b, &u);
 }
 
@@ -407,7 +407,12 @@ static void forget_tile(struct walk *w) {
     }
 }
 
-void px_av1_write_tile(const struct px_av1_frame *f, int tile, struct px_buf *out) {
+static int least(int a, int b) {
+    return a < b ? a : b;
+}
+
+void px_av1_write_tile(const struct px_av1_frame *f, int tile, px_av1_code_fn *code, void *data,
+                       struct px_buf *out) {
     struct walk w = {.f = f};
     const int last = px_av1_tile_column(f, tile + 1) * 2;
     w.tile = (struct px_av1_tile){.size = &f->size,
@@ -419,6 +424,7 @@ void px_av1_write_tile(const struct px_av1_frame *f, int tile, struct px_buf *ou
     px_av1_coder_init(&w.coder, out);
     forget_tile(&w);
     for (int row = 0; row < f->size.mi_rows; row += 8) {
+        code(data, tile, row >> 1, least((row >> 1) + PX_AV1_ROWS, f->size.rows));
         memset(w.left, 0, sizeof(w.left));
         for (int column = w.tile.first; column < w.tile.last; column += 8)
             put_square(&w, row, column, 3);

@@ -133,15 +133,6 @@ int px_surface_cut_bands(const struct px_surface *s, unsigned threads, int most,
     return n_bands;
 }
 
-void px_surface_place_numbers(const struct px_surface *s, px_numbers **numbers, px_numbers *store,
-                              int parts) {
-    for (int i = 0; i < s->grid.n; i++)
-        if (s->grid.active[i]) {
-            numbers[i] = store;
-            store += parts;
-        }
-}
-
 /* ---- a cell ---- */
 
 static bool fits(const struct px_surface *s, int column, int row, struct px_move m) {

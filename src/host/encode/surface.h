@@ -8,6 +8,7 @@
  * px_surface_target()) and @quality at their own cells. */
 #pragma once
 #include "host/encode/turn.h"
+#include <string.h>
 
 #define PX_SURFACE_SIDE PX_GRID_SIDE
 #define PX_SURFACE_ALONE 400  /* so few cells are not worth waking another thread */
@@ -68,10 +69,20 @@ static inline const struct px_planes *px_surface_last(const struct px_surface *s
  * @threads, @most at most; band i is the rows from @first_row[i] to before @first_row[i + 1].
  * Returns how many. */
 int px_surface_cut_bands(const struct px_surface *s, unsigned threads, int most, int *first_row);
-/* @parts numbers for each active cell, one after the other in @store; which cells will have any is
- * not known yet. */
-void px_surface_place_numbers(const struct px_surface *s, px_numbers **numbers, px_numbers *store,
-                              int parts);
+/* The numbers of a cell from its coding to its writing, one part after the other, of each only the
+ * first @ends: most parts have few or none, and there is room for all. Returns where they begin;
+ * *@at, from where on there is room, moves on. What n cells keep, and what this writes on the way,
+ * lies within n * @n_parts px_numbers. */
+static inline const int16_t *px_numbers_keep(int16_t **at, const px_numbers *numbers,
+                                             const uint8_t *ends, int n_parts) {
+    const int16_t *first = *at;
+    for (int i = 0; i < n_parts; i++)
+        if (ends[i] > 0) {
+            memcpy(*at, numbers[i], sizeof(px_numbers)); /* quicker than only as many */
+            *at += ends[i];
+        }
+    return first;
+}
 
 /* ---- a cell; any thread ---- */
 

@@ -34,8 +34,8 @@ struct vp8 {
     struct px_crew *crew;
     struct px_surface s;
     struct px_vp8_block *blocks;
-    px_numbers **numbers; /* of each block: where they lie in @store */
-    px_numbers *store;    /* of the blocks that have any */
+    const int16_t **numbers; /* of each block that has any: where they begin in @store */
+    px_numbers *store;       /* untouched, mostly: see px_numbers_keep() */
     px_vp8_counts counts[PX_VP8_STREAMS_MAX];
     struct px_buf modes, streams[PX_VP8_STREAMS_MAX], out;
     bool joined; /* a lone key frame was the last */
@@ -113,10 +113,12 @@ static bool is_good(const struct vp8 *v, const struct px_block *want, const stru
     return moved && px_block_will_do(want, &c->guess, c->same, v->steps.near);
 }
 
-static void code_block(struct vp8 *v, const struct px_block_at *at) {
+/* @store: where its numbers go. */
+static void code_block(struct vp8 *v, const struct px_block_at *at, int16_t **store) {
     const int i = at->row * v->s.grid.columns + at->column;
     struct px_vp8_block *k = &v->blocks[i];
     struct px_block want;
+    px_numbers numbers[PX_VP8_PARTS];
     struct choice c;
     px_block_read(&v->s.in, v->s.width, v->s.height, at->column, at->row, &want);
     choose(v, at, &want, &c);
@@ -127,7 +129,9 @@ static void code_block(struct vp8 *v, const struct px_block_at *at) {
                           ? px_surface_moved_quality(&v->s, at->column, at->row, c.move)
                           : (uint8_t)v->s.turn.quality;
     if (!k->skip)
-        k->skip = !px_vp8_code(&v->steps, &want, &c.guess, k->ends, v->numbers[i]);
+        k->skip = !px_vp8_code(&v->steps, &want, &c.guess, k->ends, numbers);
+    if (!k->skip)
+        v->numbers[i] = px_numbers_keep(store, numbers, k->ends, PX_VP8_PARTS);
     px_block_store(at, &c.guess);
 }
 
@@ -142,12 +146,13 @@ static void code_band(void *data, int band) {
                              .before = px_surface_last(&v->s),
                              .columns = v->s.grid.columns,
                              .rows = v->s.grid.rows};
+    int16_t *store = v->store[(ptrdiff_t)v->first_row[band] * at.columns * PX_VP8_PARTS];
     for (at.row = v->first_row[band]; at.row < v->first_row[band + 1]; at.row++)
         for (at.column = 0; at.column < v->s.grid.columns; at.column++) {
             at.cut = at.row > 0 && at.row == v->first_row[band];
             const int i = at.row * v->s.grid.columns + at.column;
             if (v->s.grid.active[i])
-                code_block(v, &at);
+                code_block(v, &at, &store);
             else
                 keep_block(v, i);
         }
@@ -197,7 +202,6 @@ static int index_of(int qp) {
 
 static void encode(struct vp8 *v) {
     v->n_bands = px_surface_cut_bands(&v->s, v->base.opts.threads, BANDS_MAX, v->first_row);
-    px_surface_place_numbers(&v->s, v->numbers, v->store, PX_VP8_PARTS);
     px_surface_look(&v->s, &v->base.opts);
     px_vp8_steps_init(&v->steps, index_of(v->s.turn.qp), v->s.turn.keep);
     px_crew_run(v->crew, v->n_bands, code_band, v);
@@ -263,7 +267,7 @@ static int vp8_open(const struct px_encoder_ops *ops, const struct px_encoder_op
     px_surface_init(&v->s, o, 1, false, MOVE_FAR);
     const size_t n = (size_t)v->s.grid.n;
     v->blocks = px_new0(struct px_vp8_block, n);
-    v->numbers = px_new0(px_numbers *, n);
+    v->numbers = px_new0(const int16_t *, n);
     v->store = px_calloc(n, PX_VP8_PARTS * sizeof(px_numbers));
     v->frame = (struct px_vp8_frame){.width = o->width,
                                      .height = o->height,

@@ -62,7 +62,7 @@ struct px_vp8_frame {
     int index;     /* of the quantizer */
     int n_streams; /* 1, 2, 4: row i goes to stream i modulo n_streams */
     const struct px_vp8_block *blocks;
-    int16_t (*const *numbers)[16]; /* of each block, PX_VP8_PARTS each; looked at unless skip */
+    const int16_t *const *numbers; /* of each block, see px_numbers_keep(); looked at unless skip */
     px_vp8_chances chances, chances_before; /* as decoders have them after its header, and before */
     bool passing; /* chances are for this frame only; then those before it count again */
     bool joined;  /* some decoders have had a key frame just now: chances_before or the format's */

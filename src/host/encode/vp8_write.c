@@ -79,7 +79,7 @@ INLINE void put_large(struct walk *w, bool counting, struct node at, unsigned v)
 
 /* The numbers @first..@end-1 of a part; @context: how many of its neighbours have any. */
 INLINE void put_part(struct walk *w, bool counting, int type, int context, int first, int end,
-                     const int16_t numbers[16]) {
+                     const int16_t *numbers) {
     struct node at = {type, px_vp8_band[first], context};
     bool may_end = true;
     for (int i = first; i < 16; i++) {
@@ -104,6 +104,14 @@ INLINE void put_part(struct walk *w, bool counting, int type, int context, int f
     }
 }
 
+/* How many numbers those parts have that are written after luma's means and lie before them. */
+static int n_before_means(const struct px_vp8_block *k) {
+    int n = 0;
+    for (int i = 0; i < PX_VP8_MEANS; i++)
+        n += k->ends[i];
+    return n;
+}
+
 /* Whether a part of a neighbour has numbers; NULL: there is no neighbour. */
 static int has(const struct px_vp8_block *k, int part) {
     return k && !k->skip && k->ends[part] > 0;
@@ -111,13 +119,14 @@ static int has(const struct px_vp8_block *k, int part) {
 
 INLINE void put_parts(struct walk *w, bool counting, const struct px_vp8_block *k,
                       const struct px_vp8_block *above, const struct px_vp8_block *left, int type,
-                      int base, int side, int16_t (*numbers)[16]) {
+                      int base, int side, const int16_t **numbers) {
     const int first = type == 0 ? 1 : 0;
     for (int i = 0; i < side * side; i++) {
         const int at = base + i;
         const int up = i < side ? has(above, at + side * (side - 1)) : has(k, at - side);
         const int back = i % side == 0 ? has(left, at + side - 1) : has(k, at - 1);
-        put_part(w, counting, type, up + back, first, k->ends[at], numbers[at]);
+        put_part(w, counting, type, up + back, first, k->ends[at], *numbers);
+        *numbers += k->ends[at];
     }
 }
 
@@ -130,11 +139,12 @@ INLINE void walk_rows(struct walk *w, bool counting, const struct px_vp8_frame *
             const struct px_vp8_block *left = column ? k - 1 : NULL;
             if (k->skip)
                 continue;
+            const int16_t *numbers = f->numbers[i];
             put_part(w, counting, 1, has(above, PX_VP8_MEANS) + has(left, PX_VP8_MEANS), 0,
-                     k->ends[PX_VP8_MEANS], f->numbers[i][PX_VP8_MEANS]);
-            put_parts(w, counting, k, above, left, 0, 0, 4, f->numbers[i]);
-            put_parts(w, counting, k, above, left, 2, 16, 2, f->numbers[i]);
-            put_parts(w, counting, k, above, left, 2, 20, 2, f->numbers[i]);
+                     k->ends[PX_VP8_MEANS], numbers + n_before_means(k));
+            put_parts(w, counting, k, above, left, 0, 0, 4, &numbers);
+            put_parts(w, counting, k, above, left, 2, 16, 2, &numbers);
+            put_parts(w, counting, k, above, left, 2, 20, 2, &numbers);
         }
 }
 

@@ -23,8 +23,8 @@ struct vp9 {
     struct px_crew *crew;
     struct px_surface s;
     struct px_vp9_frame frame;     /* its size is for good, the rest each picture's */
-    px_numbers **numbers;          /* of each cell: where they lie in @store */
-    px_numbers *store;             /* of the cells that have any */
+    const int16_t **numbers;       /* of each cell that has any: where they begin in @store */
+    px_numbers *store;             /* untouched, mostly: see px_numbers_keep() */
     px_vp9_counts *counts;         /* of each tile */
     px_vp9_chances coarse_chances; /* of the last coarse key frame: the next is much alike */
     bool had_coarse;
@@ -96,10 +96,12 @@ static bool is_good(const struct vp9 *v, const px_vp9_pixels want, const struct 
     return moved && px_vp9_will_do(&v->frame.size, want, c->guess, c->same, v->steps.near);
 }
 
-static void code_cell(struct vp9 *v, const struct px_vp9_at *at) {
+/* @store: where its numbers go. */
+static void code_cell(struct vp9 *v, const struct px_vp9_at *at, int16_t **store) {
     const int i = at->row * v->s.grid.columns + at->column;
     struct px_vp9_cell *k = &v->frame.cells[i];
     px_vp9_pixels want;
+    px_numbers numbers[PX_VP9_PARTS_MAX];
     struct choice c;
     px_vp9_read(&v->frame.size, &v->s.in, at->column, at->row, want);
     choose(v, at, want, &c);
@@ -112,9 +114,11 @@ static void code_cell(struct vp9 *v, const struct px_vp9_at *at) {
     if (k->skip)
         px_vp9_store(at, c.guess);
     else if (c.mode == PX_VP9_INTER)
-        k->skip = !px_vp9_code_moved(at, &v->steps, want, c.guess, k->ends, v->numbers[i]);
+        k->skip = !px_vp9_code_moved(at, &v->steps, want, c.guess, k->ends, numbers);
     else
-        k->skip = !px_vp9_code_inside(at, &v->steps, c.mode, want, k->ends, v->numbers[i]);
+        k->skip = !px_vp9_code_inside(at, &v->steps, c.mode, want, k->ends, numbers);
+    if (!k->skip)
+        v->numbers[i] = px_numbers_keep(store, numbers, k->ends, px_vp9_n_parts(&v->frame.size));
 }
 
 /* What stays. Beyond the picture's edges decoders make it anew, of the last pixels. */
@@ -137,10 +141,12 @@ static void code_tile(void *data, int tile) {
                            .before = px_surface_last(&v->s),
                            .first_column = px_vp9_tile_column(&v->frame, tile)};
     const int last = px_vp9_tile_column(&v->frame, tile + 1);
+    int16_t *store =
+        v->store[(ptrdiff_t)at.first_column * v->s.grid.rows * px_vp9_n_parts(&v->frame.size)];
     for (at.row = 0; at.row < v->s.grid.rows; at.row++)
         for (at.column = at.first_column; at.column < last; at.column++)
             if (v->s.grid.active[at.row * v->s.grid.columns + at.column])
-                code_cell(v, &at);
+                code_cell(v, &at, &store);
             else
                 keep_cell(v, &at);
 }
@@ -193,7 +199,6 @@ static void cut_tiles(struct vp9 *v) {
 static void encode(struct vp9 *v) {
     cut_tiles(v);
     const int n_tiles = 1 << v->frame.log2_tiles;
-    px_surface_place_numbers(&v->s, v->numbers, v->store, px_vp9_n_parts(&v->frame.size));
     px_surface_look(&v->s, &v->base.opts);
     px_vp9_steps_init(&v->steps, v->s.turn.qp, v->s.turn.keep);
     px_crew_run(v->crew, n_tiles, code_tile, v);
@@ -266,7 +271,7 @@ static int vp9_open(const struct px_encoder_ops *ops, const struct px_encoder_op
     open_frame(&v->frame, o);
     px_surface_init(&v->s, o, v->frame.size.shift, true, MOVE_FAR);
     const size_t n = (size_t)v->s.grid.n;
-    v->numbers = px_new0(px_numbers *, n);
+    v->numbers = px_new0(const int16_t *, n);
     v->frame.numbers = v->numbers;
     v->store = px_calloc(n, (size_t)px_vp9_n_parts(&v->frame.size) * sizeof(px_numbers));
     v->counts = px_new0(px_vp9_counts, (size_t)1 << px_vp9_log2_tiles_max(&v->frame.size));

@@ -121,7 +121,7 @@ struct px_vp9_frame {
     int index;      /* of the quantizer */
     int log2_tiles; /* columns of tiles */
     struct px_vp9_cell *cells;
-    int16_t (*const *numbers)[16]; /* of each cell, all its parts; looked at unless skip */
+    const int16_t *const *numbers; /* of each cell, see px_numbers_keep(); looked at unless skip */
     px_vp9_chances chances;        /* as the header tells them */
     uint8_t tails[256][8];         /* see px_vp9_tails; set once */
     uint8_t *above_sizes;          /* what is above, for each 8 pixels; tiles share it */

@@ -74,7 +74,7 @@ static inline uint8_t weight(unsigned v) {
 
 /* Numbers of one part, up to @end; @context: how many of its neighbours have any. */
 INLINE void put_part(struct walk *w, bool counting, int kind, int inter, int scan, int context,
-                     int end, const int16_t numbers[16]) {
+                     int end, const int16_t *numbers) {
     const uint8_t(*near)[2] = px_vp9_neighbours[scan];
     struct px_bits bits = w->bits; /* in registers */
     uint8_t weights[16];
@@ -122,6 +122,7 @@ INLINE void put_numbers(struct walk *w, bool counting, int mi_row, int mi_column
                         int high, int cell) {
     const struct px_vp9_frame *f = w->f;
     const struct px_vp9_cell *k = &f->cells[cell];
+    const int16_t *numbers = f->numbers[cell];
     for (int plane = 0; plane < 3; plane++) {
         const int shift = px_vp9_shift(&f->size, plane), side = px_vp9_side(&f->size, plane);
         const int n_wide = wide * 2 >> shift, n_high = high * 2 >> shift;
@@ -137,7 +138,8 @@ INLINE void put_numbers(struct walk *w, bool counting, int mi_row, int mi_column
             for (int x = 0; x < n_wide; x++) {
                 const int end = k->ends[part + x];
                 put_part(w, counting, plane > 0, k->mode == PX_VP9_INTER, scan_of(k, plane),
-                         above[x] + left[y], end, f->numbers[cell][part + x]);
+                         above[x] + left[y], end, numbers);
+                numbers += end;
                 above[x] = left[y] = end > 0;
             }
     }
