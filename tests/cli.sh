@@ -62,8 +62,14 @@ is "bash completes sub-commands" "$(complete_in_bash "phoenix image b")" build
 is "bash completes values" "$(complete_in_bash "phoenix up --wait s")" system
 has "bash completes files" "$(cd "$PX_SOURCE" && complete_in_bash "phoenix up RE")" README.md
 is "bash completes the last of a list" "$(complete_in_bash "phoenix verify --only dns,scr")" dns,screen
+fails 1 "what is asked of all desktops says that there are none" phoenix verify
+has "and what makes one" "$out" "phoenix up FILE"
 mkdir -p "$pxt_state/desktops/pxt-alpha" "$pxt_state/desktops/pxt-beta"
 is "bash completes desktops" "$(complete_in_bash "phoenix start pxt-a")" pxt-alpha
+fails 1 "a glob that matches nothing is named" phoenix stop 'no-*'
+has "with where to look" "$out" "no desktop matches 'no-*' (hint: \`phoenix ls\` lists them)"
+fails 1 "a slip in a desktop's name" phoenix gpu attach pxt-alpa 0
+has "gets a suggestion" "$out" "did you mean 'pxt-alpha'?"
 rm -r "$pxt_state/desktops"
 
 man=$PX_BUILD/man/phoenix.1

@@ -147,6 +147,15 @@ static int no_such(const char *name, char *const *names, size_t n, struct px_err
     return px_hint(err, -ENOENT, "`phoenix ls` lists them");
 }
 
+static int not_there(const struct px_fleet *fleet, const char *name, struct px_error *err) {
+    char **names = NULL;
+    size_t n = 0;
+    int r = list_names(fleet, &names, &n, err);
+    r = r < 0 ? r : no_such(name, names, n, err);
+    px_names_free(names, n);
+    return r;
+}
+
 /* Moves the names that match a glob to the front; returns how many. */
 static size_t keep_matching(char **names, size_t n, const char *const *globs, size_t n_globs) {
     size_t kept = 0;
@@ -198,14 +207,8 @@ int px_desktop_open(const struct px_fleet *fleet, const char *name, struct px_de
         return r;
     d->dir = px_asprintf("%s/desktops/%s", fleet->host->state_dir, name);
     d->dir_fd = px_dir_open(fleet->desktops_fd, name, NULL);
-    if (d->dir_fd == -ENOENT) {
-        char **names = NULL;
-        size_t n = 0;
-        r = list_names(fleet, &names, &n, err);
-        r = r < 0 ? r : no_such(name, names, n, err);
-        px_names_free(names, n);
-        return r;
-    }
+    if (d->dir_fd == -ENOENT)
+        return not_there(fleet, name, err);
     if (d->dir_fd < 0)
         return px_dir_open(fleet->desktops_fd, name, err);
     r = px_record_load(d->dir_fd, &d->rec, err);
@@ -244,6 +247,8 @@ int px_desktop_lock(const struct px_fleet *fleet, const char *name, bool make, i
         return px_fail_sys(err, -errno, "cannot make '%s/desktops/%s'", fleet->host->state_dir,
                            name);
     px_cleanup_close int dir_fd = px_dir_open(fleet->desktops_fd, name, err);
+    if (dir_fd == -ENOENT)
+        return not_there(fleet, name, err);
     if (dir_fd < 0)
         return dir_fd;
     return px_lock(dir_fd, LOCK_FILE, wait_ms, err);

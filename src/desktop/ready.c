@@ -109,7 +109,9 @@ struct wait {
 static int late(const struct wait *w, struct px_error *err) {
     const char *name = w->d->rec->spec.name;
     px_fail(err, -ETIMEDOUT, "no sign of %s in time", w->what);
-    return px_hint(err, -ETIMEDOUT, "`phoenix logs %s --unit %s` tells more", name, w->unit);
+    return px_hint(err, -ETIMEDOUT,
+                   "`phoenix verify %s` says what is not well, `phoenix logs %s --unit %s` more",
+                   name, name, w->unit);
 }
 
 static int wait_for(const struct wait *w, struct px_error *err) {

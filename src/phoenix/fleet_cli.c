@@ -18,8 +18,23 @@ int px_cli_names(struct px_cli *cli, const struct px_fleet *fleet, char ***ret, 
     if (r < 0 || *ret_n > 0)
         return r;
     px_names_free(*ret, 0);
-    return px_fail(err, -ENOENT, "no desktop matches '%s'",
-                   cli->args.n_words > 0 ? cli->args.words[0] : "*");
+    return px_cli_no_match(cli, fleet, err);
+}
+
+int px_cli_no_match(const struct px_cli *cli, const struct px_fleet *fleet, struct px_error *err) {
+    char **names = NULL;
+    size_t n = 0;
+    const int r = px_fleet_names(fleet, NULL, 0, &names, &n, err);
+    if (r < 0)
+        return r;
+    px_names_free(names, n);
+    if (n == 0) {
+        px_fail(err, -ENOENT, "there are no desktops yet");
+        return px_hint(err, -ENOENT, "`phoenix up FILE` makes them");
+    }
+    px_fail(err, -ENOENT, "no desktop matches '%s'",
+            cli->args.n_words > 0 ? cli->args.words[0] : "*");
+    return px_hint(err, -ENOENT, "`phoenix ls` lists them");
 }
 
 static void on_event(void *data, const struct px_event *e) {

@@ -11,6 +11,8 @@ int px_cli_fleet(struct px_cli *cli, struct px_fleet **ret, struct px_error *err
 /* Names of the desktops that the verb's words match; at least one. -ENOENT: none. */
 int px_cli_names(struct px_cli *cli, const struct px_fleet *fleet, char ***ret, size_t *ret_n,
                  struct px_error *err);
+/* -ENOENT: the verb's words match no desktop, or there is none at all. */
+int px_cli_no_match(const struct px_cli *cli, const struct px_fleet *fleet, struct px_error *err);
 
 /* Events of long work, shown as progress; @progress is lent to the receiver. */
 struct px_events px_cli_events(struct px_progress *progress);

@@ -30,26 +30,43 @@ static size_t forward(const struct px_cli *cli, const char *const *extra, const 
     return n;
 }
 
-static void print_facts(struct px_cli *cli, const json_t *o, const char *group) {
+/* What a person is shown: of a stage's histogram the mean, and no other histograms. */
+static char *fact_text(const json_t *value) {
+    const json_t *mean = json_object_get(value, "mean_ms");
+    if (mean)
+        return px_asprintf("%.1f ms, mean of %jd", json_number_value(mean),
+                           (intmax_t)json_integer_value(json_object_get(value, "count")));
+    if (json_is_string(value))
+        return px_strdup(json_string_value(value));
+    if (json_is_boolean(value))
+        return px_strdup(json_is_true(value) ? "yes" : "no");
+    if (json_is_integer(value))
+        return px_asprintf("%jd", (intmax_t)json_integer_value(value));
+    return px_asprintf("%.1f", json_number_value(value));
+}
+
+/* Prints the facts, their names @width wide; returns the longest name. Without @cli only that. */
+static size_t print_facts(struct px_cli *cli, const json_t *o, const char *group, size_t width) {
     const char *key;
     json_t *value;
+    size_t longest = 0;
     json_object_foreach((json_t *)o, key, value) {
+        if (json_is_array(value) || strcmp(key, "decode_ms") == 0)
+            continue;
         px_cleanup_free char *name = px_asprintf("%s%s%s", group, *group ? " " : "", key);
         for (char *p = name; (p = strchr(p, '_'));)
             *p = ' ';
-        if (json_is_array(value) || strcmp(key, "decode_ms") == 0)
-            continue; /* of a histogram: for programs */
-        if (json_is_object(value))
-            print_facts(cli, value, name);
-        else if (json_is_string(value))
-            px_cli_fact(cli, name, "%s", json_string_value(value));
-        else if (json_is_boolean(value))
-            px_cli_fact(cli, name, "%s", json_is_true(value) ? "yes" : "no");
-        else if (json_is_integer(value))
-            px_cli_fact(cli, name, "%jd", (intmax_t)json_integer_value(value));
-        else
-            px_cli_fact(cli, name, "%.1f", json_number_value(value));
+        size_t n = strlen(name);
+        if (json_is_object(value) && !json_object_get(value, "mean_ms")) {
+            n = print_facts(cli, value, name, width);
+        } else if (cli) {
+            px_cleanup_free char *padded = px_asprintf("%-*s", (int)width, name);
+            px_cleanup_free char *text = fact_text(value);
+            px_cli_fact(cli, padded, "%s", text);
+        }
+        longest = n > longest ? n : longest;
     }
+    return longest;
 }
 
 /* Its report is a stranger's as far as we are concerned: it has read what a desktop sends. */
@@ -61,14 +78,16 @@ static int show(struct px_cli *cli, const struct px_buf *out, const struct px_bu
         const char *words = strncmp(line, "phoenix-probe: ", 15) == 0 ? line + 15 : line;
         json_decref(o);
         px_fail(err, -EIO, "%s", *words ? words : "phoenix-probe says nothing");
-        return status == 2 ? px_cli_bad_input(cli, -EIO) : -EIO;
+        if (status == 2)
+            return px_cli_bad_input(cli, -EIO);
+        return px_hint(err, -EIO, "`phoenix verify %s` says what is not well", cli->args.words[0]);
     }
     if (stages)
         json_object_set(o, "stages", stages);
     if (cli->json)
         px_cli_json(cli, json_incref(o));
     else
-        print_facts(cli, o, "");
+        print_facts(cli, o, "", print_facts(NULL, o, "", 0));
     json_decref(o);
     return status;
 }

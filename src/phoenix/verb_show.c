@@ -82,7 +82,7 @@ static int run(struct px_cli *cli, struct px_error *err) {
         return r;
     if (n == 0 && !cli->json) {
         px_status_list_free(list, n);
-        return px_fail(err, -ENOENT, "no desktop matches '%s'", cli->args.words[0]);
+        return px_cli_no_match(cli, fleet, err);
     }
     if (cli->json)
         px_cli_json(cli, px_cli_status_json(list, n));
