@@ -9,8 +9,8 @@
 #include "host/files/listing.h"
 #include "host/input/keyboard.h"
 #include "host/options.h"
-#include "host/unpack.h"
 #include "proto/frame.h"
+#include "proto/unpack.h"
 #include <assert.h>
 #include <string.h>
 
@@ -121,10 +121,9 @@ static void take_names(const Pxs__FileReceive *r) {
 }
 
 static void take_packed(ProtobufCBinaryData d) {
-    px_cleanup_free uint8_t *plain = NULL;
-    size_t n = 0;
-    if (px_host_unpack(d.data, d.len, FORM_MAX, &plain, &n, NULL) == 0)
-        assert(n <= FORM_MAX);
+    px_cleanup(px_buf_fini) struct px_buf plain = {0};
+    px_unpack(d.data, d.len, FORM_MAX, &plain, NULL);
+    assert(plain.size <= FORM_MAX);
 }
 
 static void take(struct px_keyboard *k, struct px_held *h, struct px_options *o,

@@ -1,7 +1,7 @@
 /* src/session/clipboard.c - the clipboard, the client's side */
 #include "session/clipboard.h"
 #include "base/alloc.h"
-#include "session/unpack.h"
+#include "proto/unpack.h"
 #include <string.h>
 
 int px_client_copy(struct px_client *c, const char *utf8, struct px_error *err) {

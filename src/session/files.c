@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "session/unpack.h"
+#include "proto/unpack.h"
 #include <string.h>
 
 #define BLOCK_BYTES (64 * 1024)

@@ -4,9 +4,9 @@
  * decoded, clipboards unpacked. */
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "proto/unpack.h"
 #include "session/clipboard.h"
 #include "session/decoder.h"
-#include "session/unpack.h"
 #include <assert.h>
 #include <libavutil/log.h>
 #include <sys/socket.h>

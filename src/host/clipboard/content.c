@@ -2,7 +2,7 @@
 #include "host/clipboard/content.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "host/unpack.h"
+#include "proto/unpack.h"
 #include <png.h>
 #include <string.h>
 #include <zstd.h>
@@ -27,29 +27,21 @@ bool px_content_is_empty(const struct px_content *c) {
     return true;
 }
 
-/* The entry's bytes, unpacked, the caller's; NULL: broken or too large. */
-static uint8_t *unpack(const Pxs__Clipboard *item, size_t max_bytes, size_t *ret_size) {
+/* The entry's bytes, unpacked; false: broken, too large or empty. */
+static bool unpack(const Pxs__Clipboard *item, size_t max_bytes, struct px_buf *out) {
     const ProtobufCBinaryData d = item->content;
-    if (!item->compress) {
-        *ret_size = d.len;
-        return d.len == 0 || d.len > max_bytes ? NULL : px_memdup(d.data, d.len);
-    }
-    uint8_t *plain = NULL;
-    size_t n = 0;
-    if (px_host_unpack(d.data, d.len, max_bytes, &plain, &n, NULL) < 0)
-        return NULL;
-    if (n == 0) {
-        free(plain);
-        return NULL;
-    }
-    *ret_size = n;
-    return plain;
+    if (item->compress)
+        return px_unpack(d.data, d.len, max_bytes, out, NULL) >= 0 && out->size > 0;
+    if (d.len == 0 || d.len > max_bytes)
+        return false;
+    px_buf_add(out, d.data, d.len);
+    return true;
 }
 
-static void pixels_to_png(const Pxs__Clipboard *item, const uint8_t *rgba, size_t size,
+static void pixels_to_png(const Pxs__Clipboard *item, const struct px_buf *rgba,
                           struct px_buf *out) {
     if (item->width <= 0 || item->height <= 0 ||
-        (uint64_t)item->width * (uint64_t)item->height * 4 != size)
+        (uint64_t)item->width * (uint64_t)item->height * 4 != rgba->size)
         return;
     png_image image = {.version = PNG_IMAGE_VERSION,
                        .width = (png_uint_32)item->width,
@@ -59,25 +51,24 @@ static void pixels_to_png(const Pxs__Clipboard *item, const uint8_t *rgba, size_
     png_alloc_size_t need = PNG_IMAGE_PNG_SIZE_MAX(image);
     px_buf_reset(out);
     void *at = px_buf_reserve(out, need);
-    if (png_image_write_to_memory(&image, at, &need, 0, rgba, 0, NULL))
+    if (png_image_write_to_memory(&image, at, &need, 0, rgba->data, 0, NULL))
         out->size = need;
 }
 
 void px_content_take(struct px_content *c, const Pxs__Clipboard *item, size_t max_bytes) {
-    size_t size = 0;
+    px_cleanup(px_buf_fini) struct px_buf plain = {0};
     const bool pixels = item->format == PX_CLIPBOARD_RGBA;
-    px_cleanup_free uint8_t *plain =
-        unpack(item, pixels && max_bytes < PIXELS_MAX_BYTES ? PIXELS_MAX_BYTES : max_bytes, &size);
-    if (!plain)
+    if (!unpack(item, pixels && max_bytes < PIXELS_MAX_BYTES ? PIXELS_MAX_BYTES : max_bytes,
+                &plain))
         return;
     if (pixels) {
-        pixels_to_png(item, plain, size, &c->forms[PX_FORM_PNG]);
+        pixels_to_png(item, &plain, &c->forms[PX_FORM_PNG]);
         return;
     }
     for (int i = 0; i < PX_N_MESSAGE_FORMS; i++)
         if (formats[i] == item->format) {
             px_buf_reset(&c->forms[i]);
-            px_buf_add(&c->forms[i], plain, size);
+            px_buf_add(&c->forms[i], plain.data, plain.size);
         }
 }
 

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "host/files/job_private.h"
 #include "host/session.h"
-#include "host/unpack.h"
+#include "proto/unpack.h"
 #include <fcntl.h>
 #include <jansson.h>
 #include <linux/openat2.h>
@@ -252,8 +252,8 @@ static bool write_all(struct px_job *j, const uint8_t *data, size_t size) {
 /* The client is asked about a file that exists; when its user says yes, it sends no confirmation:
  * the first block is the answer. */
 bool px_job_block(struct px_job *j, const Pxs__FileBlock *m) {
-    px_cleanup_free uint8_t *plain = NULL;
-    const uint8_t *data = m->data.data;
+    px_cleanup(px_buf_fini) struct px_buf plain = {0};
+    const void *data = m->data.data;
     size_t size = m->data.len;
     if (!j->upload)
         return true;
@@ -264,11 +264,12 @@ bool px_job_block(struct px_job *j, const Pxs__FileBlock *m) {
     if (j->fd < 0 && !open_part(j))
         return false;
     if (m->compressed && size > 0) {
-        const int r = px_host_unpack(data, size, BLOCK_MAX_BYTES, &plain, &size, NULL);
+        const int r = px_unpack(data, size, BLOCK_MAX_BYTES, &plain, NULL);
         if (r < 0)
             return fail(j, r == -EFBIG ? "a block that unpacks to too much"
                                        : "a block that does not unpack");
-        data = plain;
+        data = plain.data;
+        size = plain.size;
     }
     return size == 0 ? complete(j) : write_all(j, data, size);
 }

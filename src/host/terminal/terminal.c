@@ -6,7 +6,7 @@
 #include "host/session.h"
 #include "host/terminal/answers.h"
 #include "host/terminal/shell.h"
-#include "host/unpack.h"
+#include "proto/unpack.h"
 #include <signal.h>
 #include <sodium.h>
 #include <string.h>
@@ -241,15 +241,16 @@ static void open_terminal(struct service *v, const Pxs__TerminalOpen *o) {
 
 static void take_input(struct service *v, const Pxs__TerminalData *d) {
     struct terminal *t = find(v, d->terminal_id);
-    px_cleanup_free uint8_t *plain = NULL;
-    const uint8_t *data = d->data.data;
+    px_cleanup(px_buf_fini) struct px_buf plain = {0};
+    const void *data = d->data.data;
     size_t size = d->data.len;
     if (!t)
         return;
     if (d->compressed) {
-        if (px_host_unpack(data, size, INPUT_MAX_BYTES, &plain, &size, NULL) < 0)
+        if (px_unpack(data, size, INPUT_MAX_BYTES, &plain, NULL) < 0)
             return;
-        data = plain;
+        data = plain.data;
+        size = plain.size;
     }
     if (t->input.size + size > INPUT_MAX_BYTES)
         return; /* the shell does not read; more would only pile up */

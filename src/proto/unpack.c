@@ -1,5 +1,5 @@
-/* src/session/unpack.c - zstd frames from a host, in bounds */
-#include "session/unpack.h"
+/* src/proto/unpack.c - zstd frames of the other side, in bounds */
+#include "proto/unpack.h"
 #include <zstd.h>
 
 #define STEP_BYTES (128 * 1024)
@@ -14,7 +14,7 @@ int px_unpack(const uint8_t *data, size_t size, size_t max_bytes, struct px_buf 
     ZSTD_inBuffer in = {data, size, 0};
     size_t made = 0, left = 1;
     int r = 0;
-    while (r == 0 && left > 0) {
+    while (r == 0 && (left > 0 || in.pos < size)) {
         ZSTD_outBuffer to = {px_buf_reserve(out, STEP_BYTES), STEP_BYTES, 0};
         const size_t at = in.pos;
         left = ZSTD_decompressStream(z, &to, &in);
