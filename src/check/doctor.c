@@ -3,11 +3,9 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/text.h"
+#include "desktop/room.h"
 #include <string.h>
 
-/* A systemd container takes about a dozen inotify instances; the kernel counts them for all
- * containers of one starter together (ucounts(7)). */
-#define INOTIFY_PER_DESKTOP 12
 #define INOTIFY_WANTED 1024
 #define PIDS_LEAST 32768
 #define MAP_COUNT_WANTED 262144
@@ -160,10 +158,12 @@ static void judge_ids(const struct px_host_facts *f, struct px_findings *l) {
 
 static void judge_limits(const struct px_host_facts *f, struct px_findings *l) {
     const uintmax_t n = f->inotify_instances;
-    static const char raise_inotify[] = "sysctl -w fs.inotify.max_user_instances=8192";
-    if (n < INOTIFY_WANTED)
-        warn(l, "inotify", raise_inotify, "%ju instances are used up by about %ju desktops", n,
-             n / INOTIFY_PER_DESKTOP);
+    if (f->inotify_left < PX_INOTIFY_PER_DESKTOP)
+        bad(l, "inotify", PX_INOTIFY_RAISE,
+            "%zu of %ju instances are left: too few for one more desktop", f->inotify_left, n);
+    else if (n < INOTIFY_WANTED)
+        warn(l, "inotify", PX_INOTIFY_RAISE, "%ju instances are used up by about %ju desktops", n,
+             n / PX_INOTIFY_PER_DESKTOP);
     else
         ok(l, "inotify", "%ju instances", n);
     if (f->inotify_watches < 65536)

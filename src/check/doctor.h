@@ -44,6 +44,7 @@ struct px_host_facts {
     uint32_t id_first, id_count;
 
     uint64_t inotify_instances, inotify_watches, pid_max, max_map_count;
+    size_t inotify_left; /* of the instances that one desktop takes */
 
     const char *state_dir; /* lent */
     char state_fs[32];     /* "ext4" */

@@ -28,6 +28,7 @@ static struct px_host_facts good_host(void) {
         .id_first = 1879048192,
         .id_count = 65536 * 1024,
         .inotify_instances = 8192,
+        .inotify_left = 13,
         .inotify_watches = 1048576,
         .pid_max = 4194304,
         .max_map_count = 1048576,
@@ -126,6 +127,10 @@ static void taken_ids(struct px_host_facts *f) {
 static void default_inotify(struct px_host_facts *f) {
     f->inotify_instances = 128;
 }
+static void used_up_inotify(struct px_host_facts *f) {
+    f->inotify_instances = 128;
+    f->inotify_left = 4;
+}
 static void small_pid_max(struct px_host_facts *f) {
     f->pid_max = 32768;
 }
@@ -219,7 +224,9 @@ static void each_trouble_is_named_with_its_fix(void **state) {
         {old_lxc, PX_VERDICT_FAIL, "LXC", "4.0.6; 5.0 or later", "apt-get install lxc"},
         {no_lxc, PX_VERDICT_FAIL, "LXC", "not found", "apt-get install lxc"},
         {taken_ids, PX_VERDICT_FAIL, "ids", "alice's", "choose another span"},
-        {default_inotify, PX_VERDICT_WARN, "inotify", "about 10 desktops",
+        {default_inotify, PX_VERDICT_WARN, "inotify", "about 9 desktops",
+         "sysctl -w fs.inotify.max_user_instances=8192"},
+        {used_up_inotify, PX_VERDICT_FAIL, "inotify", "4 of 128 instances are left",
          "sysctl -w fs.inotify.max_user_instances=8192"},
         {small_pid_max, PX_VERDICT_WARN, "processes", "32768", "sysctl -w kernel.pid_max"},
         {full_disk, PX_VERDICT_FAIL, "disk", "5.0 GiB free", "image gc"},

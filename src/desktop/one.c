@@ -8,6 +8,7 @@
 #include "desktop/gpus.h"
 #include "desktop/ledger.h"
 #include "desktop/ready.h"
+#include "desktop/room.h"
 #include "desktop/seed.h"
 #include "image/warm.h"
 #include <string.h>
@@ -65,10 +66,12 @@ static int remember(struct px_desktop *d, bool running, struct px_error *err) {
 /* Its interface is gone, or all of it, as soon as it was started. */
 static int init_ended(const struct px_desktop *d, struct px_error *err) {
     px_fail(err, -EIO, "its init ended while it was starting");
-    return px_hint(err, -EIO,
-                   "`phoenix logs %s` shows its console; with many desktops `phoenix doctor` may "
-                   "name a limit that is used up",
-                   d->rec->spec.name);
+    if (px_inotify_left(PX_INOTIFY_PER_DESKTOP) < PX_INOTIFY_PER_DESKTOP)
+        return px_hint(err, -EIO,
+                       "`phoenix logs %s` shows its console; this host's inotify instances are "
+                       "used up: %s",
+                       d->rec->spec.name, PX_INOTIFY_RAISE);
+    return px_hint(err, -EIO, "`phoenix logs %s` shows its console", d->rec->spec.name);
 }
 
 /* From stopped to running init, with its network walls up first. */

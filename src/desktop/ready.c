@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "desktop/files.h"
+#include "desktop/room.h"
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <string.h>
@@ -109,6 +110,9 @@ struct wait {
 static int late(const struct wait *w, struct px_error *err) {
     const char *name = w->d->rec->spec.name;
     px_fail(err, -ETIMEDOUT, "no sign of %s in time", w->what);
+    if (px_inotify_left(PX_INOTIFY_PER_DESKTOP) == 0)
+        return px_hint(err, -ETIMEDOUT, "this host's inotify instances are used up: %s",
+                       PX_INOTIFY_RAISE);
     return px_hint(err, -ETIMEDOUT,
                    "`phoenix verify %s` says what is not well, `phoenix logs %s --unit %s` more",
                    name, name, w->unit);

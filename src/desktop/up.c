@@ -7,11 +7,11 @@
 #include "desktop/life.h"
 #include "desktop/many.h"
 #include "desktop/one.h"
+#include "desktop/room.h"
 #include "desktop/server.h"
 #include <string.h>
 
 #define UP_LOCK "up.lock"
-#define INOTIFY_PER_DESKTOP 13
 
 struct up_arg {
     const struct px_plan *plan;
@@ -173,21 +173,18 @@ static int start_server(const struct px_fleet *fleet, struct px_error *err) {
     return px_server_up(fleet, err) == 0 ? 0 : px_wrap(err, -EIO, "no remote access");
 }
 
-/* Each desktop's systemd and session hold about 13 inotify instances, and all count against one
- * user of the host (user namespaces do not help: root made them). Past the limit PID 1 gives up
- * inside. */
+/* Before the one for which nothing is left. */
 static void look_at_inotify(const struct px_plan *plan, const struct px_events *events) {
     px_cleanup_free char *text = NULL;
     if (px_file_read(AT_FDCWD, "/proc/sys/fs/inotify/max_user_instances", 64, &text, NULL, NULL) <
         0)
         return;
     const long limit = strtol(text, NULL, 10);
-    if (limit <= 0 || plan->n_items * INOTIFY_PER_DESKTOP <= (size_t)limit)
+    if (limit <= 0 || plan->n_items * PX_INOTIFY_PER_DESKTOP <= (size_t)limit)
         return;
     px_cleanup_free char *note =
-        px_asprintf("%ld inotify instances serve about %ld desktops (hint: sysctl -w "
-                    "fs.inotify.max_user_instances=8192)",
-                    limit, limit / INOTIFY_PER_DESKTOP);
+        px_asprintf("%ld inotify instances serve about %ld desktops (hint: %s)", limit,
+                    limit / PX_INOTIFY_PER_DESKTOP, PX_INOTIFY_RAISE);
     say(events, "", PX_EVENT_NOTE, note);
 }
 
