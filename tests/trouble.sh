@@ -47,4 +47,20 @@ for kib in 8 24 48 96 192; do
     umount "$small"
 done
 ok "the smallest of these disks was too small" grep -q . "$pxt_dir/small.out"
+
+# It fills up while a desktop runs: what makes room works.
+mount -t tmpfs -o size=8m,mode=711 pxt-small "$small"
+ln -s "$PX_TEST_ROOM/images" "$small/images"
+on_small() { phoenix --host-file "$pxt_dir/small.yaml" "$@"; }
+ok "up" on_small up "$file"
+cat /dev/zero >"$small/filler" 2>/dev/null
+fails 4 "verify sees a full disk" on_small verify pxt-t --only disk
+has "and says so" "$out" "is full"
+fails 1 "stop says what it could not write" on_small stop pxt-t
+has "and stops" "$out" "it is stopped, but will start at boot: cannot write 'desktop.json': No space left on device"
+is "indeed" "$(on_small ls pxt-t --json | jq -r '.desktops[0].state')" stopped
+ok "rm needs no room" on_small rm --yes pxt-t
+is "and leaves nothing" "$(ls "$small/desktops")" ""
+on_small net down --quiet
+umount "$small"
 done_testing

@@ -16,6 +16,7 @@ const struct px_check px_verify_checks[] = {
     {"systemd", "systemd is up and no unit has failed", 20 * S, px_verify_systemd},
     {"limits", "memory, cores and processes are bounded as its file says", 10 * S,
      px_verify_limits},
+    {"disk", "there is room to write", 10 * S, px_verify_disk},
     {"isolation", "namespaces, ids, capabilities and system calls are walled", 10 * S,
      px_verify_isolation},
     {"dns", "its name servers answer from inside", 30 * S, px_verify_dns},

@@ -35,6 +35,7 @@ bool px_desk_has(const struct px_verify_desk *desk, const char *path);
 void px_verify_running(const void *desk, struct px_findings *ret);
 void px_verify_systemd(const void *desk, struct px_findings *ret);
 void px_verify_limits(const void *desk, struct px_findings *ret);
+void px_verify_disk(const void *desk, struct px_findings *ret);
 void px_verify_isolation(const void *desk, struct px_findings *ret);
 void px_verify_screen(const void *desk, struct px_findings *ret);
 void px_verify_jupyter(const void *desk, struct px_findings *ret);

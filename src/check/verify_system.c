@@ -7,8 +7,11 @@
 #include "check/verify_parse.h"
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #define STATUS_MAX_BYTES (64 * 1024)
+#define DISK_FULL_BYTES (1024 * 1024) /* a session does not begin with less */
+#define DISK_LOW_BYTES (256 * 1024 * 1024)
 
 static int64_t boottime_us(void) {
     struct timespec ts;
@@ -59,7 +62,9 @@ void px_verify_systemd(const void *data, struct px_findings *ret) {
     }
     px_verify_word(px_buf_str(&state), word, sizeof(word));
     const size_t n = px_verify_first_words(px_buf_str(&failed), units);
-    px_cleanup_free char *fix = px_asprintf("phoenix logs %s --unit UNIT", desk->d->rec->spec.name);
+    px_cleanup_free char *fix =
+        px_asprintf("phoenix logs %s --unit %.*s", desk->d->rec->spec.name,
+                    n > 0 ? (int)strcspn(units, ",") : 4, n > 0 ? units : "UNIT");
     if (strcmp(word, "running") == 0 && n == 0)
         px_found_ok(ret, "systemd", "running, no unit has failed");
     else if (n > 0)
@@ -69,6 +74,41 @@ void px_verify_systemd(const void *data, struct px_findings *ret) {
     else
         px_found_fail(ret, "systemd", fix, "it is '%s'", word);
     px_findings_value(ret, (double)n, "failed units");
+}
+
+/* Below / of the desktop: what is left of its disk, or of the host's where it has no limit. */
+void px_verify_disk(const void *data, struct px_findings *ret) {
+    const struct px_verify_desk *desk = data;
+    struct px_error err = {0};
+    struct statvfs fs;
+    char left[PX_SIZE_TEXT_MAX], all[PX_SIZE_TEXT_MAX];
+    px_cleanup_close int root = px_fleet_backend(desk->fleet)->root(&desk->d->c, &err);
+    if (root < 0) {
+        px_found_error(ret, "disk", &err);
+        return;
+    }
+    if (fstatvfs(root, &fs) < 0) {
+        px_fail_sys(&err, -errno, "cannot look at its disk");
+        px_found_error(ret, "disk", &err);
+        return;
+    }
+    const uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
+    const uint64_t size = (uint64_t)fs.f_blocks * fs.f_frsize;
+    const bool limited = desk->d->rec->spec.disk_bytes > 0;
+    px_cleanup_free char *fix =
+        limited ? px_asprintf("remove files inside, or raise disk in the desktop file")
+                : px_asprintf("make room on this host: df -h %s",
+                              px_fleet_host(desk->fleet)->state_dir);
+    px_size_human(room, left);
+    px_size_human(size, all);
+    if (room < DISK_FULL_BYTES)
+        px_found_fail(ret, "disk", fix, "%s disk is full: %s of %s are free",
+                      limited ? "its" : "the host's", left, all);
+    else if (room < DISK_LOW_BYTES && room < size / 10)
+        px_found_warn(ret, "disk", fix, "%s of %s are free", left, all);
+    else
+        px_found_ok(ret, "disk", "%s of %s are free", left, all);
+    px_findings_value(ret, (double)room, "bytes");
 }
 
 /* One limit against the file's. @want 0: none. */

@@ -130,18 +130,28 @@ int px_one_start(const struct px_fleet *fleet, const char *name, const struct px
     return 0;
 }
 
+static bool is_full(int code) {
+    return code == -ENOSPC || code == -EDQUOT;
+}
+
 int px_one_stop(const struct px_fleet *fleet, const char *name, bool keep,
                 const struct px_life_opts *opts, const struct px_events *events,
                 struct px_error *err) {
     px_cleanup(px_desktop_freep) struct px_desktop *d = NULL;
     int r = px_desktop_open(fleet, name, &d, err);
-    if (r < 0 || (keep && (r = remember(d, false, err)) < 0))
+    if (r < 0)
         return r;
+    /* On a full disk it is stopped all the same: that is a way to get room. */
+    const int kept = keep ? remember(d, false, err) : 0;
+    if (kept < 0 && !is_full(kept))
+        return kept;
     say(events, name, PX_EVENT_STEP, "stopping");
     const int timeout_ms = opts->stop_timeout_ms < 0 ? STOP_TIMEOUT_MS : opts->stop_timeout_ms;
     r = px_fleet_backend(fleet)->stop(&d->c, timeout_ms, err);
     if (r < 0 || (r = px_step("stop.run", err)) < 0)
         return r;
+    if (kept < 0)
+        return px_wrap(err, kept, "it is stopped, but will start at boot");
     say(events, name, PX_EVENT_DONE, "stopped");
     return 0;
 }
@@ -165,6 +175,15 @@ static int remove_damaged(const struct px_fleet *fleet, const char *name, struct
     return r < 0 ? r : px_fleet_net_up(fleet, err); /* drops whatever port it had */
 }
 
+/* By this mark a rm that was killed is known. Where there is no room for it, rm is what makes room:
+ * it goes on without. */
+static int mark_removing(struct px_desktop *d, struct px_error *err) {
+    d->rec->phase = PX_PHASE_REMOVING;
+    d->rec->want_running = false;
+    const int r = px_record_save(d->dir_fd, d->rec, err);
+    return is_full(r) ? 0 : r;
+}
+
 int px_one_remove(const struct px_fleet *fleet, const char *name, const struct px_events *events,
                   struct px_error *err) {
     const struct px_backend_ops *backend = px_fleet_backend(fleet);
@@ -174,11 +193,8 @@ int px_one_remove(const struct px_fleet *fleet, const char *name, const struct p
     if (r == -EBADMSG)
         r = remove_damaged(fleet, name, err);
     else if (r == 0) {
-        d->rec->phase = PX_PHASE_REMOVING;
-        d->rec->want_running = false;
-        if ((r = px_record_save(d->dir_fd, d->rec, err)) < 0 ||
-            (r = px_step("rm.record", err)) < 0 || (r = backend->stop(&d->c, 0, err)) < 0 ||
-            (r = px_step("rm.stop", err)) < 0 ||
+        if ((r = mark_removing(d, err)) < 0 || (r = px_step("rm.record", err)) < 0 ||
+            (r = backend->stop(&d->c, 0, err)) < 0 || (r = px_step("rm.stop", err)) < 0 ||
             (r = px_net_port_remove(px_fleet_host(fleet), &d->port, err)) < 0 ||
             (r = px_step("rm.net", err)) < 0 || (r = backend->destroy(&d->c, err)) < 0 ||
             (r = px_step("rm.destroy", err)) < 0)
