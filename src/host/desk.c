@@ -95,6 +95,8 @@ void px_desk_start(struct px_session *s) {
     px_login_send_displays(s);
     px_viewer_join(s);
     px_host_watch_pointer(s->host);
+    if (s->options.follow_window)
+        px_desk_focus_changed(s->host);
     if (s->options.lock_at_end)
         px_lock_check(s);
 }
@@ -124,6 +126,7 @@ void px_desk_stop(struct px_session *s) {
 }
 
 void px_desk_options(struct px_session *s, const Pxs__OptionMessage *m) {
+    const bool followed = s->options.follow_window;
     px_options_merge(&s->options, m);
     if (s->options.no_input && px_held_any(&s->held) && s->host->input_ready)
         px_keyboard_release(&s->host->keyboard, &s->held);
@@ -131,6 +134,8 @@ void px_desk_options(struct px_session *s, const Pxs__OptionMessage *m) {
     px_desk_send_cursor(s);
     px_viewer_join(s);
     px_host_watch_pointer(s->host);
+    if (s->options.follow_window && !followed)
+        px_desk_focus_changed(s->host); /* where it is already */
     if (m->lock_after_session_end == PX_OPTION_YES)
         px_lock_check(s);
     if (m->block_input == PX_OPTION_YES || m->block_input == PX_OPTION_NO) {

@@ -237,6 +237,20 @@ static void clients_follow_the_active_window_when_they_want(void **state) {
     await_follow(c, 0);
 }
 
+/* A window that was active before anybody asked. */
+static void clients_are_told_where_it_is_when_they_ask(void **state) {
+    Pxs__OptionMessage o = PXS__OPTION_MESSAGE__INIT;
+    split_screen();
+    make_active((int16_t)(f.width - 60));
+    px_cleanup(px_client_closep) struct px_client *later = desktop(NULL);
+    await_displays(later, 2);
+    o.follow_remote_window = PX_OPTION_YES;
+    send_option(later, &o);
+    await_follow(later, 1);
+    px_cleanup(px_client_closep) struct px_client *at_login = desktop(&o);
+    await_follow(at_login, 1);
+}
+
 static void screenshots_are_of_one_display(void **state) {
     split_screen();
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
@@ -278,6 +292,7 @@ int main(void) {
         cmocka_unit_test_teardown(one_that_is_not_there_changes_nothing, one_screen),
         cmocka_unit_test_teardown(clients_follow_the_pointer_when_they_want, one_screen),
         cmocka_unit_test_teardown(clients_follow_the_active_window_when_they_want, one_screen),
+        cmocka_unit_test_teardown(clients_are_told_where_it_is_when_they_ask, one_screen),
         cmocka_unit_test_teardown(screenshots_are_of_one_display, one_screen),
     };
     return cmocka_run_group_tests(tests, start, fixture_end);
