@@ -158,6 +158,9 @@ is "no port is open to clients without a server" "$(listens)" ""
 phoenix probe pxt-a --seconds 600 >/dev/null 2>&1 </dev/null &
 viewer=$!
 ok "somebody watches" wait_for 60 more_began
+hears() { session pw-link -l | grep -q 'phoenix-host:input'; }
+ok "and hears" wait_for 60 hears
+is "which is no microphone that the panel shows in red" "$(session pactl list short source-outputs)" ""
 ok "up takes the permission of files away" remote "files: false"
 ok "so none are given" wait_for 30 refused
 has "with the reason" "$(cat "$pxt_dir/refused.out")" "No permission of file transfer"

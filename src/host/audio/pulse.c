@@ -37,7 +37,12 @@ static void start_stream(struct px_pulse *p) {
     const uint32_t fragment = (uint32_t)pa_usec_to_bytes(FRAGMENT_MS * 1000, &spec);
     const pa_buffer_attr attr = {.maxlength = fragment * (KEPT_MS / FRAGMENT_MS),
                                  .fragsize = fragment};
-    p->stream = pa_stream_new(p->context, "desktop", &spec, NULL);
+    pa_proplist *props = pa_proplist_new();
+    /* Panels and mixers show a red microphone for each "Stream/Input/Audio", and what a sink plays
+     * is none. PipeWire's word for what is not for them; PulseAudio does not look at it. */
+    pa_proplist_sets(props, "media.class", "Stream/Input/Audio/Internal");
+    p->stream = pa_stream_new_with_proplist(p->context, "desktop", &spec, NULL, props);
+    pa_proplist_free(props);
     if (!p->stream)
         return;
     pa_stream_set_read_callback(p->stream, on_readable, p);
