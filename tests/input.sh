@@ -30,8 +30,11 @@ fails 2 "a slip is refused" phoenix plan "$bad/slip"
 has "with line" "$out" "slip:2"
 has "and suggestion" "$out" "memory"
 printf 'desktops:\r\n  - {name: a, image: nosuch}\r\n' >"$bad/crlf"
-fails 1 "CRLF is no mistake, the image is what is missing" phoenix plan "$bad/crlf"
-has "which it names" "$out" "nosuch"
+for verb in plan up; do
+    fails 2 "CRLF is no mistake for $verb, the image is what is missing" phoenix $verb "$bad/crlf"
+    has "which it names, with the place" "$out" "crlf:2: desktop 'a': image"
+    is "and that is all it says" "$(printf '%s\n' "$out" | wc -l)" 1
+done
 if [ "$(id -u)" = 0 ] && [ ! -d /proc/driver/nvidia/gpus ]; then
     printf 'desktops:\n  - {name: a, image: minimal, gpus: 1}\n' >"$bad/nogpu"
     fails 2 "a GPU where there is none is refused" phoenix plan "$bad/nogpu"

@@ -78,9 +78,9 @@ int px_check_spec(const struct px_fleet *fleet, const struct px_desktop_file *fi
     if ((r = px_ledger_place(ledger, spec, ret_gpus, ret_why, err)) < 0 ||
         (r = check_mounts(spec, err)) < 0 || (r = check_address(fleet, spec, err)) < 0)
         return at_line(file, spec, -EINVAL, err);
-    /* Last: the others are mistakes in the file, this one is a thing to do first. */
+    /* Last: the others are mistakes in the file, this one may be a thing to do first. */
     r = check_image(fleet, spec, ret_image, err);
-    return r < 0 ? at_line(file, spec, r == -ENOENT ? r : -EINVAL, err) : 0;
+    return r < 0 ? at_line(file, spec, -EINVAL, err) : 0;
 }
 
 bool px_check_has_record(const struct px_fleet *fleet, const char *name) {

@@ -44,8 +44,8 @@ struct px_plan {
 };
 
 /* Checks the file against this host too: images found, GPUs there, addresses in range and free,
- * mounts' sources there. -EINVAL: one of these; the message begins with FILE:LINE. @file is lent to
- * the plan. -ENOENT: an image is not built (the hint says how). */
+ * mounts' sources there. -EINVAL: one of these; the message begins with FILE:LINE, and the hint
+ * says how an image is built that is not. @file is lent to the plan. */
 int px_plan_make(const struct px_fleet *fleet, const struct px_desktop_file *file,
                  const struct px_plan_opts *opts, struct px_plan **ret, struct px_error *err);
 struct px_plan *px_plan_free(struct px_plan *plan);

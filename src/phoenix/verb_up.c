@@ -41,7 +41,7 @@ static int run(struct px_cli *cli, struct px_error *err) {
     if (r < 0 || (r = px_cli_fleet(cli, &fleet, err)) < 0)
         return r;
     r = carry_out(cli, fleet, file, err);
-    if (cli->bad_input || r == -ENOENT || r == -EINTR)
+    if (cli->bad_input || r == -EINTR)
         return r; /* nothing was changed, or somebody wants to be gone */
     int printed = print_result(cli, fleet, file, r < 0 ? NULL : err);
     return r < 0 ? r : printed;
