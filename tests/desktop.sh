@@ -185,6 +185,7 @@ cp "$PX_BUILD/src/phoenix-host/phoenix-host" "$pxt_dir/newer" && echo >>"$pxt_di
 "$PX_SOURCE/packaging/bundle-host.sh" "$pxt_dir/newer" "$PX_BUILD/desktop-bundle"
 has "ls says that another is installed now" "$(other)" "systemctl restart phoenix-host"
 has "and show, what starts it" "$(phoenix show pxt-a)" "$(fact pxt-a '["renew"]')"
+has "as doctor does" "$(phoenix doctor --quiet 2>&1)" "$(fact pxt-a '["renew"]')"
 ok "which does" eval "$(fact pxt-a '["renew"]') </dev/null"
 ok "so that it runs" wait_for 30 eval '! other'
 ok "and takes sessions" wait_for 60 phoenix probe pxt-a

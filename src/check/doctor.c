@@ -269,6 +269,15 @@ static void judge_programs(const struct px_host_facts *f, struct px_findings *l)
              f->boot_unit == PX_BOOT_UNIT_OFF ? "enabled" : "installed");
 }
 
+static void judge_desktops(const struct px_host_facts *f, struct px_findings *l) {
+    if (f->n_outdated == 1)
+        warn(l, "desktops", f->renew, "'%s' runs another phoenix-host than installed", f->outdated);
+    else if (f->n_outdated > 1)
+        warn(l, "desktops", f->renew,
+             "%u run another phoenix-host than installed, '%s' and others that `phoenix ls` shows",
+             f->n_outdated, f->outdated);
+}
+
 static void judge_card(const struct px_gpu_host *host, const struct px_gpu_card *c,
                        struct px_findings *l) {
     char memory[PX_SIZE_TEXT_MAX] = "";
@@ -317,5 +326,6 @@ void px_doctor_judge(const struct px_host_facts *f, struct px_findings *ret) {
     judge_room(f, ret);
     judge_net(f, ret);
     judge_programs(f, ret);
+    judge_desktops(f, ret);
     judge_gpus(f, ret);
 }

@@ -6,6 +6,7 @@
 #include "check/findings.h"
 #include "gpu/host.h"
 #include "net/net.h"
+#include "spec/desktop.h"
 #include "spec/host.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -57,6 +58,10 @@ struct px_host_facts {
     struct px_trial dns; /* resolv.conf for desktops */
 
     unsigned port_taken; /* of those that phoenix-server needs, by another program; 0: none */
+
+    unsigned n_outdated; /* desktops that run another phoenix-host than installed */
+    char outdated[PX_DESKTOP_NAME_MAX + 1]; /* the first of them */
+    char renew[160];                        /* what starts the installed one in it */
 
     bool has_mmdebstrap, has_mkfs; /* mkfs.ext4 and e2fsck, for disks with a limit */
 

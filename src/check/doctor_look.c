@@ -8,6 +8,7 @@
 #include "desktop/alloc_ids.h"
 #include "desktop/room.h"
 #include "desktop/server.h"
+#include "desktop/status.h"
 #include "desktop/subid.h"
 #include <linux/openat2.h>
 #include <lxc/lxccontainer.h>
@@ -153,6 +154,23 @@ static void look_at_overlay(const struct px_host_spec *host, struct px_host_fact
         rmdir(host->state_dir);
 }
 
+static void look_at_desktops(const struct px_host_spec *host, struct px_host_facts *f) {
+    px_cleanup_free char *dir = px_asprintf("%s/desktops", host->state_dir);
+    px_cleanup(px_fleet_freep) struct px_fleet *fleet = NULL;
+    struct px_status *list = NULL;
+    size_t n = 0;
+    /* Opening a fleet makes what is missing. */
+    if (!f->root || !px_exists(AT_FDCWD, dir) || px_fleet_open(host, &fleet, NULL) < 0 ||
+        px_status_list(fleet, NULL, 0, NULL, &list, &n, NULL) < 0)
+        return;
+    for (size_t i = 0; i < n; i++)
+        if (list[i].renew && f->n_outdated++ == 0) {
+            snprintf(f->outdated, sizeof(f->outdated), "%s", list[i].name);
+            snprintf(f->renew, sizeof(f->renew), "%s", list[i].renew);
+        }
+    px_status_list_free(list, n);
+}
+
 static void look_at_gpus(struct px_host_facts *f) {
     px_cleanup_free struct px_gpu_host *host = px_gpu_look_here();
     f->gpus = *host;
@@ -173,6 +191,7 @@ void px_doctor_look(const struct px_host_spec *host, struct px_host_facts *ret) 
     look_at_backend(ret);
     look_at_ids(host, ret);
     look_at_net(host, ret);
+    look_at_desktops(host, ret);
     look_at_gpus(ret);
     ret->has_mmdebstrap = has_program("mmdebstrap");
     ret->has_mkfs = has_program("mkfs.ext4") && has_program("e2fsck");

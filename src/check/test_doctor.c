@@ -83,6 +83,15 @@ static void unit_off(struct px_host_facts *f) {
 static void unit_absent(struct px_host_facts *f) {
     f->boot_unit = PX_BOOT_UNIT_ABSENT;
 }
+static void one_outdated(struct px_host_facts *f) {
+    f->n_outdated = 1;
+    strcpy(f->outdated, "desk");
+    strcpy(f->renew, "phoenix restart desk");
+}
+static void three_outdated(struct px_host_facts *f) {
+    one_outdated(f);
+    f->n_outdated = 3;
+}
 static void no_openat2(struct px_host_facts *f) {
     f->openat2 = false;
 }
@@ -239,6 +248,9 @@ static void each_trouble_is_named_with_its_fix(void **state) {
         {offline, PX_VERDICT_WARN, "internet", "no default route", "ip route add"},
         {port_taken, PX_VERDICT_FAIL, "ID server", "TCP port 21117 is taken", "server.port"},
         {no_nft, PX_VERDICT_FAIL, "network", "nf_tables", "modprobe"},
+        {one_outdated, PX_VERDICT_WARN, "desktops", "'desk' runs another phoenix-host",
+         "phoenix restart desk"},
+        {three_outdated, PX_VERDICT_WARN, "desktops", "3 run another phoenix-host", "restart desk"},
         {no_mkfs, PX_VERDICT_WARN, "mkfs.ext4", "cannot be limited", "e2fsprogs"},
         {no_mmdebstrap, PX_VERDICT_FAIL, "mmdebstrap", "not installed", "apt-get install"},
         {one_card, PX_VERDICT_OK, "GPUs",
