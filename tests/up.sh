@@ -30,6 +30,11 @@ pid=$(fact pxt-a '["init_pid"]')
 ok "a second up changes nothing" phoenix up "$file"
 is "it runs on, untouched" "$(fact pxt-a '["init_pid"]')" "$pid"
 
+sed 's/cores: 1/cores: 4096, memory: 999TiB/; s/memory: 256MiB, //' "$file" >"$file.big"
+fails 3 "plan takes more than this host has" phoenix plan "$file.big"
+has "and says so, with the place" "$out" "lab.yaml.big:3: desktop 'pxt-a' and 1 other: cores: 4096, but this host has $(nproc --all)"
+has "for memory, too" "$out" "desktop 'pxt-a' and 1 other: memory: 999TiB, but this host has"
+
 # Unprivileged, each with ids of its own.
 first_a=$(fact pxt-a '["ids"]["first"]') first_b=$(fact pxt-b '["ids"]["first"]')
 is "root inside is nobody outside" "$(awk 'NR==1 {print $1, $2, $3}' /proc/"$pid"/uid_map)" "0 $first_a 65536"

@@ -161,6 +161,9 @@ int px_plan_make(const struct px_fleet *fleet, const struct px_desktop_file *fil
     r = plan_extra(fleet, file, plan, err);
     if (r < 0)
         return r;
+    struct px_excess_host here;
+    px_excess_look(&here);
+    px_excess_find(file, &here, &plan->excess);
     count(plan);
     *ret = px_take_ptr(plan);
     return 0;
@@ -177,6 +180,7 @@ struct px_plan *px_plan_free(struct px_plan *plan) {
     }
     free(plan->items);
     free(plan->source);
+    px_excess_fini(&plan->excess);
     free(plan);
     return NULL;
 }
@@ -255,7 +259,10 @@ json_t *px_plan_to_json(const struct px_plan *plan) {
                 json_pack("{so ss}", "cards", cards_json(&item->gpus), "why", item->gpus_why));
         json_array_append_new(items, o);
     }
-    return json_pack("{ss sI sI so}", "source", plan->source, "changes",
+    json_t *warnings = json_array();
+    for (size_t i = 0; i < plan->excess.n; i++)
+        json_array_append_new(warnings, json_string(plan->excess.lines[i]));
+    return json_pack("{ss sI sI so so}", "source", plan->source, "changes",
                      (json_int_t)plan->n_changes, "blocked", (json_int_t)plan->n_blocked,
-                     "desktops", items);
+                     "warnings", warnings, "desktops", items);
 }

@@ -3,6 +3,7 @@
  * A plan is plain values; making one changes nothing. Desktops that this file made before and no
  * longer names are "extra": reported, removed only with prune. One thread. */
 #pragma once
+#include "desktop/excess.h"
 #include "desktop/fleet.h"
 #include "gpu/place.h"
 #include "spec/diff.h"
@@ -37,9 +38,10 @@ struct px_plan_opts {
 struct px_plan {
     struct px_plan_item *items; /* in the file's order, then the extra ones */
     size_t n_items;
-    size_t n_changes; /* items that up would act on */
-    size_t n_blocked; /* REPLACE without replace */
-    char *source;     /* absolute path of the file, "" for stdin */
+    size_t n_changes;        /* items that up would act on */
+    size_t n_blocked;        /* REPLACE without replace */
+    struct px_excess excess; /* more than this host has; only told */
+    char *source;            /* absolute path of the file, "" for stdin */
     struct px_plan_opts opts;
 };
 

@@ -203,6 +203,8 @@ static int carry_out(const struct px_fleet *fleet, const struct px_plan *plan,
         return r;
     struct px_error server_err = {0};
     const int server = start_server(fleet, &server_err);
+    for (size_t i = 0; i < plan->excess.n; i++)
+        say(&opts->events, "", PX_EVENT_NOTE, plan->excess.lines[i]);
     look_at_inotify(plan, &opts->events);
     px_cleanup_free struct up_arg *args = px_new0(struct up_arg, plan->n_items);
     px_cleanup_free struct px_task *tasks = px_new0(struct px_task, plan->n_items);

@@ -17,6 +17,8 @@ static int run(struct px_cli *cli, struct px_error *err) {
     if (cli->json) {
         px_cli_json(cli, px_plan_to_json(plan));
     } else {
+        for (size_t i = 0; i < plan->excess.n; i++)
+            px_cli_note(cli, "%s", plan->excess.lines[i]);
         px_cleanup_free char *text = px_plan_print(plan);
         px_cli_puts(cli, text);
     }
