@@ -11,6 +11,7 @@
 
 #define ANSWER_MAX 1200
 #define ANSWERS 3 /* datagrams get lost; the server drops what comes twice */
+#define ECHOES 8  /* so many of the client's are answered at once */
 #define AGAIN_MIN_MS 20
 #define AGAIN_MAX_MS 200
 #define BATCH 16
@@ -24,7 +25,7 @@ struct px_hole {
     int fd, n_open;
     uv_poll_t poll;
     uv_timer_t again, limit;
-    unsigned n_sent;
+    unsigned n_sent, n_heard;
     uint64_t again_ms;
     uint8_t answer[ANSWER_MAX];
     size_t answer_size;
@@ -85,8 +86,13 @@ static void take(struct px_hole *o, const struct px_addr *from, const uint8_t *b
         return;
     /* Its NAT gave it another port towards us than towards the server. */
     o->client.port = from->port;
-    if (!px_kcp_is_syn(bytes, size))
+    if (!px_kcp_is_syn(bytes, size)) {
+        /* Its side is open now. It sends no SYN before it has heard of us, and what we sent earlier
+         * may have been dropped there: do not let it wait for the next turn. */
+        if (o->n_heard++ < ECHOES)
+            send_to(o, &o->client, "", 0);
         return;
+    }
     const int fd = o->fd;
     o->fd = -1; /* the session's, who watches it from now on */
     struct px_host *h = o->host;
