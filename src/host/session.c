@@ -86,9 +86,28 @@ static void send_probe(struct px_session *s, int64_t now) {
     Pxs__Message m = PXS__MESSAGE__INIT;
     m.item_case = PXS__MESSAGE__ITEM_TEST_DELAY;
     m.test_delay = &t;
-    s->probe_us = now;
     s->next_probe_us = now + PX_US_PER_S;
+    if (!s->probe_us)
+        s->probe_us = now;
     px_session_send(s, &m);
+    if (s->way == PX_WAY_RELAY)
+        px_far_probed(&s->far, px_session_bytes(s), now);
+}
+
+uint64_t px_session_bytes(const struct px_session *s) {
+    uint64_t in, out;
+    px_conn_bytes(s->conn, &in, &out);
+    return out;
+}
+
+void px_session_sends(struct px_session *s, int64_t now) {
+    if (s->way == PX_WAY_RELAY)
+        px_far_sends(&s->far, now);
+}
+
+void px_session_sent(struct px_session *s, int64_t now) {
+    if (s->way == PX_WAY_RELAY && px_far_wants_probe(&s->far, px_session_bytes(s), now))
+        send_probe(s, now);
 }
 
 static const char *expired(const struct px_session *s, int64_t now) {

@@ -6,6 +6,7 @@
  * messages. Loop thread. */
 #pragma once
 #include "host/conn.h"
+#include "host/far.h"
 #include "host/host.h"
 #include "host/options.h"
 #include "host/rate.h"
@@ -87,8 +88,9 @@ struct px_session {
     uint8_t hwid[64];
     size_t hwid_size;
 
-    int64_t probe_us; /* when the outstanding probe left; 0: none */
+    int64_t probe_us; /* when the oldest outstanding probe left; 0: none */
     int64_t next_probe_us;
+    struct px_far far; /* by the relay; else zero */
     uint32_t last_delay_ms, min_delay_ms;
 
     struct px_options options;
@@ -130,6 +132,10 @@ void px_session_begin(struct px_session *s);
 /* One of the host's sessions, just connected: there is no room for it. Pure. */
 bool px_session_too_many(const struct px_session *fresh);
 void px_session_tick(struct px_session *s, int64_t now_us);
+/* Round what a desktop's viewer is sent: by the relay a probe goes behind it (far.h). */
+void px_session_sends(struct px_session *s, int64_t now_us);
+void px_session_sent(struct px_session *s, int64_t now_us);
+uint64_t px_session_bytes(const struct px_session *s); /* sent so far, as the connection counts */
 /* Sends a message; NULL-safe towards sessions that are ending. */
 void px_session_send(struct px_session *s, const Pxs__Message *m);
 void px_session_send_misc(struct px_session *s, const Pxs__Misc *misc);
@@ -180,6 +186,7 @@ void px_desk_focus_changed(struct px_host *h);
 void px_viewer_join(struct px_session *s);
 void px_viewer_leave(struct px_session *s);
 void px_viewer_dry(struct px_session *s);
+void px_viewer_echoed(struct px_session *s, int64_t now_us); /* a probe, by the relay */
 void px_viewer_acked(struct px_session *s);
 void px_viewer_refresh(struct px_session *s, int display); /* -1: all it watches */
 void px_viewer_input(struct px_host *h);                   /* somebody typed or pointed */

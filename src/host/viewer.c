@@ -9,7 +9,8 @@
 #define BACK_US (10 * PX_US_PER_S)
 #define SWITCH_US (10 * PX_US_PER_S) /* between two codecs, at least */
 #define SURE_US (3 * PX_US_PER_S)    /* so long another one must be quicker */
-#define STILL_US (PX_US_PER_S / 2)   /* a key frame disturbs nobody then */
+#define WAITED_US (40 * PX_US_PER_MS)
+#define STILL_US (PX_US_PER_S / 2) /* a key frame disturbs nobody then */
 
 unsigned px_viewer_rate_kbps(const struct px_session *s) {
     unsigned sum = 0;
@@ -120,7 +121,9 @@ void px_viewer_leave(struct px_session *s) {
 static void sense(struct px_viewer *v, int64_t now) {
     struct px_link_info link = {0};
     const int64_t took = now - v->sent_us;
-    v->slow_us = took > 40 * PX_US_PER_MS ? now : v->slow_us;
+    v->slow_us = took > WAITED_US ? now : v->slow_us;
+    if (px_far_used(&v->session->far))
+        return; /* that was the way to the relay */
     if (took >= PX_RATE_QUICK_US || v->rate.line_kbps > 0)
         px_conn_link(v->session->conn, &link);
     px_rate_passed(&v->rate, v->sent_bytes, took, now, &link);
@@ -139,6 +142,27 @@ static void dry(struct px_viewer *v) {
         v->done_us = 0;
         if (v->sent_us) /* else only the login passed */
             sense(v, now);
+        px_share_update_rate(v->share);
+        px_share_check_ready(v->share);
+    }
+}
+
+/* The displays' pictures go over one line. */
+void px_viewer_echoed(struct px_session *s, int64_t now) {
+    struct px_link_info link;
+    int64_t queue_us;
+    size_t bytes;
+    if (!px_far_echoed(&s->far, now, &queue_us, &bytes))
+        return;
+    px_session_sent(s, now); /* what followed too closely for a probe of its own */
+    px_far_link(&s->far, px_session_bytes(s), now, &link);
+    for (int i = 0; i < PX_DISPLAYS_MAX; i++) {
+        struct px_viewer *v = &s->viewers[i];
+        if (!v->share)
+            continue;
+        v->slow_us = queue_us > WAITED_US ? now : v->slow_us;
+        if (bytes > 0)
+            px_rate_passed(&v->rate, bytes, queue_us, now, &link);
         px_share_update_rate(v->share);
         px_share_check_ready(v->share);
     }
@@ -214,7 +238,7 @@ static void tick(struct px_viewer *v, int64_t now) {
         return;
     }
     /* The probe waits behind what is queued in the network: a long one means that we fill it. */
-    if (s->last_delay_ms > s->min_delay_ms + 200) {
+    if (s->last_delay_ms > s->min_delay_ms + 200 && !px_far_used(&s->far)) {
         px_rate_queues(&v->rate, v->share->opts.rate_kbps);
         px_share_update_rate(v->share);
     }

@@ -14,15 +14,25 @@
 #define ACK_US (3 * PX_US_PER_S)
 #define CHANGE_SLACK_US (15 * PX_US_PER_MS) /* of the line's time that a change may wait behind */
 #define PART_SLACK_US (8 * PX_US_PER_MS) /* the same for parts, so that changes wait for little */
+#define ECHO_US (20 * PX_US_PER_MS)      /* an echo is waited for; when it comes, we look at once */
 #define SLOW_US (20 * PX_US_PER_MS)
 
 /* How long until the line has room; for parts of a refinement, too, in @ret_part. */
 static int64_t line_wait_us(struct px_viewer *v, int64_t now, int64_t *ret_part) {
+    const struct px_far *far = &v->session->far;
+    const uint64_t bytes = px_session_bytes(v->session);
     struct px_link_info link;
     *ret_part = 0;
+    if (v->rate.line_kbps == 0 && px_far_used(far)) {
+        *ret_part = px_far_has_room(far, bytes, true) ? 0 : ECHO_US;
+        return px_far_has_room(far, bytes, false) ? 0 : ECHO_US;
+    }
     if (v->rate.line_kbps == 0)
         return 0;
-    px_conn_link(v->session->conn, &link);
+    if (px_far_used(far))
+        px_far_link(far, bytes, now, &link);
+    else
+        px_conn_link(v->session->conn, &link);
     *ret_part = px_rate_wait_us(&v->rate, &link, PART_SLACK_US);
     const int64_t wait = px_rate_wait_us(&v->rate, &link, CHANGE_SLACK_US);
     if (wait > SLOW_US)

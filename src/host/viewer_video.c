@@ -39,7 +39,9 @@ static void on_packet(void *data, void *stream_data, const struct px_video_packe
         if (v->session->wants_acks)
             v->unacked =
                 v->unacked >= PX_ACKS_MAX ? 1 : v->unacked + 1; /* full: they were given up */
+        px_session_sends(v->session, now);
         px_conn_send(v->session->conn, p->body, p->size);
+        px_session_sent(v->session, now);
     }
     px_share_check_ready(sh);
 }
