@@ -191,8 +191,10 @@ static void cut_tiles(struct av1 *v) {
 static void encode(struct av1 *v) {
     cut_tiles(v);
     px_surface_look(&v->s, &v->base.opts);
-    px_vp9_steps_init(&v->steps, v->s.turn.qp, v->s.turn.keep);
+    px_vp9_steps_init(&v->steps, v->s.turn.qp + (v->s.turn.coarse ? PX_EIGHT_QP : 0),
+                      v->s.turn.keep);
     v->frame.index = v->steps.index;
+    v->frame.eights = v->steps.eights = v->s.turn.coarse;
     px_crew_run(v->crew, v->frame.n_tiles, code_tile, v);
     px_buf_reset(&v->out);
     px_av1_join(&v->frame, v->tiles, &v->out);

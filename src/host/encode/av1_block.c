@@ -4,6 +4,7 @@
  * transforms are our own, the inverse of those. Two parts of 4x4 are coded at a time, as in
  * vp9_block.c. Source: AV1 specification, 7.11 to 7.13. */
 #include "host/encode/av1_private.h"
+#include "host/encode/eight.h"
 #include "host/encode/vp9_parts.h"
 #include <stdlib.h>
 
@@ -343,12 +344,31 @@ static bool code_chroma(const struct px_vp9_at *at, const struct px_vp9_steps *s
     return any;
 }
 
+static bool code_eights(const struct px_vp9_at *at, const struct px_vp9_steps *s,
+                        const struct px_cell *c, const px_vp9_pixels want, uint8_t *ends,
+                        px_av1_numbers numbers) {
+    static const struct px_eight_format format = {.bits = 12,
+                                                  .c45 = D45,
+                                                  .c11 = D11,
+                                                  .c78 = D78,
+                                                  .between = 1,
+                                                  .after = 4,
+                                                  .down = 8,
+                                                  .across = 1};
+    bool any = false;
+    for (int plane = 0; plane < 3; plane++)
+        any |= px_eight_code_plane(&format, at->size, s, c, plane, want, ends, numbers);
+    return any;
+}
+
 bool px_av1_code_inside(const struct px_vp9_at *at, const struct px_vp9_steps *s,
                         enum px_av1_mode mode, const px_vp9_pixels want, uint8_t *ends,
                         px_av1_numbers numbers) {
     struct px_cell c;
     bool luma = false;
     px_cell_init(at, &c);
+    if (s->eights && px_av1_is_whole(at->size, at->column, at->row))
+        return code_eights(at, s, &c, want, ends, numbers);
     switch (mode) { /* compiled for each mode */
     case PX_AV1_V:
         luma = code_luma(at, s, PX_AV1_V, &c, want, ends, numbers);

@@ -120,6 +120,8 @@ void px_av1_put_numbers(struct px_av1_coder *c, struct px_av1_number_chances *ch
         put_all(c, chances, 4, true, sign, end, numbers, ret);
     else if (side == 4)
         put_all(c, chances, 4, false, sign, end, numbers, ret);
-    else
+    else if (chroma)
         put_all(c, chances, 8, true, sign, end, numbers, ret);
+    else
+        put_all(c, chances, 8, false, sign, end, numbers, ret);
 }

@@ -11,8 +11,8 @@
  *     av1_tables.h   numbers of the format
  *
  * Cells, their pixels and the steps of the quantizer are the VP9 encoder's (vp9_private.h). Luma's
- * transforms are of 4x4 (a part), those of chroma of 8x8, or of 4x4 where a cell is cut off by the
- * picture's edge. */
+ * transforms are of 4x4 (a part), those of chroma, and in coarse key frames of luma, of 8x8, or of
+ * 4x4 where a cell is cut off by the picture's edge. */
 #pragma once
 #include "host/encode/av1_coder.h"
 #include "host/encode/av1_tables.h"
@@ -127,7 +127,8 @@ int px_av1_which_context(const struct px_av1_around *a, int i);
 struct px_av1_frame {
     struct px_vp9_size size;
     bool key;
-    int index;                           /* of the quantizer */
+    bool eights; /* luma of whole cells is coded as 8x8, and nothing but DC */
+    int index;   /* of the quantizer */
     int log2_tiles, n_tiles, tile_width; /* columns of tiles; superblocks */
     struct px_av1_cell *cells;
     px_av1_numbers

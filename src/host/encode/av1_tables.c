@@ -152,6 +152,7 @@ const struct px_av1_chances px_av1_chances = {
                     {26214, 19661, 13107, 6554, 0, 0},
                     {26214, 19661, 13107, 6554, 0, 0},
                     {26214, 19661, 13107, 6554, 0, 0}},
+    .kind_eight = {26214, 19661, 13107, 6554, 0, 0},
     .kind_moved = {16384, 0, 0},
 };
 const struct px_av1_number_chances px_av1_number_chances[4] = {

@@ -24,7 +24,7 @@ struct px_av1_chances {
     uint16_t depth8[3][3], depth16[3][4], split[21][3];
     uint16_t palette[2][3][3], palette_uv[2][3], n_colours[8]; /* in blocks of 8, of 16; of 16 */
     uint16_t colour[7][5][10]; /* of 2 .. 8 colours; the count follows the last of them */
-    uint16_t kind_inside[4][6], kind_moved[3];
+    uint16_t kind_inside[4][6], kind_eight[6], kind_moved[3]; /* of 4x4; of 8x8, DC; of 4x4 */
 };
 
 /* Of numbers; the first index is the transform (4x4, 8x8), the second luma or chroma. */

@@ -84,6 +84,7 @@ common = [
     ("n_colours", cdf("Palette_Y_Size")[2]),
     ("colour", [colours(n, "Y") for n in range(2, 9)]),
     ("kind_inside", of_modes(cdf("Intra_Tx_Type_Set2")[0])),
+    ("kind_eight", cdf("Intra_Tx_Type_Set2")[1][0]),
     ("kind_moved", cdf("Inter_Tx_Type_Set3")[0]),
 ]
 numbers = [

@@ -71,8 +71,9 @@ static void put_part(struct walk *w, const struct part *p) {
     const int n = p->side / 4;
     struct px_av1_left *above = w->f->above[p->plane] + p->x;
     struct px_av1_left *left = w->left[p->plane] + (p->y & (p->plane ? 7 : 15)), now;
-    const int none =
-        p->plane ? 7 + is_any(above, n) + is_any(left, n) : none_context(above->sum, left->sum);
+    const int none = p->plane ? 7 + is_any(above, n) + is_any(left, n)
+                              : none_context(largest(above[0].sum, above[n - 1].sum),
+                                             largest(left[0].sum, left[n - 1].sum));
     const int signs = balance(above, n) + balance(left, n);
     px_av1_put_numbers(&w->coder, &w->numbers, p->side, p->plane > 0, none,
                        signs < 0   ? 1
@@ -89,6 +90,20 @@ static void forget(struct walk *w, int plane, const struct px_av1_block *b) {
     memset(w->left[plane] + ((b->row & 7) << shift), 0, (size_t)n * sizeof(struct px_av1_left));
 }
 
+static void put_eights(struct walk *w, const struct px_av1_block *b, const struct px_av1_cell *k,
+                       int16_t (*numbers)[16]) {
+    for (int i = 0; i < 4; i++) {
+        const int x = i % 2 * 2, y = i / 2 * 2, part = y * 4 + x;
+        put_part(w, &(struct part){.side = 8,
+                                   .x = b->column * 2 + x,
+                                   .y = b->row * 2 + y,
+                                   .end = k->ends[part],
+                                   .numbers = numbers[part],
+                                   .kind = w->chances.kind_eight,
+                                   .n_kinds = 5});
+    }
+}
+
 static void put_luma(struct walk *w, const struct px_av1_block *b, const struct px_av1_cell *k,
                      const px_numbers *numbers) {
     static const uint8_t by_lines[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -98,6 +113,10 @@ static void put_luma(struct walk *w, const struct px_av1_block *b, const struct 
     if (k->mode == PX_AV1_PALETTE) { /* 16x16 without any */
         px_av1_put(&w->coder, w->numbers.none[2][0], 2, 1);
         forget(w, 0, b);
+        return;
+    }
+    if (w->f->eights && b->log2) {
+        put_eights(w, b, k, numbers);
         return;
     }
     const int first = b->log2 ? 0 : (b->row & 1) * 8 + (b->column & 1) * 2;
@@ -140,19 +159,19 @@ static int width_of(const struct px_av1_unit *u) {
     return u->inter ? 8 << u->log2 : u->side;
 }
 
-/* Luma's: of 4x4, but for a palette's that are not there. Returns their side. */
+/* Luma's: of 4x4 or 8x8, but for a palette's that are not there. Returns their side. */
 static int put_transform(struct walk *w, const struct px_av1_block *b,
                          const struct px_av1_cell *k) {
     const int side = 8 << b->log2;
-    const bool small = k->mode != PX_AV1_PALETTE;
+    const int depth = k->mode == PX_AV1_PALETTE ? 0 : w->f->eights ? 1 : 1 + b->log2;
     if (k->mode != PX_AV1_INTER) {
         const int context =
             (b->above && width_of(b->above) >= side) + (b->left && width_of(b->left) >= side);
         if (b->log2)
-            px_av1_put(&w->coder, w->chances.depth16[context], 3, small ? 2 : 0);
+            px_av1_put(&w->coder, w->chances.depth16[context], 3, depth);
         else
-            px_av1_put(&w->coder, w->chances.depth8[context], 2, small);
-        return small ? 4 : side;
+            px_av1_put(&w->coder, w->chances.depth8[context], 2, depth);
+        return side >> depth;
     }
     if (k->skip)
         return side;

@@ -29,7 +29,13 @@ static const struct screens av1 = {
                                                     {0}},
              .n_changes = 40,
              .key_every = 17},
-    .late = {.n_rounds = 2, .coarse_bytes = 100000, .part_bytes = 300000, .slow_part_bytes = 75000},
+    .late = {.sizes =
+                 (const struct screens_case[]){
+                     {811, 521, false, 2}, {806, 519, false, 3}, {824, 505, false, 1}, {0}},
+             .n_rounds = 2,
+             .coarse_bytes = 100000,
+             .part_bytes = 300000,
+             .slow_part_bytes = 75000},
     .refined = {1280, 720},
 };
 
@@ -80,6 +86,7 @@ int main(void) {
         cmocka_unit_test(text_is_exact_at_once),
         cmocka_unit_test(cells_of_any_number_of_colours_are_shown_as_they_are),
         SCREENS_TEST(a_late_viewer_of_a_full_screen_gets_a_coarse_key_frame_and_the_rest, &av1),
+        SCREENS_TEST(a_coarse_key_frame_of_any_size_becomes_fine, &av1),
         SCREENS_TEST(late_viewers_who_come_at_once_share_the_parts, &av1),
         SCREENS_TEST(a_late_viewer_does_not_cost_others_their_quality, &av1),
         SCREENS_TEST(a_large_refinement_comes_in_parts, &av1),

@@ -230,10 +230,14 @@ static int at(const struct desk *d, int plane, int x, int y) {
 }
 
 double desk_difference(const struct desk *d) {
+    return desk_difference_from(d, 0, 0);
+}
+
+double desk_difference_from(const struct desk *d, int left, int top) {
     double sum = 0;
     int n = 0;
-    for (int y = 0; y < d->picture.height; y += d->every, n++)
-        for (int x = 0; x < d->picture.width; x++) {
+    for (int y = top; y < d->picture.height; y += d->every, n++)
+        for (int x = left; x < d->picture.width; x++) {
             const uint32_t got = px_decoder_pixel(d->decoder, x, y);
             const int c = 298 * (at(d, 0, x, y) - 16);
             const int u = at(d, 1, x, y) - 128, v = at(d, 2, x, y) - 128;
@@ -243,7 +247,7 @@ double desk_difference(const struct desk *d) {
                 sum += abs(clipped - (int)(got >> 8 * i & 255));
             }
         }
-    return sum / (3.0 * d->picture.width * n);
+    return sum / (3.0 * (d->picture.width - left) * n);
 }
 
 void desk_same_picture(const struct desk *d) {

@@ -53,5 +53,7 @@ void desk_take_parts(struct desk *d);
 void desk_come_late(struct desk *d);
 /* Of red, green and blue, on average, of 255: what the viewer sees against what is there. */
 double desk_difference(const struct desk *d);
+/* Only right of and below that. */
+double desk_difference_from(const struct desk *d, int left, int top);
 /* Both viewers see the same, to the bit. */
 void desk_same_picture(const struct desk *d);

@@ -233,6 +233,27 @@ void a_late_viewer_of_a_full_screen_gets_a_coarse_key_frame_and_the_rest(void **
     }
 }
 
+void a_coarse_key_frame_of_any_size_becomes_fine(void **state) {
+    const struct screens *of = *state;
+    for (const struct screens_case *c = of->late.sizes; c->width; c++) {
+        struct desk d;
+        open_case(&d, of, *c);
+        d.every = 1;
+        d.shades = of->shades;
+        desk_write_new(&d);
+        show_text(&d);
+        assert_true(d.packet.key && d.packet.owes && !d.packet.lone);
+        desk_take_parts(&d);
+        desk_come_late(&d);
+        desk_take_parts(&d);
+        desk_same_picture(&d);
+        assert_true(desk_difference(&d) < SCREENS_NEAR);
+        assert_true(desk_difference_from(&d, c->width - SCREENS_EDGE, 0) < SCREENS_NEAR);
+        assert_true(desk_difference_from(&d, 0, c->height - SCREENS_EDGE) < SCREENS_NEAR);
+        desk_close(&d);
+    }
+}
+
 void late_viewers_who_come_at_once_share_the_parts(void **state) {
     const struct screens *of = *state;
     struct desk d;

@@ -7,6 +7,7 @@
 #include "base/test.h"
 #include "host/encode/test_desk.h"
 
+#define SCREENS_EDGE 8   /* pixels */
 #define SCREENS_NEAR 1.5 /* of 255: what is shown against what is there, once that is fine */
 
 struct screens_case {
@@ -33,6 +34,8 @@ struct screens {
         unsigned end_kbps; /* for a slow line's parts are small; 0: all of it at the case's rate */
     } busy;
     struct {
+        const struct screens_case
+            *sizes; /* ends with a width of 0; each of more than 1500 blocks */
         int n_rounds;
         /* The first frame of all, its parts, and those on a line of 2 Mbit/s. */
         size_t coarse_bytes, part_bytes, slow_part_bytes; /* all less than that */
@@ -61,6 +64,8 @@ void a_viewer_who_comes_late_gets_a_key_frame_at_once(void **state);
 void a_busy_screen_is_right_in_the_end(void **state);
 /* Who was there sees nothing of it, whatever happens meanwhile; who comes has all of it soon. */
 void a_late_viewer_of_a_full_screen_gets_a_coarse_key_frame_and_the_rest(void **state);
+/* At the edges of the picture, where blocks are cut, the encoder must know what decoders have. */
+void a_coarse_key_frame_of_any_size_becomes_fine(void **state);
 /* A newcomer who comes while another one still waits for parts. */
 void late_viewers_who_come_at_once_share_the_parts(void **state);
 /* A slow line gets smaller parts, and nobody's picture becomes worse for them. */

@@ -26,7 +26,13 @@ static const struct screens vp8 = {
              .n_changes = 80,
              .key_every = 31,
              .end_kbps = 20000},
-    .late = {.n_rounds = 3, .coarse_bytes = 40000, .part_bytes = 180000, .slow_part_bytes = 90000},
+    .late = {.sizes =
+                 (const struct screens_case[]){
+                     {811, 521, false, 2}, {806, 519, false, 3}, {824, 505, false, 1}, {0}},
+             .n_rounds = 3,
+             .coarse_bytes = 40000,
+             .part_bytes = 180000,
+             .slow_part_bytes = 90000},
     .refined = {640, 480},
 };
 
@@ -69,6 +75,7 @@ int main(void) {
         SCREENS_TEST(a_viewer_who_comes_late_gets_a_key_frame_at_once, &vp8),
         SCREENS_TEST(a_busy_screen_is_right_in_the_end, &vp8),
         SCREENS_TEST(a_late_viewer_of_a_full_screen_gets_a_coarse_key_frame_and_the_rest, &vp8),
+        SCREENS_TEST(a_coarse_key_frame_of_any_size_becomes_fine, &vp8),
         SCREENS_TEST(late_viewers_who_come_at_once_share_the_parts, &vp8),
         SCREENS_TEST(a_late_viewer_does_not_cost_others_their_quality, &vp8),
         SCREENS_TEST(a_large_refinement_comes_in_parts, &vp8),

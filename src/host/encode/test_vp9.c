@@ -33,7 +33,13 @@ static const struct screens vp9 = {
              .n_changes = 40,
              .key_every = 17,
              .end_kbps = 20000},
-    .late = {.n_rounds = 2, .coarse_bytes = 100000, .part_bytes = 300000, .slow_part_bytes = 75000},
+    .late = {.sizes =
+                 (const struct screens_case[]){
+                     {811, 521, false, 2}, {806, 519, true, 3}, {824, 505, true, 1}, {0}},
+             .n_rounds = 2,
+             .coarse_bytes = 100000,
+             .part_bytes = 300000,
+             .slow_part_bytes = 75000},
     .refined = {640, 480},
 };
 
@@ -52,6 +58,7 @@ int main(void) {
         SCREENS_TEST(a_viewer_who_comes_late_gets_a_key_frame_at_once, &vp9),
         SCREENS_TEST(a_busy_screen_is_right_in_the_end, &vp9),
         SCREENS_TEST(a_late_viewer_of_a_full_screen_gets_a_coarse_key_frame_and_the_rest, &vp9),
+        SCREENS_TEST(a_coarse_key_frame_of_any_size_becomes_fine, &vp9),
         SCREENS_TEST(late_viewers_who_come_at_once_share_the_parts, &vp9),
         SCREENS_TEST(a_late_viewer_does_not_cost_others_their_quality, &vp9),
         SCREENS_TEST(a_large_refinement_comes_in_parts, &vp9),

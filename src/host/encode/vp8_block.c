@@ -294,8 +294,61 @@ static void add_pair(struct pair *p, uint8_t *to, int stride) {
         px_pack8(px_load8(to + (ptrdiff_t)i * stride) + p->r[i], to + (ptrdiff_t)i * stride);
 }
 
+/* The means of two parts side by side, as forward() has them. */
+static void find_means(const uint8_t *want, const uint8_t *guess, int stride, int16_t ret[2]) {
+    v8 sum = {0};
+    int a = 1, b = 1;
+    for (int i = 0; i < 4; i++)
+        sum += px_load8(want + (ptrdiff_t)i * stride) - px_load8(guess + (ptrdiff_t)i * stride);
+    for (int i = 0; i < 4; i++) {
+        a += sum[i];
+        b += sum[4 + i];
+    }
+    ret[0] = (int16_t)(a >> 1);
+    ret[1] = (int16_t)(b >> 1);
+}
+
+/* And back. */
+static void add_means(const int16_t means[2], uint8_t *to, int stride) {
+    const int16_t a = (int16_t)((means[0] + 4) >> 3), b = (int16_t)((means[1] + 4) >> 3);
+    const v8 both = {a, a, a, a, b, b, b, b};
+    for (int i = 0; i < 4; i++, to += stride)
+        px_pack8(px_load8(to) + both, to);
+}
+
+/* px_vp8_code() where nothing but means is kept. */
+static bool code_only_means(const struct px_vp8_steps *s, const struct px_block *want,
+                            struct px_block *guess, uint8_t ends[PX_VP8_PARTS],
+                            int16_t (*numbers)[16]) {
+    int16_t means[PX_VP8_MEANS];
+    bool any = false;
+    memset(ends, 0, PX_VP8_MEANS);
+    for (int part = 0; part < 16; part += 2)
+        find_means(&want->y[part & ~3][part % 4 * 4], &guess->y[part & ~3][part % 4 * 4], 16,
+                   means + part);
+    ends[PX_VP8_MEANS] = (uint8_t)code_means(s, means, numbers[PX_VP8_MEANS]);
+    for (int part = 16; part < PX_VP8_MEANS; part += 2) {
+        const int i = part / 4 % 2, y = part % 4 * 2;
+        find_means(want->uv[i][y], guess->uv[i][y], 8, means + part);
+        for (int k = part; k < part + 2; k++) {
+            const int n = one(means[k], s->dc_per[1], s->dc_round[1]);
+            numbers[k][0] = (int16_t)n;
+            ends[k] = n != 0;
+            any |= n != 0;
+            means[k] = (int16_t)(n * s->dc[1]);
+        }
+        add_means(means + part, guess->uv[i][y], 8);
+    }
+    if (ends[PX_VP8_MEANS])
+        for (int part = 0; part < 16; part += 2)
+            add_means(means + part, &guess->y[part & ~3][part % 4 * 4], 16);
+    return any || ends[PX_VP8_MEANS];
+}
+
 bool px_vp8_code(const struct px_vp8_steps *s, const struct px_block *want, struct px_block *guess,
                  uint8_t ends[PX_VP8_PARTS], int16_t (*numbers)[16]) {
+    if (s->keep == 1)
+        return code_only_means(s, want, guess, ends, numbers);
     struct pair luma[4][2], chroma[2][2];
     int16_t means[16];
     bool any = false;

@@ -159,7 +159,8 @@ static void count_tile(void *data, int i) {
 /* Only what is large has anything to gain. */
 static void adapt(struct vp9 *v) {
     const int n = 1 << v->frame.log2_tiles;
-    memcpy(&v->frame.chances, &px_vp9_coef_chances, sizeof(v->frame.chances));
+    memcpy(&v->frame.chances, v->frame.eights ? &px_vp9_coef_chances8 : &px_vp9_coef_chances,
+           sizeof(v->frame.chances));
     if (v->s.grid.n_active < ADAPT_FROM)
         return;
     if (v->s.turn.coarse && v->had_coarse) {
@@ -200,7 +201,9 @@ static void encode(struct vp9 *v) {
     cut_tiles(v);
     const int n_tiles = 1 << v->frame.log2_tiles;
     px_surface_look(&v->s, &v->base.opts);
-    px_vp9_steps_init(&v->steps, v->s.turn.qp, v->s.turn.keep);
+    px_vp9_steps_init(&v->steps, v->s.turn.qp + (v->s.turn.coarse ? PX_EIGHT_QP : 0),
+                      v->s.turn.keep);
+    v->frame.eights = v->steps.eights = v->s.turn.coarse;
     px_crew_run(v->crew, n_tiles, code_tile, v);
     v->frame.index = v->steps.index;
     adapt(v);

@@ -4,6 +4,7 @@
  * transforms are our own, the inverse of those. Two parts of 4x4 are coded at a time, eight numbers
  * in a line: neighbours where all of the guess is known before, parts that do not need each other
  * where it comes from what was coded just now. Source: see vp9_tables.h, 8.5 to 8.7. */
+#include "host/encode/eight.h"
 #include "host/encode/vp9_parts.h"
 #include "host/encode/vp9_private.h"
 
@@ -324,12 +325,34 @@ INLINE bool code_chroma(const struct px_vp9_at *at, const struct px_vp9_steps *s
     return any;
 }
 
+static bool code_eights(const struct px_vp9_at *at, const struct px_vp9_steps *s,
+                        const struct px_cell *c, const px_vp9_pixels want, uint8_t *ends,
+                        int16_t (*numbers)[16]) {
+    static const struct px_eight_format format = {.bits = 14,
+                                                  .c45 = C45,
+                                                  .c11 = 16069,
+                                                  .c78 = 3196,
+                                                  .after = 5,
+                                                  .down = 1,
+                                                  .across = 2,
+                                                  .down_first = true};
+    const bool chroma = px_vp9_has_eights(at->size, 1, c->wide[0] / 2, c->high[0] / 2);
+    bool any = px_eight_code_plane(&format, at->size, s, c, 0, want, ends, numbers);
+    if (!chroma)
+        return code_chroma(at, s, PX_VP9_DC, c, want, ends, numbers) || any;
+    for (int plane = 1; plane < 3; plane++)
+        any |= px_eight_code_plane(&format, at->size, s, c, plane, want, ends, numbers);
+    return any;
+}
+
 bool px_vp9_code_inside(const struct px_vp9_at *at, const struct px_vp9_steps *s,
                         enum px_vp9_mode mode, const px_vp9_pixels want, uint8_t *ends,
                         int16_t (*numbers)[16]) {
     struct px_cell c;
     bool luma = false;
     px_cell_init(at, &c);
+    if (s->eights)
+        return code_eights(at, s, &c, want, ends, numbers);
     /* Compiled for each mode. */
     switch (mode) {
     case PX_VP9_V:

@@ -86,8 +86,9 @@ static void put_same(struct px_bits *b, int n) {
         px_put(b, false, UPDATE);
 }
 
-static void put_chances(struct px_bits *b, const px_vp9_chances *chances) {
-    const bool any = memcmp(chances, &px_vp9_coef_chances, sizeof(*chances)) != 0;
+static void put_chances(struct px_bits *b, const px_vp9_chances *chances,
+                        const px_vp9_chances *before) {
+    const bool any = memcmp(chances, before, sizeof(*chances)) != 0;
     px_put(b, any, 128);
     for (int i = 0; any && i < 4 * PX_VP9_BANDS * PX_VP9_CONTEXTS; i++) {
         const int band = i / PX_VP9_CONTEXTS % PX_VP9_BANDS, context = i % PX_VP9_CONTEXTS;
@@ -96,7 +97,7 @@ static void put_chances(struct px_bits *b, const px_vp9_chances *chances) {
         for (int node = 0; node < PX_VP9_NODES; node++) {
             const int at = i * PX_VP9_NODES + node;
             const int now = ((const uint8_t *)chances)[at];
-            const int old = ((const uint8_t *)&px_vp9_coef_chances)[at];
+            const int old = ((const uint8_t *)before)[at];
             px_put(b, now != old, UPDATE);
             if (now != old)
                 put_change(b, change_number(now, old));
@@ -108,8 +109,10 @@ static void write_coded(const struct px_vp9_frame *f, struct px_buf *out) {
     struct px_bits b;
     px_bits_init(&b, out);
     px_put(&b, false, 128);
-    px_put_value(&b, 0, 2); /* transforms of 4x4 only */
-    put_chances(&b, &f->chances);
+    px_put_value(&b, f->eights, 2); /* transforms of 4x4 only; of up to 8x8 */
+    if (f->eights)
+        put_chances(&b, &px_vp9_coef_chances, &px_vp9_coef_chances);
+    put_chances(&b, &f->chances, f->eights ? &px_vp9_coef_chances8 : &px_vp9_coef_chances);
     put_same(&b, 3); /* whether blocks skip */
     if (!f->key) {
         put_same(&b, 7 * 3 + 4 + 5 * 2);  /* ways to move, moved or not, which reference */

@@ -3,14 +3,16 @@
  *     vp9.c          the encoder: which cells, how fine, on which threads
  *     vp9_choose.c   what a cell is guessed from
  *     vp9_parts.h    parts of 4x4, two at a time (AV1's, too)
+ *     eight.h        four parts as one of few numbers (the same)
  *     vp9_block.c    cells of 16x16: guessed from what is there, and the rest as numbers
  *     vp9_write.c    cells and numbers to the bytes of a tile
  *     vp9_header.c   what stands in front of the tiles
  *     vp9_tables.h   numbers of the format
  *
- * A cell is 16x16 pixels, the unit in which content is looked at; all transforms are of 4x4 (a
- * part). Cells that stay or moved alike are written as one block of up to 64x64. What is cut off at
- * the right and lower edge of a picture is cut at multiples of 8, as in the format. */
+ * A cell is 16x16 pixels, the unit in which content is looked at; transforms are of 4x4 (a part),
+ * but for coarse key frames. Cells that stay or moved alike are written as one block of up to
+ * 64x64. What is cut off at the right and lower edge of a picture is cut at multiples of 8, as in
+ * the format. */
 #pragma once
 #include "base/buf.h"
 #include "host/encode/bits.h"
@@ -33,12 +35,16 @@ struct px_vp9_cell {
     uint8_t ends[PX_VP9_PARTS_MAX]; /* of each part's numbers; 0: none */
 };
 
+/* The mean of 8x8 pixels is as fine at a quantizer of so much more as that of 4x4. */
+#define PX_EIGHT_QP 6
+
 /* Numbers of one quantizer. */
 struct px_vp9_steps {
     int index; /* 1..255 */
     int16_t dc, ac, dc_per, ac_per, dc_round, ac_round;
-    int near; /* pixels so near to their guess need no more */
-    int keep; /* so many of a part's numbers, the lowest: PX_KEEP_ALL, 6, 3, 1 */
+    int near;    /* pixels so near to their guess need no more */
+    int keep;    /* so many of a part's numbers, the lowest: PX_KEEP_ALL, 6, 3, 1 */
+    bool eights; /* as 8x8 (eight.h) where it may be */
 };
 
 /* Sizes of a picture, in all that is counted. */
@@ -62,6 +68,11 @@ static inline int px_vp9_side(const struct px_vp9_size *s, int plane) {
 static inline int px_vp9_first(const struct px_vp9_size *s, int plane) {
     const int n = px_vp9_side(s, 1);
     return plane == 0 ? 0 : 16 + (plane - 1) * n * n;
+}
+
+/* Whether a plane of a block of @wide x @high units of 8 pixels can be of 8x8. */
+static inline bool px_vp9_has_eights(const struct px_vp9_size *s, int plane, int wide, int high) {
+    return px_vp9_shift(s, plane) == 0 || (wide == 2 && high == 2);
 }
 
 static inline int px_vp9_n_parts(const struct px_vp9_size *s) {
@@ -117,12 +128,12 @@ typedef uint32_t px_vp9_counts[2][2][PX_VP9_BANDS][PX_VP9_CONTEXTS][PX_VP9_NODES
 
 struct px_vp9_frame {
     struct px_vp9_size size;
-    bool key;
-    int index;      /* of the quantizer */
-    int log2_tiles; /* columns of tiles */
+    bool key, eights; /* luma and what chroma can are 8x8 */
+    int index;        /* of the quantizer */
+    int log2_tiles;   /* columns of tiles */
     struct px_vp9_cell *cells;
     const int16_t *const *numbers; /* of each cell, see px_numbers_keep(); looked at unless skip */
-    px_vp9_chances chances;        /* as the header tells them */
+    px_vp9_chances chances;        /* as the header tells them; with eights those of 8x8 */
     uint8_t tails[256][8];         /* see px_vp9_tails; set once */
     uint8_t *above_sizes;          /* what is above, for each 8 pixels; tiles share it */
     uint8_t *above_any[3];         /* for each 4 pixels of a plane */

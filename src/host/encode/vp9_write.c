@@ -28,6 +28,8 @@ int px_vp9_tile_column(const struct px_vp9_frame *f, int i) {
 
 /* ---- numbers ---- */
 
+#define EIGHT 3 /* the order of the first of 8x8 */
+
 static const uint8_t bands[16] = {0, 1, 1, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 5, 5, 5};
 
 /* A number of 5 and more: what the tree does not tell of it. */
@@ -73,8 +75,8 @@ static inline uint8_t weight(unsigned v) {
 }
 
 /* Numbers of one part, up to @end; @context: how many of its neighbours have any. */
-INLINE void put_part(struct walk *w, bool counting, int kind, int inter, int scan, int context,
-                     int end, const int16_t *numbers) {
+INLINE void put_part(struct walk *w, bool counting, const px_vp9_chances *chances, int kind,
+                     int inter, int scan, int context, int end, const int16_t *numbers) {
     const uint8_t(*near)[2] = px_vp9_neighbours[scan];
     struct px_bits bits = w->bits; /* in registers */
     uint8_t weights[16];
@@ -82,7 +84,7 @@ INLINE void put_part(struct walk *w, bool counting, int kind, int inter, int sca
     for (int i = 0; i < 16; i++) {
         if (i > 0)
             context = (1 + weights[near[i][0]] + weights[near[i][1]]) >> 1;
-        const uint8_t *c = w->f->chances[kind][inter][bands[i]][context];
+        const uint8_t *c = (*chances)[kind][inter][bands[i]][context];
         uint32_t(*n)[2] = counting ? (*w->counts)[kind][inter][bands[i]][context] : NULL;
         if (may_end) {
             if (counting)
@@ -117,6 +119,25 @@ static int scan_of(const struct px_vp9_cell *k, int plane) {
     return plane ? 0 : k->mode == PX_VP9_V ? 1 : k->mode == PX_VP9_H ? 2 : 0;
 }
 
+/* Those of a plane of 8x8, in a key frame. */
+INLINE void put_eights(struct walk *w, bool counting, int plane, int mi_row, int mi_column,
+                       int wide, int high, const struct px_vp9_cell *k, const int16_t **numbers) {
+    const struct px_vp9_frame *f = w->f;
+    const int shift = px_vp9_shift(&f->size, plane), side = px_vp9_side(&f->size, plane);
+    uint8_t *above = f->above_any[plane] + (mi_column * 2 >> shift);
+    uint8_t *left = w->left_any[plane] + ((mi_row & 7) * 2 >> shift);
+    for (int y = 0; y < high * 2 >> shift; y += 2)
+        for (int x = 0; x < wide * 2 >> shift; x += 2) {
+            const int part = px_vp9_first(&f->size, plane) + y * side + x;
+            const int end = k->skip ? 0 : k->ends[part];
+            if (!k->skip)
+                put_part(w, counting, &f->chances, plane > 0, 0, EIGHT,
+                         (above[x] | above[x + 1]) + (left[y] | left[y + 1]), end, *numbers);
+            *numbers += end;
+            above[x] = above[x + 1] = left[y] = left[y + 1] = end > 0;
+        }
+}
+
 /* The numbers of a block of @wide x @high units of 8 pixels; of one cell, unless it skips. */
 INLINE void put_numbers(struct walk *w, bool counting, int mi_row, int mi_column, int wide,
                         int high, int cell) {
@@ -124,6 +145,11 @@ INLINE void put_numbers(struct walk *w, bool counting, int mi_row, int mi_column
     const struct px_vp9_cell *k = &f->cells[cell];
     const int16_t *numbers = f->numbers[cell];
     for (int plane = 0; plane < 3; plane++) {
+        if (f->eights && px_vp9_has_eights(&f->size, plane, wide, high)) {
+            put_eights(w, counting, plane, mi_row, mi_column, wide, high, k, &numbers);
+            continue;
+        }
+        const px_vp9_chances *chances = f->eights ? &px_vp9_coef_chances : &f->chances;
         const int shift = px_vp9_shift(&f->size, plane), side = px_vp9_side(&f->size, plane);
         const int n_wide = wide * 2 >> shift, n_high = high * 2 >> shift;
         uint8_t *above = f->above_any[plane] + (mi_column * 2 >> shift);
@@ -137,8 +163,9 @@ INLINE void put_numbers(struct walk *w, bool counting, int mi_row, int mi_column
         for (int y = 0; y < n_high; y++, part += side)
             for (int x = 0; x < n_wide; x++) {
                 const int end = k->ends[part + x];
-                put_part(w, counting, plane > 0, k->mode == PX_VP9_INTER, scan_of(k, plane),
-                         above[x] + left[y], end, numbers);
+                if (!counting || !f->eights) /* so few of 4x4 then, at the edges */
+                    put_part(w, counting, chances, plane > 0, k->mode == PX_VP9_INTER,
+                             scan_of(k, plane), above[x] + left[y], end, numbers);
                 numbers += end;
                 above[x] = left[y] = end > 0;
             }
