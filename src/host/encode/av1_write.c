@@ -91,7 +91,7 @@ static void forget(struct walk *w, int plane, const struct px_av1_block *b) {
 }
 
 static void put_eights(struct walk *w, const struct px_av1_block *b, const struct px_av1_cell *k,
-                       int16_t (*numbers)[16]) {
+                       const px_numbers *numbers) {
     for (int i = 0; i < 4; i++) {
         const int x = i % 2 * 2, y = i / 2 * 2, part = y * 4 + x;
         put_part(w, &(struct part){.side = 8,

@@ -38,6 +38,8 @@ struct vp8 {
     px_numbers *store;       /* untouched, mostly: see px_numbers_keep() */
     px_vp8_counts counts[PX_VP8_STREAMS_MAX];
     struct px_buf modes, streams[PX_VP8_STREAMS_MAX], out;
+    px_vp8_chances coarse_chances; /* of the last coarse key frame: the next is much alike */
+    bool had_coarse;
     bool joined; /* a lone key frame was the last */
     /* the picture at hand; threads only read these */
     struct px_vp8_steps steps;
@@ -170,6 +172,10 @@ static void adapt(struct vp8 *v) {
     memcpy(&v->frame.chances_before, &v->frame.chances, sizeof(v->frame.chances));
     if (v->s.grid.n_active < ADAPT_FROM)
         return;
+    if (v->s.turn.coarse && v->had_coarse) {
+        memcpy(&v->frame.chances, &v->coarse_chances, sizeof(v->frame.chances));
+        return;
+    }
     memset(v->counts, 0, sizeof(v->counts));
     px_crew_run(v->crew, v->frame.n_streams, count_part, v);
     uint32_t *sum = (uint32_t *)&v->counts[0];
@@ -177,6 +183,10 @@ static void adapt(struct vp8 *v) {
         for (size_t k = 0; k < sizeof(v->counts[0]) / sizeof(*sum); k++)
             sum[k] += ((const uint32_t *)&v->counts[i])[k];
     px_vp8_adapt(&v->counts[0], &v->frame.chances);
+    if (v->s.turn.coarse) {
+        memcpy(&v->coarse_chances, &v->frame.chances, sizeof(v->coarse_chances));
+        v->had_coarse = true;
+    }
 }
 
 static void write_part(void *data, int i) {
@@ -206,6 +216,7 @@ static void encode(struct vp8 *v) {
     px_vp8_steps_init(&v->steps, index_of(v->s.turn.qp), v->s.turn.keep);
     px_crew_run(v->crew, v->n_bands, code_band, v);
     v->frame.key = v->s.turn.key;
+    v->frame.only_means = v->s.turn.coarse;
     v->frame.passing = v->s.turn.lone;
     v->frame.joined = v->joined && !v->s.turn.key;
     v->frame.index = v->steps.index;

@@ -59,8 +59,9 @@ typedef uint32_t px_vp8_counts[PX_VP8_TYPES][PX_VP8_BANDS][PX_VP8_CONTEXTS][PX_V
 struct px_vp8_frame {
     int width, height, columns, rows;
     bool key;
-    int index;     /* of the quantizer */
-    int n_streams; /* 1, 2, 4: row i goes to stream i modulo n_streams */
+    bool only_means; /* no block's luma has more */
+    int index;       /* of the quantizer */
+    int n_streams;   /* 1, 2, 4: row i goes to stream i modulo n_streams */
     const struct px_vp8_block *blocks;
     const int16_t *const *numbers; /* of each block, see px_numbers_keep(); looked at unless skip */
     px_vp8_chances chances, chances_before; /* as decoders have them after its header, and before */

@@ -130,6 +130,13 @@ INLINE void put_parts(struct walk *w, bool counting, const struct px_vp8_block *
     }
 }
 
+/* Luma without any but means: the end of each part. */
+INLINE void put_no_luma(struct walk *w, bool counting) {
+    const struct node at = {0, px_vp8_band[1], 0};
+    for (int i = 0; i < 16; i++)
+        put_node(w, counting, at, 0, false);
+}
+
 INLINE void walk_rows(struct walk *w, bool counting, const struct px_vp8_frame *f, int stream) {
     for (int row = stream; row < f->rows; row += f->n_streams)
         for (int column = 0; column < f->columns; column++) {
@@ -142,7 +149,10 @@ INLINE void walk_rows(struct walk *w, bool counting, const struct px_vp8_frame *
             const int16_t *numbers = f->numbers[i];
             put_part(w, counting, 1, has(above, PX_VP8_MEANS) + has(left, PX_VP8_MEANS), 0,
                      k->ends[PX_VP8_MEANS], numbers + n_before_means(k));
-            put_parts(w, counting, k, above, left, 0, 0, 4, &numbers);
+            if (f->only_means)
+                put_no_luma(w, counting);
+            else
+                put_parts(w, counting, k, above, left, 0, 0, 4, &numbers);
             put_parts(w, counting, k, above, left, 2, 16, 2, &numbers);
             put_parts(w, counting, k, above, left, 2, 20, 2, &numbers);
         }
