@@ -21,6 +21,9 @@ struct px_peer {
     const struct px_peer_ops *ops;
     uint64_t n_bytes, n_pictures;
     int64_t decode_us; /* all together; 0: not known */
+    /* Of the last picture: when it was here, not yet decoded; and the thread's time to decode it.
+     */
+    int64_t arrived_us, decode_cpu_us;
 };
 
 struct px_peer_ops {

@@ -7,6 +7,7 @@
 #include "session/decoder.h"
 #include "session/reach.h"
 #include <string.h>
+#include <time.h>
 
 #define LIMIT_US (20 * PX_US_PER_S)
 
@@ -76,6 +77,12 @@ static int phoenix_open(const struct px_peer_opts *o, struct px_peer **ret, stru
     return r;
 }
 
+static int64_t thread_us(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * PX_US_PER_S + t.tv_nsec / 1000;
+}
+
 static int phoenix_wait(struct px_peer *base, int64_t until_us, struct px_error *err) {
     struct phoenix *p = px_container_of(base, struct phoenix, base);
     for (;;) {
@@ -85,9 +92,11 @@ static int phoenix_wait(struct px_peer *base, int64_t until_us, struct px_error 
             return r;
         if (m->item_case != PXS__MESSAGE__ITEM_VIDEO_FRAME)
             continue;
-        const int64_t t0 = px_now_us();
+        const int64_t t0 = px_now_us(), cpu = thread_us();
         r = px_decoder_push(p->decoder, m->video_frame, err);
         base->decode_us += px_now_us() - t0;
+        base->arrived_us = t0;
+        base->decode_cpu_us = thread_us() - cpu;
         base->n_bytes += px_video_frame_first(m->video_frame)->data.len;
         return r < 0 ? r : 1;
     }

@@ -4,8 +4,9 @@
  *
  * One viewer types on bench/patch.c all the time. Others come, one after the other, and go when
  * their picture is as sharp as his. Prints a row: from the login's answer to a newcomer's first
- * picture and to the sharp one, and the first viewer's times from key to picture before and
- * meanwhile. Two threads: newcomers have one. */
+ * packet (and the time of a core that decoding it takes), until that is a picture, and until the
+ * sharp one, and the first viewer's times from key to picture before and meanwhile. Two threads:
+ * newcomers have one. */
 #include "base/clock.h"
 #include "base/file.h"
 #include "peer.h"
@@ -43,7 +44,7 @@ struct late {
     struct px_error err;
     int result;
     uint8_t sharp[SAMPLES];
-    struct times first, whole; /* newcomers' */
+    struct times arrived, decoding, first, whole; /* newcomers' */
 };
 
 static void add(struct times *t, int64_t us) {
@@ -77,8 +78,11 @@ static int visit(struct late *l, struct px_error *err) {
     bool first = true;
     do {
         r = p->ops->wait(p, t0 + ANSWER_US, err);
-        if (r > 0 && first)
+        if (r > 0 && first) {
             add(&l->first, px_now_us() - t0);
+            add(&l->arrived, p->arrived_us - t0);
+            add(&l->decoding, p->decode_cpu_us);
+        }
         first = false;
     } while (r > 0 && !is_sharp(p, l->sharp));
     if (r > 0)
@@ -182,6 +186,8 @@ static int measure(struct late *l, const char *name, struct px_error *err) {
     if (r < 0)
         return r;
     printf("%-22s late", name);
+    print_times("first packet", &l->arrived);
+    print_times("its decoding, CPU", &l->decoding);
     print_times("first picture", &l->first);
     print_times("sharp", &l->whole);
     print_times("another's typing before", &alone);
