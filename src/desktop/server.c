@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/proc.h"
 #include "base/program.h"
+#include "base/server_name.h"
 #include "desktop/alloc_ids.h"
 #include "spec/check.h"
 #include <arpa/inet.h>
@@ -267,29 +268,29 @@ static char *outward_address(void) {
 }
 
 static char *with_port(const char *address, unsigned port) {
-    const char *colon = strchr(address, ':');
-    const bool bare_v6 = *address != '[' && colon && strchr(colon + 1, ':');
+    struct px_server_name s;
+    const bool bare_ipv6 =
+        px_server_name_parse(address, &s) == 0 && *s.host != '[' && memchr(s.host, ':', s.n_host);
     return port == DEFAULT_PORT ? px_strdup(address)
-           : bare_v6            ? px_asprintf("[%s]:%u", address, port)
+           : bare_ipv6          ? px_asprintf("[%s]:%u", address, port)
                                 : px_asprintf("%s:%u", address, port);
 }
 
 /* One that phoenix does not run. Behind a proxy clients are told its name alone, and where it is.
  */
 static void info_of_other(const struct px_host_spec *host, struct px_server_info *ret) {
-    static const size_t n_scheme = sizeof(PX_WSS) - 1;
     const char *address = host->server.address;
+    struct px_server_name s = {0};
+    px_server_name_parse(address, &s); /* which was checked */
     *ret = (struct px_server_info){.key = px_strdup(host->server.key)};
-    if (strncmp(address, PX_WSS, n_scheme) != 0) {
+    if (!s.wss) {
         ret->address = with_port(address, host->server.port);
         ret->inside = px_strdup(ret->address);
         return;
     }
-    const char *name = address + n_scheme;
-    const size_t n = *name == '[' ? strcspn(name, "]") + 1 : strcspn(name, ":/");
-    ret->address = px_strndup(name, n);
-    ret->proxy = px_strndup(name, strcspn(name, "/"));
-    ret->inside = px_asprintf(PX_WSS "%s", ret->proxy);
+    ret->address = px_strndup(s.host, s.n_host);
+    ret->proxy = px_strndup(s.host, (size_t)(s.rest - s.host));
+    ret->inside = px_asprintf(PX_WSS_SCHEME "%s", ret->proxy);
 }
 
 int px_server_info(const struct px_fleet *fleet, struct px_server_info *ret, struct px_error *err) {

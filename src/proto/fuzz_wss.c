@@ -1,4 +1,4 @@
-/* src/proto/fuzz_wss.c - addresses of proxies, and relays as a server names them */
+/* src/proto/fuzz_wss.c - addresses of servers and proxies, and relays as a server names them */
 #include "proto/wss.h"
 #include <assert.h>
 #include <stdio.h>
@@ -19,6 +19,19 @@ static void check(const struct px_wss *w) {
     assert(px_wss_parse(text, &again) && again.port == w->port && strcmp(again.host, w->host) == 0);
 }
 
+/* It lies in @text, and alone it is the same again. */
+static void check_name(const char *text, const struct px_server_name *s) {
+    char alone[PX_SERVER_HOST_MAX + 1] = "";
+    struct px_server_name again;
+    assert(s->n_host > 0 && s->n_host <= PX_SERVER_HOST_MAX);
+    assert(s->host >= text && s->rest >= s->host + s->n_host && s->rest <= text + strlen(text));
+    if (*s->rest) /* "a:b/:" has too many colons for a name, and too few for an address */
+        return;
+    memcpy(alone, s->host, s->n_host);
+    assert(px_server_name_parse(alone, &again) == 0);
+    assert(again.n_host == s->n_host && again.port == 0 && !*again.rest);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const struct px_wss server = {"rd.example.com", 8443};
     const struct px_addr at = px_addr_v4(192, 0, 2, 7, 8443);
@@ -29,6 +42,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size > 0)
         memcpy(text, data, size);
     text[size] = '\0';
+    struct px_server_name name;
+    if (px_server_name_parse(text, &name) == 0)
+        check_name(text, &name);
     if (px_wss_parse(text, &w))
         check(&w);
     if (px_wss_of_relay(&server, &at, text, &w))

@@ -5,34 +5,13 @@
 
 #define HTTPS_PORT 443
 
-/* Of the host at the beginning of @text; 0: none. It goes into a request's head as it is. */
-static size_t host_size(const char *text) {
-    static const char address[] = "0123456789abcdefABCDEF:.";
-    static const char name[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    if (*text != '[')
-        return strspn(text, name);
-    const size_t n = 1 + strspn(text + 1, address);
-    return text[n] == ']' && n > 1 ? n + 1 : 0;
-}
-
 bool px_wss_parse(const char *text, struct px_wss *ret) {
-    static const size_t n_scheme = sizeof(PX_WSS_SCHEME) - 1;
-    if (strncmp(text, PX_WSS_SCHEME, n_scheme) != 0)
+    struct px_server_name s;
+    if (px_server_name_parse(text, &s) < 0 || !s.wss ||
+        (*s.rest != '\0' && strcmp(s.rest, "/") != 0))
         return false;
-    text += n_scheme;
-    const size_t n = host_size(text);
-    unsigned port = HTTPS_PORT;
-    int end = 0;
-    if (n == 0 || n >= PX_WSS_HOST_MAX)
-        return false;
-    if (text[n] == ':' &&
-        (sscanf(text + n, ":%5u%n", &port, &end) != 1 || port == 0 || port > UINT16_MAX))
-        return false;
-    const char *rest = text + n + end;
-    if (*rest != '\0' && strcmp(rest, "/") != 0)
-        return false;
-    *ret = (struct px_wss){.port = (uint16_t)port};
-    memcpy(ret->host, text, n);
+    *ret = (struct px_wss){.port = s.port ? s.port : HTTPS_PORT};
+    memcpy(ret->host, s.host, s.n_host); /* it goes into a request's head as it is */
     return true;
 }
 

@@ -3,12 +3,12 @@
  * "wss://HOST[:PORT]" in the configuration (port 443). All goes over WebSockets there, as
  * RustDesk's clients have it: /ws/id for the ID server, /ws/relay for its relay. Pure. */
 #pragma once
+#include "base/server_name.h"
 #include "proto/addr.h"
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PX_WSS_SCHEME "wss://"
-#define PX_WSS_HOST_MAX 256
+#define PX_WSS_HOST_MAX (PX_SERVER_HOST_MAX + 1) /* with its NUL */
 
 struct px_wss {
     char host[PX_WSS_HOST_MAX]; /* a name or an address literal, IPv6 in brackets; "": none */

@@ -1,6 +1,7 @@
 /* src/spec/check.c - what single values of our files must look like */
 #include "spec/check.h"
 #include "base/cleanup.h"
+#include "base/server_name.h"
 #include "base/text.h"
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -252,7 +253,7 @@ int px_parse_number(const char *text, unsigned max, unsigned *ret) {
     return 0;
 }
 
-#define EXPECTED_SERVER "expected a host name or address, or " PX_WSS "HOST, found '%.60s'"
+#define EXPECTED_SERVER "expected a host name or address, or " PX_WSS_SCHEME "HOST, found '%.60s'"
 
 /* Other schemes lead to the same host, but not in a way that there is. */
 static int wrong_scheme(const char *text, const char *rest, struct px_error *err) {
@@ -261,54 +262,26 @@ static int wrong_scheme(const char *text, const char *rest, struct px_error *err
     if (host == 0)
         return -EINVAL;
     if (strncmp(text, "https:", 6) == 0)
-        return px_hint(err, -EINVAL, "did you mean " PX_WSS "%.*s?", host, rest);
+        return px_hint(err, -EINVAL, "did you mean " PX_WSS_SCHEME "%.*s?", host, rest);
     return px_hint(err, -EINVAL, "write %.*s; what it speaks is found out", host, rest);
 }
 
-/* The length of the host at the beginning of @text; 0: none. @bare: may be IPv6 without brackets.
- */
-static size_t host_of(const char *text, bool bare) {
-    if (*text == '[') {
-        const size_t n = 1 + strspn(text + 1, "0123456789abcdefABCDEF:.");
-        return n > 1 && text[n] == ']' ? n + 1 : 0;
-    }
-    const char *colon = strchr(text, ':');
-    return bare && colon && strchr(colon + 1, ':') ? strspn(text, "0123456789abcdefABCDEF:.")
-                                                   : strspn(text, LOWER UPPER DIGITS "._-");
-}
-
 int px_check_server(const char *text, struct px_error *err) {
-    const bool wss = strncmp(text, PX_WSS, strlen(PX_WSS)) == 0;
-    const char *scheme = strstr(text, "://"), *rest = wss ? text + strlen(PX_WSS) : text;
-    unsigned port;
-    if (scheme && !wss)
+    struct px_server_name s;
+    const char *scheme = strstr(text, "://");
+    if (scheme && strncmp(text, PX_WSS_SCHEME, strlen(PX_WSS_SCHEME)) != 0)
         return wrong_scheme(text, scheme + 3, err);
-    const size_t n = host_of(rest, !wss);
-    const char *end = rest + n;
-    if (n == 0 || n > 253)
+    const int r = px_server_name_parse(text, &s);
+    if (r == -ERANGE)
+        return px_fail(err, -EINVAL, "the port in '%.60s' is none from 1 to 65535", text);
+    if (r < 0)
         return px_fail(err, -EINVAL, EXPECTED_SERVER, text);
-    if (*end == ':') {
-        char digits[8] = "";
-        const size_t n_digits = strspn(end + 1, DIGITS);
-        if (n_digits < sizeof(digits))
-            memcpy(digits, end + 1, n_digits);
-        if (px_parse_number(digits, UINT16_MAX, &port) < 0 || port == 0)
-            return px_fail(err, -EINVAL, "the port in '%.60s' is none from 1 to 65535", text);
-        end += 1 + n_digits;
-    }
-    if (wss && strcmp(end, "/") == 0)
+    if (*s.rest == '\0' || (s.wss && strcmp(s.rest, "/") == 0))
         return 0;
-    if (wss && *end == '/') {
-        px_fail(err, -EINVAL, EXPECTED_SERVER, text);
-        return px_hint(err, -EINVAL, "write %.*s; the paths are fixed", (int)(end - text), text);
-    }
-    return *end ? px_fail(err, -EINVAL, EXPECTED_SERVER, text) : 0;
-}
-
-bool px_server_has_port(const char *text) {
-    const bool wss = strncmp(text, PX_WSS, strlen(PX_WSS)) == 0;
-    text += wss ? strlen(PX_WSS) : 0;
-    return text[host_of(text, !wss)] == ':';
+    px_fail(err, -EINVAL, EXPECTED_SERVER, text);
+    if (s.wss && *s.rest == '/')
+        px_hint(err, -EINVAL, "write %.*s; the paths are fixed", (int)(s.rest - text), text);
+    return -EINVAL;
 }
 
 int px_parse_address(const char *text, struct in_addr *ret, struct px_error *err) {

@@ -33,12 +33,8 @@ int px_check_bridge(const char *text, struct px_error *err);
 int px_check_timezone(const char *text, struct px_error *err);
 /* XKB layouts, "us", "de(nodeadkeys)", "us,de". */
 int px_check_keyboard(const char *text, struct px_error *err);
-/* Where an ID server is: "HOST", "HOST:PORT", an address literal, or "wss://HOST[:PORT]" of a proxy
- * that speaks TLS; IPv6 with a port, and behind wss://, in brackets. */
+/* Where an ID server is, see base/server_name.h. */
 int px_check_server(const char *text, struct px_error *err);
-#define PX_WSS "wss://"
-/* Whether such a text says its port itself. */
-bool px_server_has_port(const char *text);
 
 /* Dotted IPv4 that a machine can have: not 0/8, 127/8, multicast or above. */
 int px_parse_address(const char *text, struct in_addr *ret, struct px_error *err);

@@ -2,6 +2,7 @@
 #include "spec/host.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/server_name.h"
 #include "spec/check.h"
 #include "spec/schema.h"
 #include <arpa/inet.h>
@@ -85,15 +86,17 @@ static int finish_ids(const struct px_at *at, const struct px_node *node, void *
 
 static int check_server_way(const struct px_at *at, const struct px_node *node,
                             const struct px_host_spec *host, struct px_error *err) {
-    const bool wss = strncmp(host->server.address, PX_WSS, strlen(PX_WSS)) == 0;
-    if (wss && host->server.run) {
+    struct px_server_name address = {0};
+    px_server_name_parse(host->server.address, &address); /* which was checked */
+    if (address.wss && host->server.run) {
         px_at_fail(&(struct px_at){.up = at, .key = "address"}, px_node_get(node, "address"), err,
-                   PX_WSS " is for a server elsewhere; desktops reach the one that phoenix runs "
-                          "without a proxy");
+                   PX_WSS_SCHEME
+                   " is for a server elsewhere; desktops reach the one that phoenix runs "
+                   "without a proxy");
         return px_hint(err, -EINVAL, "write the name alone, which clients use as well");
     }
     const struct px_node *port = px_node_get(node, "port");
-    if (port && (wss || px_server_has_port(host->server.address)))
+    if (port && (address.wss || address.port))
         return px_at_fail(&(struct px_at){.up = at, .key = "port"}, port, err,
                           "the port belongs to the address '%s' here", host->server.address);
     return 0;
@@ -232,7 +235,7 @@ static const struct px_field server_fields[] = {
      .kind = PX_FIELD_STRING,
      .doc = "Name or address by which clients reach the server. With `run: false` also "
             "`wss://HOST`, for a server behind a reverse proxy that speaks TLS.",
-     .expected = "a host name or address, or " PX_WSS "HOST",
+     .expected = "a host name or address, or " PX_WSS_SCHEME "HOST",
      .fallback_doc = "the host's address on its way out",
      .aka = "host name",
      .offset = OFF(server.address),
