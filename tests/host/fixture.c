@@ -239,7 +239,7 @@ struct px_client *dial(void) {
     struct px_client *c = NULL;
     struct px_error err = {0};
     const struct px_addr a = px_addr_v4(127, 0, 0, 1, (uint16_t)f.port);
-    px_assert_ok_err(px_client_connect(&a, 5 * SECOND, &c, &err), &err);
+    px_assert_ok_err(px_client_connect(&a, PATIENCE, &c, &err), &err);
     return c;
 }
 

@@ -12,6 +12,7 @@
 #define ID "123456789"
 #define PASSWORD "correct horse battery"
 #define SECOND INT64_C(1000000)
+#define PATIENCE (20 * SECOND) /* for what has to come, on a busy machine too */
 
 struct fixture {
     char dir[64], display[24];

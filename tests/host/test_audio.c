@@ -228,7 +228,7 @@ static void sound_that_is_late_is_left_out(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = dial_narrow();
     px_cleanup(px_message_freep) Pxs__Message *m = NULL;
     const struct px_client_login l = {.username = ID, .password = PASSWORD};
-    px_assert_ok(px_client_login(c, &l, 5 * SECOND, &m, NULL));
+    px_assert_ok(px_client_login(c, &l, PATIENCE, &m, NULL));
     waitpid(play(5), NULL, 0); /* nobody reads */
     px_sleep_us(SECOND);       /* what PulseAudio still has */
     const unsigned loud = count_loud(c);

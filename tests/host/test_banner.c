@@ -53,8 +53,8 @@ static bool banner_has_letters(void *data) {
 static void banner_stands_while_somebody_watches(void **state) {
     assert_true(banner_is_gone(NULL));
     px_cleanup(px_client_closep) struct px_client *a = desktop(NULL);
-    assert_true(wait_for(banner_is_shown, NULL, 5 * SECOND));
-    assert_true(wait_for(banner_has_letters, NULL, 5 * SECOND));
+    assert_true(wait_for(banner_is_shown, NULL, PATIENCE));
+    assert_true(wait_for(banner_has_letters, NULL, PATIENCE));
     px_cleanup(px_client_closep) struct px_client *b = desktop(NULL);
     px_client_close(a);
     a = NULL;
@@ -62,12 +62,12 @@ static void banner_stands_while_somebody_watches(void **state) {
     assert_true(banner_is_shown(NULL)); /* one is left */
     px_client_close(b);
     b = NULL;
-    assert_true(wait_for(banner_is_gone, NULL, 5 * SECOND));
+    assert_true(wait_for(banner_is_gone, NULL, PATIENCE));
 }
 
 static void banner_takes_no_clicks(void **state) {
     px_cleanup(px_client_closep) struct px_client *a = desktop(NULL);
-    assert_true(wait_for(banner_is_shown, NULL, 5 * SECOND));
+    assert_true(wait_for(banner_is_shown, NULL, PATIENCE));
     const xcb_window_t w = find_banner();
     xcb_shape_get_rectangles_reply_t *r = xcb_shape_get_rectangles_reply(
         f.x, xcb_shape_get_rectangles(f.x, w, XCB_SHAPE_SK_INPUT), NULL);
@@ -78,7 +78,7 @@ static void banner_takes_no_clicks(void **state) {
 
 static void banner_makes_no_pictures_of_its_own(void **state) {
     px_cleanup(px_client_closep) struct px_client *a = desktop(NULL);
-    assert_true(wait_for(banner_has_letters, NULL, 5 * SECOND));
+    assert_true(wait_for(banner_has_letters, NULL, PATIENCE));
     drain(a, 2 * SECOND); /* the picture and its refinement */
     unsigned n = 0;
     const int64_t until = px_now_us() + 3 * SECOND;
@@ -92,7 +92,7 @@ static void banner_makes_no_pictures_of_its_own(void **state) {
 
 static void banner_comes_forward_again(void **state) {
     px_cleanup(px_client_closep) struct px_client *a = desktop(NULL);
-    assert_true(wait_for(banner_is_shown, NULL, 5 * SECOND));
+    assert_true(wait_for(banner_is_shown, NULL, PATIENCE));
     const xcb_window_t w = xcb_generate_id(f.x);
     const uint32_t values[] = {0x00ff00, 1};
     xcb_create_window(f.x, XCB_COPY_FROM_PARENT, w, f.root, 0, 0, (uint16_t)f.width, 100, 0,
@@ -100,31 +100,31 @@ static void banner_comes_forward_again(void **state) {
                       XCB_CW_BACK_PIXEL | XCB_CW_OVERRIDE_REDIRECT, values);
     xcb_map_window(f.x, w);
     xcb_flush(f.x);
-    assert_true(wait_for(banner_has_letters, NULL, 5 * SECOND));
+    assert_true(wait_for(banner_has_letters, NULL, PATIENCE));
     xcb_destroy_window(f.x, w);
     xcb_flush(f.x);
 }
 
 static void banner_follows_the_configuration(void **state) {
     px_cleanup(px_client_closep) struct px_client *a = desktop(NULL);
-    assert_true(wait_for(banner_is_shown, NULL, 5 * SECOND));
+    assert_true(wait_for(banner_is_shown, NULL, PATIENCE));
     fixture_change("\"banner\": false");
-    assert_true(wait_for(banner_is_gone, NULL, 5 * SECOND));
+    assert_true(wait_for(banner_is_gone, NULL, PATIENCE));
     fixture_change("\"banner\": true");
-    assert_true(wait_for(banner_has_letters, NULL, 5 * SECOND));
+    assert_true(wait_for(banner_has_letters, NULL, PATIENCE));
     px_message_free(await_frame(a, NULL, 10 * SECOND)); /* the same session all the while */
 }
 
 /* Last: it ends the X server twice. */
 static void banner_comes_back_with_the_x_server(void **state) {
     px_cleanup(px_client_closep) struct px_client *a = desktop(NULL);
-    assert_true(wait_for(banner_is_shown, NULL, 5 * SECOND));
+    assert_true(wait_for(banner_is_shown, NULL, PATIENCE));
     fixture_end_x();
     fixture_x_again(); /* while somebody watches */
     assert_true(wait_for(banner_has_letters, NULL, 20 * SECOND));
     px_client_close(a);
     a = NULL;
-    assert_true(wait_for(banner_is_gone, NULL, 5 * SECOND));
+    assert_true(wait_for(banner_is_gone, NULL, PATIENCE));
     fixture_end_x();
     fixture_x_again(); /* while nobody does: it comes with the next viewer */
     px_cleanup(px_client_closep) struct px_client *b = desktop(NULL);

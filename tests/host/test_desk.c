@@ -33,7 +33,7 @@ static void expect_echo(struct px_client *c) {
 
 static void item_2_longer_headers_than_needed_are_taken(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = dial();
-    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    px_assert_ok(px_client_wait_hash(c, PATIENCE, NULL));
     px_assert_ok(
         px_client_send_raw(c, "\x08\x2a\x00\x09\x00\x2a\x00\x0a\x00\x00\x2a\x00", 12, NULL));
     px_assert_ok(px_client_send_raw(c, "\x10" PROBE, 5, NULL));
@@ -47,7 +47,7 @@ static void item_2_longer_headers_than_needed_are_taken(void **state) {
 static void item_3_frames_split_anywhere_are_put_together(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = dial();
     static const char frame[] = "\x11\x00" PROBE;
-    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    px_assert_ok(px_client_wait_hash(c, PATIENCE, NULL));
     for (size_t at = 1; at < 6; at++) { /* in two, at every place */
         px_assert_ok(px_client_send_raw(c, frame, at, NULL));
         px_sleep_us(2000);
@@ -69,7 +69,7 @@ static void item_3_frames_split_anywhere_are_put_together(void **state) {
 
 static void item_4_empty_frame_is_ignored(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = dial();
-    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    px_assert_ok(px_client_wait_hash(c, PATIENCE, NULL));
     px_assert_ok(px_client_send_body(c, "", 0, NULL));
     send_hex(c, "2A021001");
     expect_echo(c);
@@ -97,7 +97,7 @@ static void item_5_too_long_a_frame_closes_and_takes_no_memory(void **state) {
     assert_true(before > 0);
     for (size_t i = 0; i < 3; i++) {
         px_cleanup(px_client_closep) struct px_client *c = dial();
-        px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+        px_assert_ok(px_client_wait_hash(c, PATIENCE, NULL));
         px_assert_ok(px_client_send_raw(c, headers[i], sizes[i], NULL));
         assert_true(is_closed(c, 10 * SECOND));
     }
@@ -106,9 +106,9 @@ static void item_5_too_long_a_frame_closes_and_takes_no_memory(void **state) {
 
 static void garbage_closes_only_its_own_connection(void **state) {
     px_cleanup(px_client_closep) struct px_client *a = desktop(NULL), *b = dial();
-    px_assert_ok(px_client_wait_hash(b, 5 * SECOND, NULL));
+    px_assert_ok(px_client_wait_hash(b, PATIENCE, NULL));
     px_assert_ok(px_client_send_raw(b, "\x08\x0b\x0c", 3, NULL));
-    assert_true(is_closed(b, 2 * SECOND));
+    assert_true(is_closed(b, PATIENCE));
     px_cleanup(px_message_freep) Pxs__Message *m = await_frame(a, NULL, 10 * SECOND);
     assert_non_null(m);
 }
@@ -124,8 +124,8 @@ static void item_16_direct_port_starts_with_the_hash(void **state) {
 
 static void item_19_salt_is_stable_and_challenge_fresh(void **state) {
     px_cleanup(px_client_closep) struct px_client *a = dial(), *b = dial();
-    px_assert_ok(px_client_wait_hash(a, 5 * SECOND, NULL));
-    px_assert_ok(px_client_wait_hash(b, 5 * SECOND, NULL));
+    px_assert_ok(px_client_wait_hash(a, PATIENCE, NULL));
+    px_assert_ok(px_client_wait_hash(b, PATIENCE, NULL));
     assert_string_equal(a->salt, b->salt);
     assert_string_not_equal(a->challenge, b->challenge);
     assert_true(strlen(a->challenge) >= 16);
@@ -133,7 +133,7 @@ static void item_19_salt_is_stable_and_challenge_fresh(void **state) {
     fixture_stop_host();
     start_host();
     px_cleanup(px_client_closep) struct px_client *d = dial();
-    px_assert_ok(px_client_wait_hash(d, 5 * SECOND, NULL));
+    px_assert_ok(px_client_wait_hash(d, PATIENCE, NULL));
     assert_string_equal(d->salt, salt);
 }
 
@@ -141,7 +141,7 @@ static void item_19_salt_is_stable_and_challenge_fresh(void **state) {
 static void item_20_empty_password_gets_no_answer(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = dial();
     const struct px_client_login l = {.username = ID, .password = ""};
-    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    px_assert_ok(px_client_wait_hash(c, PATIENCE, NULL));
     px_assert_ok(px_client_send_login(c, &l, NULL));
     px_cleanup(px_message_freep) Pxs__Message *m =
         await(c, PXS__MESSAGE__ITEM_LOGIN_RESPONSE, 2 * SECOND);
@@ -196,11 +196,11 @@ static void item_21_wrong_password_then_the_right_one(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = dial();
     struct px_client_login l = {.username = ID, .password = "not that one"};
     px_cleanup(px_message_freep) Pxs__Message *m = NULL;
-    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    px_assert_ok(px_client_wait_hash(c, PATIENCE, NULL));
     px_assert_ok(px_client_send_login(c, &l, NULL));
     expect_answer(c, "\x42\x10\x0a\x0eWrong Password", 18);
     l.password = PASSWORD;
-    px_assert_ok(px_client_login(c, &l, 5 * SECOND, &m, NULL));
+    px_assert_ok(px_client_login(c, &l, PATIENCE, &m, NULL));
 }
 
 static void item_24_another_id_is_offline(void **state) {
@@ -208,7 +208,7 @@ static void item_24_another_id_is_offline(void **state) {
     const struct px_client_login l = {.username = "987654321", .password = PASSWORD};
     px_cleanup(px_message_freep) Pxs__Message *m = NULL;
     struct px_error err = {0};
-    assert_int_equal(px_client_login(c, &l, 5 * SECOND, &m, &err), -EACCES);
+    assert_int_equal(px_client_login(c, &l, PATIENCE, &m, &err), -EACCES);
     assert_string_equal(err.msg, "Offline");
 }
 
@@ -217,20 +217,20 @@ static void item_25_another_purpose_closes(void **state) {
     struct px_client_login l = {.username = ID, .password = ""};
     px_cleanup(px_message_freep) Pxs__Message *m = NULL;
     struct px_error err = {0};
-    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    px_assert_ok(px_client_wait_hash(c, PATIENCE, NULL));
     px_assert_ok(px_client_send_login(c, &l, NULL));
     l.password = PASSWORD;
     l.files_dir = "/";
-    assert_int_equal(px_client_login(c, &l, 5 * SECOND, &m, &err), -EACCES);
+    assert_int_equal(px_client_login(c, &l, PATIENCE, &m, &err), -EACCES);
     assert_string_equal(err.msg, "Connection not allowed");
-    assert_true(is_closed(c, 2 * SECOND));
+    assert_true(is_closed(c, PATIENCE));
 }
 
 static void peer_info_says_what_clients_need(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = dial();
     const struct px_client_login l = {.username = "127.0.0.1", .password = PASSWORD};
     px_cleanup(px_message_freep) Pxs__Message *m = NULL;
-    px_assert_ok(px_client_login(c, &l, 5 * SECOND, &m, NULL));
+    px_assert_ok(px_client_login(c, &l, PATIENCE, &m, NULL));
     const Pxs__PeerInfo *p = m->login_response->peer_info;
     assert_string_equal(p->platform, "Linux");
     assert_string_equal(p->version, "1.4.9");
@@ -488,7 +488,7 @@ static unsigned count_frames(struct px_client *c, int64_t us, bool paint_on) {
 static void item_42_at_most_two_frames_go_unacknowledged(void **state) {
     const struct px_client_login l = {.username = ID, .password = PASSWORD, .wants_acks = true};
     px_cleanup(px_client_closep) struct px_client *c = login(&l);
-    px_cleanup(px_message_freep) Pxs__Message *first = await_frame(c, NULL, 5 * SECOND);
+    px_cleanup(px_message_freep) Pxs__Message *first = await_frame(c, NULL, PATIENCE);
     assert_non_null(first);
     unsigned n = 1 + count_frames(c, SECOND, true);
     assert_in_range(n, 1, 2);
@@ -643,11 +643,19 @@ static Pxs__Message *await_shape(struct px_client *c) {
     }
 }
 
-/* Two shapes in turn: each is sent once (and the one of before), then only named. */
+static bool is_among(uint64_t id, const uint64_t *ids, unsigned n) {
+    for (unsigned i = 0; i < n; i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
+
+/* Two shapes in turn: each is sent once, then only named. So are those of before, of which a host
+ * with much to do may see the last only now. */
 static void item_46_known_cursor_shapes_are_named(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
     const int64_t until = px_now_us() + 60 * SECOND;
-    uint64_t sent[3];
+    uint64_t sent[4];
     unsigned n_sent = 0, n_named = 0;
     for (unsigned turn = 0; n_named < 3; turn++) {
         assert_true(px_now_us() < until);
@@ -656,14 +664,12 @@ static void item_46_known_cursor_shapes_are_named(void **state) {
         if (!m)
             continue;
         if (m->item_case == PXS__MESSAGE__ITEM_CURSOR_DATA) {
-            assert_true(n_sent < 3);
+            assert_true(n_sent < PX_N_ELEMENTS(sent));
+            assert_false(is_among(m->cursor_data->id, sent, n_sent));
             sent[n_sent++] = m->cursor_data->id;
             continue;
         }
-        bool known = false;
-        for (unsigned i = 0; i < n_sent; i++)
-            known |= sent[i] == m->cursor_id;
-        assert_true(known);
+        assert_true(is_among(m->cursor_id, sent, n_sent));
         n_named++;
     }
     assert_true(n_sent >= 2);
@@ -727,7 +733,7 @@ static bool key_up_check(void *data) {
 
 static void expect_pointer(int x, int y, uint32_t mask) {
     struct pointer want = {x, y, mask};
-    if (!wait_for(pointer_is, &want, 2 * SECOND)) {
+    if (!wait_for(pointer_is, &want, PATIENCE)) {
         const struct pointer p = pointer();
         fail_msg("pointer is at %d,%d mask %x", p.x, p.y, p.mask);
     }
@@ -842,11 +848,11 @@ static void item_51_map_keys_are_held(void **state) {
     const xcb_window_t w = window();
     uint8_t code = 38;
     send_hex(c, "7A06080120264801");
-    assert_true(wait_for(key_down_check, &code, 2 * SECOND));
+    assert_true(wait_for(key_down_check, &code, PATIENCE));
     px_sleep_us(2 * SECOND);
     assert_true(key_is_down(code));
     send_hex(c, "7A0420264801");
-    assert_true(wait_for(key_up_check, &code, 2 * SECOND));
+    assert_true(wait_for(key_up_check, &code, PATIENCE));
     assert_int_equal(next_event(XCB_KEY_PRESS, NULL), 38);
     assert_int_equal(next_event(XCB_KEY_RELEASE, NULL), 38);
     xcb_destroy_window(f.x, w);
@@ -931,7 +937,7 @@ static void legacy_characters_and_named_keys(void **state) {
     assert_int_equal(code, 38);
     assert_true(mods & XCB_MOD_MASK_CONTROL);
     uint8_t control = 37;
-    assert_true(wait_for(key_up_check, &control, SECOND));
+    assert_true(wait_for(key_up_check, &control, PATIENCE));
     xcb_destroy_window(f.x, w);
 }
 
@@ -958,10 +964,10 @@ static void item_53_leaving_lets_everything_go(void **state) {
     px_assert_ok(px_client_mouse(c, PX_MOUSE_MOVE, 50, 60, NULL));
     send_hex(c, "7A06080120264801");
     send_hex(c, "52020809");
-    assert_true(wait_for(key_down_check, &code, 2 * SECOND));
+    assert_true(wait_for(key_down_check, &code, PATIENCE));
     expect_pointer(50, 60, XCB_BUTTON_MASK_1);
     px_client_close(c);
-    assert_true(wait_for(key_up_check, &code, 2 * SECOND));
+    assert_true(wait_for(key_up_check, &code, PATIENCE));
     expect_pointer(50, 60, 0);
 }
 
@@ -1203,7 +1209,7 @@ static void item_29_seven_wrong_proofs_mean_wait(void **state) {
     int n = 0;
     do {
         px_cleanup(px_message_freep) Pxs__Message *m = NULL;
-        assert_int_equal(px_client_login(c, &l, 5 * SECOND, &m, &err), -EACCES);
+        assert_int_equal(px_client_login(c, &l, PATIENCE, &m, &err), -EACCES);
     } while (++n < 10 && strcmp(err.msg, "Wrong Password") == 0);
     assert_in_range(n, 7, 8);
     assert_string_equal(err.msg, "Please try 1 minute later");

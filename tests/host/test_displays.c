@@ -115,7 +115,7 @@ static Pxs__Message *await_switch(struct px_client *c, int display) {
 static void displays_come_and_go_in_mid_session(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
     px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
-    px_message_free(await_frame(c, d, 5 * SECOND));
+    px_message_free(await_frame(c, d, PATIENCE));
     assert_int_equal(px_decoder_width(d), f.width);
     split_screen();
     await_displays(c, 2);
@@ -178,12 +178,12 @@ static void all_displays_can_be_watched_at_once(void **state) {
 
 static void one_that_is_not_there_changes_nothing(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
-    px_message_free(await_frame(c, NULL, 5 * SECOND));
+    px_message_free(await_frame(c, NULL, PATIENCE));
     switch_to(c, 3);
     switch_to(c, -1);
     capture(c, (int32_t[]){5, -1}, 2);
     send_hex(c, "9A01025001");
-    px_cleanup(px_message_freep) Pxs__Message *m = await_frame(c, NULL, 5 * SECOND);
+    px_cleanup(px_message_freep) Pxs__Message *m = await_frame(c, NULL, PATIENCE);
     assert_non_null(m);
     assert_int_equal(m->video_frame->display, 0);
 }

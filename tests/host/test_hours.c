@@ -24,7 +24,7 @@ static void item_20_empty_password_waits_for_minutes(void **state) {
     inside_start("", NULL);
     px_cleanup(px_client_closep) struct px_client *c = dial();
     const struct px_client_login l = {.username = ID, .password = ""};
-    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    px_assert_ok(px_client_wait_hash(c, PATIENCE, NULL));
     px_assert_ok(px_client_send_login(c, &l, NULL));
     for (int i = 0; i < 180; i++)
         a_second_passes(c);
@@ -40,7 +40,7 @@ static void item_20_empty_password_waits_for_minutes(void **state) {
 static void who_does_not_log_in_within_five_minutes_goes(void **state) {
     inside_start("", NULL);
     px_cleanup(px_client_closep) struct px_client *c = dial();
-    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    px_assert_ok(px_client_wait_hash(c, PATIENCE, NULL));
     for (int i = 0; i < 298; i++)
         a_second_passes(c);
     const int64_t until = clock_real_us() + 20 * SECOND;

@@ -59,7 +59,7 @@ static void assert_ended(struct px_client *c, const char *words) {
         if (m->misc->item_case != PXS__MISC__ITEM_CLOSE_REASON)
             continue;
         assert_string_equal(m->misc->close_reason, words);
-        assert_true(is_closed(c, 5 * SECOND));
+        assert_true(is_closed(c, PATIENCE));
         return;
     }
 }
@@ -159,7 +159,7 @@ static struct px_client *viewer_from(uint8_t last) {
     const struct px_addr from = px_addr_v4(127, 0, 0, last, 0);
     const struct px_addr to = px_addr_v4(127, 0, 0, 1, (uint16_t)f.port);
     px_cleanup(px_message_freep) Pxs__Message *m = NULL;
-    px_assert_ok_err(px_client_connect_from(&from, &to, 5 * SECOND, &c, &err), &err);
+    px_assert_ok_err(px_client_connect_from(&from, &to, PATIENCE, &c, &err), &err);
     px_assert_ok_err(px_client_login(c, &as_viewer, 10 * SECOND, &m, &err), &err);
     return c;
 }
@@ -327,10 +327,10 @@ static void ipv6_does_not_open_ipv4(void **state) {
     assert_listens("\"direct\": [\"[::]:0\"]", V6_ANY);
     struct px_client *c = NULL;
     const struct px_addr v4 = px_addr_v4(127, 0, 0, 1, (uint16_t)f.port);
-    assert_int_equal(px_client_connect(&v4, 5 * SECOND, &c, NULL), -ECONNREFUSED);
+    assert_int_equal(px_client_connect(&v4, PATIENCE, &c, NULL), -ECONNREFUSED);
     struct px_addr v6 = {.port = (uint16_t)f.port};
     v6.ip[15] = 1;
-    px_assert_ok(px_client_connect(&v6, 5 * SECOND, &c, NULL));
+    px_assert_ok(px_client_connect(&v6, PATIENCE, &c, NULL));
     px_client_close(c);
 }
 

@@ -59,7 +59,7 @@ static void watch_still_works(struct px_client *watcher) {
     static uint32_t colour;
     drain(watcher, 20000);
     paint(700, 100, 50, 50, colour += 0x112233);
-    px_cleanup(px_message_freep) Pxs__Message *m = await_frame(watcher, NULL, 5 * SECOND);
+    px_cleanup(px_message_freep) Pxs__Message *m = await_frame(watcher, NULL, PATIENCE);
     assert_non_null(m);
     assert_int_equal(kill(f.host_pid, 0), 0);
 }

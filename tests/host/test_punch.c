@@ -80,26 +80,39 @@ static void start_host(const char *server, const char *more) {
     start_host_at(server, more, "our NAT: ");
 }
 
+/* Reaches the host from @ns by @want. A hole has its time, which may be too short on a busy
+ * machine: three tries. */
+static struct px_client *reach(enum nat_ns ns, const struct px_probe_opts *o, const char *want) {
+    const bool relay = strcmp(want, "relay") == 0, udp = strcmp(want, "udp") == 0;
+    nats_enter(ns);
+    for (int i = 0;; i++) {
+        struct px_client *c = NULL;
+        struct px_error err = {0};
+        px_assert_ok_err(px_reach(o, &c, &err), &err);
+        assert_true(c->encrypted);
+        if (c->relayed == relay && (c->kcp != NULL) == udp)
+            return c;
+        printf("# came by %s instead of %s\n", c->relayed ? "relay" : c->kcp ? "udp" : "tcp", want);
+        px_client_close(c);
+        assert_true(i < 2);
+    }
+}
+
 /* A user's session from @ns: to the picture and back out. @want: how it must have come. */
 static void visit_with(enum nat_ns ns, struct px_probe_opts o, const char *want) {
     o.id = ID;
     o.server_key = key;
     o.timeout_us = 20 * SECOND;
     const struct px_client_login l = {.username = ID, .password = PASSWORD};
-    px_cleanup(px_client_closep) struct px_client *c = NULL;
+    px_cleanup(px_client_closep) struct px_client *c = reach(ns, &o, want);
     struct px_error err = {0};
     char way[32];
-    nats_enter(ns);
-    px_assert_ok_err(px_reach(&o, &c, &err), &err);
-    assert_true(c->encrypted);
-    assert_int_equal(c->relayed, strcmp(want, "relay") == 0);
-    assert_int_equal(c->kcp != NULL, strcmp(want, "udp") == 0);
     px_cleanup(px_message_freep) Pxs__Message *m = NULL;
-    px_assert_ok_err(px_client_login(c, &l, 10 * SECOND, &m, &err), &err);
-    px_cleanup(px_message_freep) Pxs__Message *v = await_frame(c, NULL, 10 * SECOND);
+    px_assert_ok_err(px_client_login(c, &l, PATIENCE, &m, &err), &err);
+    px_cleanup(px_message_freep) Pxs__Message *v = await_frame(c, NULL, PATIENCE);
     assert_non_null(v);
     snprintf(way, sizeof(way), "way=%s ", want);
-    assert_true(wait_for(audit_says, way, 5 * SECOND));
+    assert_true(wait_for(audit_says, way, PATIENCE));
 }
 
 static void visit(enum nat_ns ns, const char *server, bool force_relay, const char *want) {
@@ -156,10 +169,12 @@ static void udp_that_stays_shut_ends_at_tcp(void **state) {
 
 /* A stream of its own, whatever family the server is reached by. */
 static void ipv6_by_udp_is_straight_beside_any_other_way(void **state) {
+    static const char by_v6[] = "from=[2001:db8:a::10]:";
     no_v6(false);
     forget();
-    visit_by_udp(NS_CLIENT, SERVER_V4, "udp");
-    assert_true(audit_says((void *)"from=[2001:db8:a::10]:"));
+    for (int i = 0; i < 3 && !audit_says((void *)by_v6); i++) /* IPv4's may be the first, rarely */
+        visit_by_udp(NS_CLIENT, SERVER_V4, "udp");
+    assert_true(audit_says((void *)by_v6));
     nats_router(NS_RA, "masquerade", false, true); /* IPv4 would have to be relayed */
     forget();
     visit_by_udp(NS_CLIENT, SERVER_V4, "udp");

@@ -154,8 +154,7 @@ static void recording_that_is_not_wanted_is_told(void **state) {
     restart("\"permissions\": {\"recording\": false}");
     px_cleanup(px_client_closep) struct px_client *c = dial();
     for (;;) {
-        px_cleanup(px_message_freep) Pxs__Message *m =
-            await(c, PXS__MESSAGE__ITEM_MISC, 3 * SECOND);
+        px_cleanup(px_message_freep) Pxs__Message *m = await(c, PXS__MESSAGE__ITEM_MISC, PATIENCE);
         assert_non_null(m);
         if (m->misc->item_case == PXS__MISC__ITEM_PERMISSION_INFO &&
             m->misc->permission_info->permission == PX_PERMISSION_RECORDING)
@@ -167,12 +166,12 @@ static void each_session_has_its_two_lines(void **state) {
     restart("");
     {
         px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
-        px_cleanup(px_message_freep) Pxs__Message *v = await_frame(c, NULL, 5 * SECOND);
+        px_cleanup(px_message_freep) Pxs__Message *v = await_frame(c, NULL, PATIENCE);
         assert_non_null(v);
         px_assert_ok(px_client_click(c, 10, 10, NULL));
         drain(c, SECOND / 4);
     }
-    assert_true(wait_for(audit_says, (void *)"used=input", 5 * SECOND));
+    assert_true(wait_for(audit_says, (void *)"used=input", PATIENCE));
     px_cleanup_free char *text = get_file("audit");
     assert_non_null(strstr(text, "began: kind=desktop from=127.0.0.1:"));
     assert_non_null(strstr(text, "way=direct auth=password name='phoenix'"));
@@ -190,8 +189,8 @@ static void refusals_are_told_but_not_without_end(void **state) {
         const struct px_addr to = px_addr_v4(127, 0, 0, 1, (uint16_t)f.port);
         const struct px_client_login l = {.username = ID, .password = "a guess"};
         px_cleanup(px_message_freep) Pxs__Message *m = NULL;
-        px_assert_ok(px_client_connect_from(&from, &to, 5 * SECOND, &c, NULL));
-        assert_int_equal(px_client_login(c, &l, 5 * SECOND, &m, NULL), -EACCES);
+        px_assert_ok(px_client_connect_from(&from, &to, PATIENCE, &c, NULL));
+        assert_int_equal(px_client_login(c, &l, PATIENCE, &m, NULL), -EACCES);
     }
     px_cleanup_free char *after = get_file("audit");
     const unsigned n =
@@ -199,9 +198,15 @@ static void refusals_are_told_but_not_without_end(void **state) {
     assert_in_range(n, 30, 60); /* 60: a minute ended in between */
 }
 
+/* Until the host has seen that the strangers are gone it may have no room. */
+static bool others_come_in(void *data) {
+    const struct px_client_login l = {.username = ID, .password = PASSWORD};
+    return try_login(&l, NULL, NULL) >= 0;
+}
+
 static void flood_of_logins_leaves_the_viewer_alone(void **state) {
     px_cleanup(px_client_closep) struct px_client *viewer = desktop(NULL);
-    px_cleanup(px_message_freep) Pxs__Message *first = await_frame(viewer, NULL, 5 * SECOND);
+    px_cleanup(px_message_freep) Pxs__Message *first = await_frame(viewer, NULL, PATIENCE);
     assert_non_null(first);
     struct px_client *strangers[64] = {0};
     const struct px_addr to = px_addr_v4(127, 0, 0, 1, (uint16_t)f.port);
@@ -217,8 +222,7 @@ static void flood_of_logins_leaves_the_viewer_alone(void **state) {
             strangers[i] = NULL;
         }
     }
-    px_cleanup(px_client_closep) struct px_client *late = desktop(NULL); /* and others come in */
-    assert_non_null(late);
+    assert_true(wait_for(others_come_in, NULL, PATIENCE));
 }
 
 static int start(void **state) {

@@ -528,7 +528,7 @@ static void broken_uploads_go_on_where_they_were(void **state) {
     send_digest(c, 11, 777, false);
     expect_confirm(c);
     send_block(c, "hello ", 6);
-    assert_true(wait_for(download_there, in_dir("resume.digest"), 2 * SECOND));
+    assert_true(wait_for(download_there, in_dir("resume.digest"), PATIENCE));
     drain(c, SECOND / 5);
     px_client_close(c);
     c = files_ready();
@@ -632,7 +632,7 @@ static void item_68_what_follows_the_echo_reaches_the_target(void **state) {
         .username = ID, .password = PASSWORD, .tunnel_host = "", .tunnel_port = port};
     px_cleanup(px_client_closep) struct px_client *c = dial();
     c->no_echo = true;
-    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    px_assert_ok(px_client_wait_hash(c, PATIENCE, NULL));
     drain(c, SECOND / 5); /* takes the probe in, unanswered */
     assert_int_equal(c->n_probes, 1);
     px_assert_ok(px_client_send_login(c, &request, NULL));
@@ -947,7 +947,7 @@ static void item_22_second_factor_is_asked_for(void **state) {
     const int64_t until = px_now_us() + 10 * SECOND;
     const uint8_t *body;
     size_t size;
-    px_assert_ok(px_client_wait_hash(c, 5 * SECOND, NULL));
+    px_assert_ok(px_client_wait_hash(c, PATIENCE, NULL));
     px_assert_ok(px_client_send_login(c, &l, NULL));
     do
         assert_int_equal(px_client_recv_body(c, until, &body, &size, NULL), 1);
@@ -963,12 +963,12 @@ static void second_factor_opens_when_it_is_right(void **state) {
     struct px_client_login l = {.username = ID, .password = PASSWORD, .code = "000000"};
     px_cleanup(px_message_freep) Pxs__Message *m = NULL;
     struct px_error err = {0};
-    assert_int_equal(px_client_login(d, &l, 5 * SECOND, &m, &err), -EACCES);
+    assert_int_equal(px_client_login(d, &l, PATIENCE, &m, &err), -EACCES);
     assert_string_equal(err.msg, "Wrong 2FA Code");
     px_cleanup(px_client_closep) struct px_client *e = dial();
     px_totp((const uint8_t *)"12345678901234567890", 20, (int64_t)time(NULL), code);
     l.code = code;
-    px_assert_ok_err(px_client_login(e, &l, 5 * SECOND, &m, &err), &err);
+    px_assert_ok_err(px_client_login(e, &l, PATIENCE, &m, &err), &err);
 }
 
 static void say_code(struct px_client *c, const char *code) {
@@ -1005,9 +1005,9 @@ static void addresses_that_are_not_allowed_are_told_so(void **state) {
     fixture_host("\"allow_addresses\": [\"10.99.0.0/16\"]");
     px_cleanup(px_client_closep) struct px_client *c = dial();
     struct px_error err = {0};
-    assert_int_equal(px_client_wait_hash(c, 5 * SECOND, &err), -EACCES);
+    assert_int_equal(px_client_wait_hash(c, PATIENCE, &err), -EACCES);
     assert_string_equal(err.msg, "Your ip is blocked by the peer");
-    assert_true(is_closed(c, 2 * SECOND));
+    assert_true(is_closed(c, PATIENCE));
 }
 
 static int start(void **state) {

@@ -49,7 +49,7 @@ static void expect_size(struct px_client *c, struct px_decoder *d, int width, in
 static void item_41_size_is_told_before_its_first_frame(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
     px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
-    px_message_free(await_frame(c, d, 3 * SECOND));
+    px_message_free(await_frame(c, d, PATIENCE));
     ask_size(c, 1600, 900);
     expect_size(c, d, 1600, 900);
     ask_size(c, 801, 601); /* made even */
@@ -68,7 +68,7 @@ static void item_41_size_is_told_before_its_first_frame(void **state) {
 static void absurd_sizes_are_clamped_or_left(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
     px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
-    px_message_free(await_frame(c, d, 3 * SECOND));
+    px_message_free(await_frame(c, d, PATIENCE));
     ask_size(c, 65536, 65536);
     ask_size(c, -5, 0);
     ask_size(c, 1, 1);
@@ -210,11 +210,11 @@ static bool has_first_size(void *data) {
 static void size_comes_back_when_the_last_client_leaves(void **state) {
     struct px_client *c = desktop(NULL);
     px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
-    px_message_free(await_frame(c, d, 3 * SECOND));
+    px_message_free(await_frame(c, d, PATIENCE));
     ask_size(c, 1024, 768);
     expect_size(c, d, 1024, 768);
     px_client_close(c);
-    assert_true(wait_for(has_first_size, NULL, 3 * SECOND));
+    assert_true(wait_for(has_first_size, NULL, PATIENCE));
 }
 
 static bool pointer_follows(void *data) {
@@ -231,9 +231,9 @@ static bool pointer_follows(void *data) {
 static void sessions_outlive_the_x_server(void **state) {
     px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
     px_cleanup(px_decoder_freep) struct px_decoder *d = px_decoder_new();
-    px_message_free(await_frame(c, d, 3 * SECOND));
+    px_message_free(await_frame(c, d, PATIENCE));
     fixture_end_x();
-    px_message_free(await_frame(c, d, 3 * SECOND)); /* dark */
+    px_message_free(await_frame(c, d, PATIENCE)); /* dark */
     fixture_x_again();
     const int64_t until = px_now_us() + 5 * SECOND;
     uint32_t seen = 0;
@@ -243,7 +243,7 @@ static void sessions_outlive_the_x_server(void **state) {
         seen = px_decoder_pixel(d, 200, 200);
     }
     assert_true((seen & 0xff) >= 200);
-    assert_true(wait_for(pointer_follows, c, 5 * SECOND)); /* the host looks twice a second */
+    assert_true(wait_for(pointer_follows, c, PATIENCE)); /* the host looks twice a second */
 }
 
 #define AT_ONCE 4
