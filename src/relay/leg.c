@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "proto/rendezvous.h"
-#include "relay/internal.h"
+#include "relay/relay_private.h"
 #include <ctype.h>
 #include <sodium.h>
 #include <stdio.h>

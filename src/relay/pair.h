@@ -4,7 +4,7 @@
  * reason means. A pair belongs to its worker's thread; others see `bytes` and, under the worker's
  * lock, the legs. */
 #pragma once
-#include "relay/internal.h"
+#include "relay/relay_private.h"
 
 enum pump {
     PUMP_READ,   /* waits for data */

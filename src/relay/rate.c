@@ -6,7 +6,7 @@
  * those who wanted more. Whoever got nothing asks again a few milliseconds later. Without limits
  * nothing is locked. */
 #include "base/clock.h"
-#include "relay/internal.h"
+#include "relay/relay_private.h"
 
 #define TAKE_BYTES (16u * 1024)
 #define PERIOD_US                                                                                  \

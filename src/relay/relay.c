@@ -1,7 +1,7 @@
 /* src/relay/relay.c - what all threads of the relay share */
 #include "relay/relay.h"
 #include "base/alloc.h"
-#include "relay/internal.h"
+#include "relay/relay_private.h"
 #include <sodium.h>
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #include "base/test.h"
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "relay/internal.h"
+#include "relay/relay_private.h"
 
 #define STEP_US (4 * PX_US_PER_MS)
 #define N_MAX 200

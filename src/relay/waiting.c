@@ -1,7 +1,7 @@
 /* src/relay/waiting.c - connections that wait for their partner */
 #include "base/alloc.h"
 #include "proto/wire.h"
-#include "relay/internal.h"
+#include "relay/relay_private.h"
 #include <string.h>
 
 struct waiting {

@@ -8,7 +8,7 @@
  * could answer. */
 #include "base/alloc.h"
 #include "base/log.h"
-#include "rendezvous/internal.h"
+#include "rendezvous/idserver_private.h"
 #include <stdio.h>
 #include <string.h>
 #include <time.h>

@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "rendezvous/internal.h"
+#include "rendezvous/idserver_private.h"
 #include <stdio.h>
 #include <string.h>
 

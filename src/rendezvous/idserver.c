@@ -2,7 +2,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "rendezvous/internal.h"
+#include "rendezvous/idserver_private.h"
 #include <string.h>
 #include <time.h>
 

@@ -5,7 +5,7 @@
  *
  * What B says to that is in answer.c. */
 #include "base/alloc.h"
-#include "rendezvous/internal.h"
+#include "rendezvous/idserver_private.h"
 #include <stdio.h>
 #include <string.h>
 #include <time.h>

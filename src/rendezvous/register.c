@@ -1,5 +1,5 @@
 /* src/rendezvous/register.c - what datagrams and streams have in common */
-#include "rendezvous/internal.h"
+#include "rendezvous/idserver_private.h"
 #include <string.h>
 
 bool register_peer(struct px_id_worker *w, const struct px_rdv_register_pk *msg,

@@ -9,7 +9,7 @@
  *  - ConfigUpdate, only to peers that are registered, and after their registration. */
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "rendezvous/internal.h"
+#include "rendezvous/idserver_private.h"
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* src/rendezvous/internal.h - what the files of the ID server share; nobody else includes it */
+/* src/rendezvous/idserver_private.h - what the files of the ID server share; for nobody else */
 #pragma once
 #include "io/handles.h"
 #include "io/loglimit.h"

@@ -1,4 +1,4 @@
-/* src/relay/internal.h - what the files of the relay share; nobody else includes it */
+/* src/relay/relay_private.h - what the files of the relay share; nobody else includes it */
 #pragma once
 #include "io/handles.h"
 #include "io/loglimit.h"
