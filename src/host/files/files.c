@@ -4,11 +4,10 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "host/files/changes.h"
-#include "host/files/job_private.h"
+#include "host/files/job.h"
 #include "host/files/reader.h"
 #include "host/session.h"
 #include <fcntl.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -22,112 +21,6 @@ struct px_files {
     size_t n_jobs;
     bool pumping;
 };
-
-/* ---- answers ---- */
-
-void px_files_send_response(struct px_session *s, Pxs__FileResponse *r) {
-    Pxs__Message m = PXS__MESSAGE__INIT;
-    m.item_case = PXS__MESSAGE__ITEM_FILE_RESPONSE;
-    m.file_response = r;
-    px_session_send(s, &m);
-}
-
-void px_files_send_error(struct px_session *s, int32_t id, int32_t file_num, const char *text) {
-    Pxs__FileError e = PXS__FILE_ERROR__INIT;
-    e.id = id;
-    e.file_num = file_num;
-    e.error = (char *)text;
-    Pxs__FileResponse r = PXS__FILE_RESPONSE__INIT;
-    r.response_case = PXS__FILE_RESPONSE__RESPONSE_ERROR;
-    r.error = &e;
-    px_files_send_response(s, &r);
-}
-
-void px_files_send_done(struct px_session *s, int32_t id, int32_t file_num) {
-    Pxs__FileDone d = PXS__FILE_DONE__INIT;
-    d.id = id;
-    d.file_num = file_num;
-    Pxs__FileResponse r = PXS__FILE_RESPONSE__INIT;
-    r.response_case = PXS__FILE_RESPONSE__RESPONSE_DONE;
-    r.done = &d;
-    px_files_send_response(s, &r);
-}
-
-/* ---- paths ---- */
-
-static const char *home(void) {
-    const char *h = getenv("HOME");
-    const struct passwd *pw = h && *h == '/' ? NULL : getpwuid(getuid());
-    return pw ? pw->pw_dir : h && *h == '/' ? h : "/";
-}
-
-/* The caller's; NULL: holds a NUL or is too long. "" is the home directory. */
-static char *take_path(ProtobufCBinaryData p) {
-    if (p.len > 4096 || (p.len && memchr(p.data, 0, p.len)))
-        return NULL;
-    if (p.len == 0)
-        return px_strdup(home());
-    char *path = px_strndup((const char *)p.data, p.len);
-    if (*path == '/')
-        return path;
-    char *full = px_asprintf("%s/%s", home(), path);
-    free(path);
-    return full;
-}
-
-struct px_job *px_job_new(struct px_session *s, int32_t id, ProtobufCBinaryData path) {
-    char *p = path.len ? take_path(path) : NULL;
-    if (!p) {
-        px_files_send_error(s, id, -1, "no usable path");
-        return NULL;
-    }
-    static uint64_t serial;
-    struct px_job *j = px_new0(struct px_job, 1);
-    j->serial = ++serial;
-    j->session = s;
-    j->id = id;
-    j->path = p;
-    j->fd = j->dir_fd = -1;
-    return j;
-}
-
-void px_job_free(struct px_job *j) {
-    if (!j)
-        return;
-    if (j->fd >= 0)
-        close(j->fd);
-    if (j->dir_fd >= 0)
-        close(j->dir_fd);
-    px_listing_fini(&j->list);
-    free(j->name);
-    free(j->path);
-    free(j);
-}
-
-int32_t px_job_id(const struct px_job *j) {
-    return j->id;
-}
-
-uint64_t px_job_serial(const struct px_job *j) {
-    return j->serial;
-}
-
-const char *px_job_path(const struct px_job *j) {
-    return j->path;
-}
-
-bool px_job_confirm(struct px_job *j, const Pxs__FileSendConfirm *m) {
-    return j->upload ? px_upload_confirm(j, m) : px_download_confirm(j, m);
-}
-
-bool px_job_pump(struct px_job *j, bool *sent) {
-    return j->upload ? true : px_download_pump(j, sent);
-}
-
-void px_job_cancel(struct px_job *j) {
-    if (j->upload)
-        px_upload_abandon(j);
-}
 
 /* ---- jobs ---- */
 
@@ -201,7 +94,7 @@ static ProtobufCBinaryData bytes(char *text) {
     return (ProtobufCBinaryData){strlen(text), (uint8_t *)text};
 }
 
-/* What @q->path takes over is a path of take_path(), so @asked is short and holds no NUL. */
+/* What @q->path takes over is a path of px_files_path(), so @asked is short and holds no NUL. */
 static void ask(struct px_files *f, struct px_read *q) {
     const int32_t id = q->id;
     const bool told = q->what == PX_READ_FILES; /* the others have no words for a failure */
@@ -215,7 +108,7 @@ static void ask(struct px_files *f, struct px_read *q) {
 }
 
 static void read_dir(struct px_files *f, const Pxs__ReadDir *m, enum px_read_what what) {
-    struct px_read q = {.what = what, .hidden = m->include_hidden, .path = take_path(m->path)};
+    struct px_read q = {.what = what, .hidden = m->include_hidden, .path = px_files_path(m->path)};
     q.asked = q.path ? copy(m->path) : NULL;
     ask(f, &q);
 }
@@ -224,7 +117,7 @@ static void read_all(struct px_files *f, const Pxs__AllFiles *m) {
     struct px_read q = {.what = PX_READ_FILES,
                         .hidden = m->include_hidden,
                         .id = m->id,
-                        .path = take_path(m->path)};
+                        .path = px_files_path(m->path)};
     q.asked = q.path ? copy(m->path) : NULL;
     ask(f, &q);
 }
@@ -233,8 +126,8 @@ static void read_first(struct px_files *f, const struct px_session *s) {
     const bool named = *s->files_dir;
     struct px_read q = {.what = PX_READ_DIR,
                         .hidden = s->files_hidden,
-                        .path = px_strdup(named ? s->files_dir : home()),
-                        .otherwise = named ? px_strdup(home()) : NULL};
+                        .path = px_strdup(named ? s->files_dir : px_files_home()),
+                        .otherwise = named ? px_strdup(px_files_home()) : NULL};
     ask(f, &q);
 }
 
@@ -336,11 +229,11 @@ static void take_action(struct px_files *f, const Pxs__FileAction *a) {
         (void)keep(f, px_job_upload(f->session, a->receive));
         break;
     case PXS__FILE_ACTION__ACTION_CREATE:
-        path = take_path(a->create->path);
+        path = px_files_path(a->create->path);
         answer(f, a->create->id, 0, path ? px_mkdir_p(AT_FDCWD, path, 0755, NULL) : -EINVAL);
         break;
     case PXS__FILE_ACTION__ACTION_REMOVE_DIR:
-        path = take_path(a->remove_dir->path);
+        path = px_files_path(a->remove_dir->path);
         answer(f, a->remove_dir->id, 0,
                !path                      ? -EINVAL
                : a->remove_dir->recursive ? px_remove_empty_dirs(path)
@@ -348,14 +241,14 @@ static void take_action(struct px_files *f, const Pxs__FileAction *a) {
                                           : 0);
         break;
     case PXS__FILE_ACTION__ACTION_REMOVE_FILE:
-        path = take_path(a->remove_file->path);
+        path = px_files_path(a->remove_file->path);
         answer(f, a->remove_file->id, a->remove_file->file_num,
                path && unlink(path) == 0 ? 0
                : path                    ? -errno
                                          : -EINVAL);
         break;
     case PXS__FILE_ACTION__ACTION_RENAME:
-        path = take_path(a->rename->path);
+        path = px_files_path(a->rename->path);
         answer(f, a->rename->id, 0, path ? px_rename_entry(path, a->rename->new_name) : -EINVAL);
         break;
     case PXS__FILE_ACTION__ACTION_ALL_FILES:

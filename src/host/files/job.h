@@ -35,3 +35,8 @@ void px_job_cancel(struct px_job *j); /* also removes what an upload left half d
 void px_files_send_error(struct px_session *s, int32_t id, int32_t file_num, const char *text);
 void px_files_send_done(struct px_session *s, int32_t id, int32_t file_num);
 void px_files_send_response(struct px_session *s, Pxs__FileResponse *r);
+
+/* paths, as clients write them */
+const char *px_files_home(void); /* the program's; a text for ever, or until getpwuid(3) */
+/* Absolute, the caller's; NULL: holds a NUL or is too long. "" is the home directory. */
+char *px_files_path(ProtobufCBinaryData p);
