@@ -10,6 +10,10 @@
 #define TILE_SIZE_BYTES 4
 #define TILE_WIDTH_MAX 64 /* superblocks */
 #define TILE_AREA_MAX 2304
+#define SUPERBLOCK_PX 64
+/* What levels want (annex A.3), and decoders in hardware may rely on. */
+#define LOG2_COLUMNS_MAX 3 /* below level 6.0 */
+#define TILE_PX_MIN 8      /* in the picture, of the last one */
 #define N_REFERENCES 7
 
 enum unit { SEQUENCE = 1, BEGIN = 2, FRAME = 6 };
@@ -68,15 +72,26 @@ static int log2_area(const struct px_vp9_size *z) {
     return log2_of(superblocks(z->mi_columns) * superblocks(z->mi_rows), TILE_AREA_MAX);
 }
 
-void px_av1_cut_tiles(struct px_av1_frame *f, int log2) {
-    const struct px_vp9_size *z = &f->size;
-    const int n = superblocks(z->mi_columns);
-    int least = log2_min(z);
-    least = log2_area(z) > least ? log2_area(z) : least;
-    log2 = log2 < least ? least : log2;
-    f->log2_tiles = log2 > log2_max(z) ? log2_max(z) : log2;
-    f->tile_width = (n + (1 << f->log2_tiles) - 1) >> f->log2_tiles;
+static void cut(struct px_av1_frame *f, int log2) {
+    const int n = superblocks(f->size.mi_columns);
+    f->log2_tiles = log2;
+    f->tile_width = (n + (1 << log2) - 1) >> log2;
     f->n_tiles = (n + f->tile_width - 1) / f->tile_width;
+}
+
+static int last_tile_px(const struct px_av1_frame *f) {
+    return f->size.width - (f->n_tiles - 1) * f->tile_width * SUPERBLOCK_PX;
+}
+
+void px_av1_cut_tiles(struct px_av1_frame *f, int log2) {
+    const int least =
+        log2_min(&f->size) > log2_area(&f->size) ? log2_min(&f->size) : log2_area(&f->size);
+    log2 = log2 > LOG2_COLUMNS_MAX ? LOG2_COLUMNS_MAX : log2;
+    log2 = log2 < least ? least : log2;
+    log2 = log2 > log2_max(&f->size) ? log2_max(&f->size) : log2;
+    cut(f, log2);
+    while (log2 > least && last_tile_px(f) < TILE_PX_MIN)
+        cut(f, --log2);
 }
 
 static void put_tiles(struct plain *p, const struct px_av1_frame *f) {

@@ -150,6 +150,6 @@ void px_av1_write_tile(const struct px_av1_frame *f, int tile, px_av1_code_fn *c
 
 /* ---- av1_header.c ---- */
 
-/* As many columns of tiles as the format has for the width, but at least 1 << @log2. */
+/* Into 1 << @log2 columns of tiles, as far as the format and its levels let. */
 void px_av1_cut_tiles(struct px_av1_frame *f, int log2);
 void px_av1_join(const struct px_av1_frame *f, const struct px_buf *tiles, struct px_buf *out);
