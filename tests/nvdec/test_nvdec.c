@@ -3,9 +3,9 @@
  *     test-nvdec [--software | --plain] [CODEC...]
  *
  * Speaks TAP. Streams as sessions make them go to viewers (viewer.h), whose NVDEC has to show the
- * same as software does, to the bit, and each picture at once. Skipped where no card decodes;
- * --software runs the streams through software alone, --plain leaves libavcodec's way to the card
- * out: to look for where something is wrong.
+ * same as software does, to the bit, and each picture at once. Skipped where no card decodes, or
+ * not that codec; --software runs the streams through software alone, --plain leaves libavcodec's
+ * way to the card out: to look for where something is wrong.
  *
  * A stream's pictures are scene.h's, and what test_desk.h does to a screen. */
 #include "base/alloc.h"
@@ -355,24 +355,30 @@ static void nothing_is_held_back(enum px_codec codec) {
 
 /* ---- all of it ---- */
 
-static void say_caps(enum px_codec codec, bool i444) {
+/* Returns whether the card decodes it. */
+static bool say_caps(enum px_codec codec, bool i444) {
+    const char *chroma = i444 ? "4:4:4" : "4:2:0";
     struct nvdec_caps c = {0};
     struct px_error err = {0};
     if (nvdec_caps(test.card, codec, i444, &c, &err) < 0)
-        printf("# %s: %s\n", px_codec_name(codec), err.msg);
+        printf("# %s, %s: %s\n", px_codec_name(codec), chroma, err.msg);
     else if (!c.decodes)
-        printf("# %s, %s: not decoded\n", px_codec_name(codec), i444 ? "4:4:4" : "4:2:0");
+        printf("# %s, %s: not decoded\n", px_codec_name(codec), chroma);
     else
         printf("# %s, %s: %u engines, %ux%u to %ux%u, %u macroblocks\n", px_codec_name(codec),
-               i444 ? "4:4:4" : "4:2:0", c.n_engines, c.min_width, c.min_height, c.max_width,
-               c.max_height, c.max_blocks);
+               chroma, c.n_engines, c.min_width, c.min_height, c.max_width, c.max_height,
+               c.max_blocks);
+    return c.decodes;
 }
 
 static void try_codec(enum px_codec codec) {
-    if (test.card)
-        say_caps(codec, false);
+    const bool decodes = !test.card || say_caps(codec, false);
     if (test.card && codec == PX_CODEC_VP9)
         say_caps(codec, true);
+    if (!decodes) {
+        say(true, codec, "# SKIP host: this card does not decode it\n");
+        return;
+    }
     nothing_is_held_back(codec);
     sizes_that_change(codec);
     full_hd_session(codec);

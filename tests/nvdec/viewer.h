@@ -1,9 +1,10 @@
 /* tests/nvdec/viewer.h - somebody whose card decodes, and whose processor does so, too
  *
  * Every packet goes through libavcodec's decoder in software (AV1: dav1d), through NVDEC by
- * libnvcuvid, and through NVDEC by libavcodec, which is how RustDesk's clients reach hardware. All
- * must show the same to the bit, and libavcodec, which is told nothing of low delay, each picture
- * at once. */
+ * libnvcuvid, and through NVDEC by libavcodec, which is how RustDesk's clients reach hardware (for
+ * H.264 and H.265 only). All must show the same to the bit, and libavcodec, which is told nothing
+ * of low delay, each picture at once. Left out is what neither way shows of odd sizes (viewer.c).
+ */
 #pragma once
 #include "nvdec.h"
 
