@@ -2,6 +2,7 @@
 # make up         installs what it needs, builds, makes the image, starts the desktops of FILE
 # make test       installs what it needs, builds, runs every test
 # make install    programs, man pages, completions, units, recipes (DESTDIR is heeded)
+# make uninstall  takes them away again; desktops, images and /etc/phoenix stay
 # make bench      measures (bench/README.md)
 # make format     clang-format over the tree; make check-format only looks
 # make fuzz       each fuzz target for FUZZ_SECONDS with libFuzzer
@@ -13,7 +14,7 @@ FUZZ_SECONDS ?= 20
 PHOENIX = $(BUILD)/src/phoenix/phoenix
 SOURCES = $(shell git ls-files '*.c' '*.h' | grep -v -e '\.pb-c\.' -e '^third_party/')
 
-.PHONY: all up test install bench format check-format fuzz clean deps root
+.PHONY: all up test install uninstall bench format check-format fuzz clean deps root
 
 all: deps $(BUILD)/build.ninja
 	@[ -t 1 ] && quiet= || quiet=--quiet; ninja -C $(BUILD) $$quiet
@@ -39,6 +40,11 @@ test:
 install: all
 	@meson install -C $(BUILD) --no-rebuild
 	@packaging/bundle-host.sh $(BUILD)/src/phoenix-host/phoenix-host $(DESTDIR)/usr/lib/phoenix/desktop-bundle
+
+uninstall:
+	@ninja -C $(BUILD) --quiet uninstall >/dev/null
+	@rm -rf $(DESTDIR)/usr/lib/phoenix/desktop-bundle
+	@rmdir --ignore-fail-on-non-empty $(DESTDIR)/usr/lib/phoenix
 
 bench: all
 	@bench/run $(PHOENIX)

@@ -18,6 +18,11 @@ inside() { local name=$1; shift; phoenix exec "$name" --user root -- "$@" </dev/
 
 fails 3 "plan says that something would change" phoenix plan "$file"
 has "plan names what it would create" "$out" "create pxt-a"
+has "with all that its file says" "$out" "create pxt-b: is new
+      image: minimal
+      cores: 1
+      memory: 256MiB
+      user: bea"
 ok "plan has changed nothing" test ! -e "$pxt_state/desktops/pxt-a"
 fails 3 "plan --json ends the same way" phoenix plan --json "$file"
 ok "plan --json is JSON" python3 -c 'import json,sys; json.loads(sys.argv[1])["desktops"]' "$out"

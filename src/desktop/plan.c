@@ -185,15 +185,18 @@ struct px_plan *px_plan_free(struct px_plan *plan) {
     return NULL;
 }
 
+/* Its image, and what the file says that is not so anyway. */
 static void print_new(const struct px_desktop_spec *spec, struct px_buf *b) {
-    char memory[PX_SIZE_TEXT_MAX], disk[PX_SIZE_TEXT_MAX];
+    struct px_desktop_spec usual;
+    json_t *json = json_pack("{ss ss}", "name", spec->name, "image", spec->image);
     px_buf_printf(b, "      image: %s\n", spec->image);
-    if (spec->cores > 0)
-        px_buf_printf(b, "      cores: %u\n", spec->cores);
-    if (spec->memory_bytes > 0)
-        px_buf_printf(b, "      memory: %s\n", px_size_format(spec->memory_bytes, memory));
-    if (spec->disk_bytes > 0)
-        px_buf_printf(b, "      disk: %s\n", px_size_format(spec->disk_bytes, disk));
+    if (json && px_desktop_spec_from_json(json, &usual, NULL) == 0) {
+        px_cleanup(px_spec_diff_freep) struct px_spec_diff *diff = px_spec_diff_new(&usual, spec);
+        for (size_t i = 0; i < diff->n; i++)
+            px_buf_printf(b, "      %s: %s\n", diff->changes[i].key, diff->changes[i].new_text);
+        px_desktop_spec_fini(&usual);
+    }
+    json_decref(json);
 }
 
 static void print_diff(const struct px_spec_diff *diff, struct px_buf *b) {

@@ -50,8 +50,9 @@ const struct px_verb px_verb_exec = {
     .positionals = {{.name = "NAME", .doc = "name of a desktop", .completes = PX_COMPLETE_DESKTOP},
                     {.name = "CMD", .verbatim = true, .doc = "the command and its arguments"}},
     .examples = {{"phoenix exec alice -- nvidia-smi", "Which GPUs does it see?"},
-                 {"phoenix exec -u root alice -- apt-get install -y htop", "Installs a package."},
-                 {"phoenix exec -s alice -- xfce4-terminal", "Opens a terminal on its screen."}},
+                 {"phoenix exec -u root alice -- apt-get install -y ncdu", "Installs a package."},
+                 {"phoenix exec -s alice -- xfce4-terminal",
+                  "Opens a terminal on its screen, until it is closed."}},
     .exits =
         "That of the command; 128 and the number when a signal ended it. 1 also when it could not "
         "be run.",

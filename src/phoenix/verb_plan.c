@@ -37,7 +37,7 @@ const struct px_verb px_verb_plan = {
                      .doc = "the desktop file; - is standard input",
                      .completes = PX_COMPLETE_FILE}},
     .examples = {{"phoenix plan lab.yaml", "What would 'phoenix up lab.yaml' do?"},
-                 {"phoenix plan lab.yaml --json | jq .items",
+                 {"phoenix plan lab.yaml --json | jq .desktops",
                   "The same for a program; exit code 3 says that something differs."}},
     .exits =
         "0: nothing would change. 2: the file is not right, or this host cannot do what it says. "
