@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define FORMAT 2
+#define FORMAT 3
 #define CPUINFO_MAX (1024 * 1024)
 #define CARD_ENCODE_US 700 /* a guess: NVENC at this size */
 #define CARD_FIXED_US 500
@@ -14,31 +14,31 @@
  * px_codec. */
 static const struct px_figures elsewhere[PX_N_CODECS] = {
     {.codec = PX_CODEC_VP8,
-     .encode_us = {50, 560, 930, 2170},
-     .decode_us = {70, 340, 540, 430},
-     .bytes = {158, 2952, 5313, 5234},
-     .ddb = {467, 495, 480, 393},
+     .encode_us = {50, 560, 930, 2340},
+     .decode_us = {70, 340, 540, 420},
+     .bytes = {158, 2952, 5313, 4976},
+     .ddb = {467, 495, 480, 383},
      .key_us = 9650,
      .key_bytes = 106000},
     {.codec = PX_CODEC_VP9,
-     .encode_us = {30, 560, 1020, 2340},
+     .encode_us = {30, 560, 1020, 2200},
      .decode_us = {40, 390, 580, 1010},
-     .bytes = {189, 3544, 7247, 4956},
-     .ddb = {489, 509, 490, 384},
+     .bytes = {189, 3544, 7247, 5258},
+     .ddb = {489, 509, 490, 343},
      .key_us = 9140,
      .key_bytes = 134600},
     {.codec = PX_CODEC_AV1,
-     .encode_us = {70, 580, 1080, 2440},
+     .encode_us = {70, 580, 1080, 2570},
      .decode_us = {70, 490, 310, 1320},
-     .bytes = {72, 1115, 623, 4231},
-     .ddb = {673, 925, 1018, 392},
+     .bytes = {72, 1115, 623, 3549},
+     .ddb = {673, 925, 1018, 329},
      .key_us = 4120,
      .key_bytes = 12600},
     {.codec = PX_CODEC_H264,
-     .encode_us = {20, 310, 510, 1400},
-     .decode_us = {70, 200, 200, 320},
-     .bytes = {103, 3364, 6788, 5122},
-     .ddb = {520, 511, 515, 375},
+     .encode_us = {20, 310, 510, 1530},
+     .decode_us = {70, 200, 200, 460},
+     .bytes = {103, 3364, 6788, 5669},
+     .ddb = {520, 511, 515, 431},
      .key_us = 3360,
      .key_bytes = 144000},
     {.codec = PX_CODEC_H265,

@@ -19,6 +19,7 @@
 #define SIDE PX_H264_SIDE
 #define BANDS_MAX 8
 #define MOVE_FAR 255
+#define INSIDE_BITS 12 /* of a film: so much more than a move it takes to guess from inside */
 
 struct h264 {
     struct px_encoder base;
@@ -41,15 +42,20 @@ struct h264 {
 
 struct choice {
     enum px_h264_mode mode;
-    struct px_move move;
+    struct px_move move;     /* whole pixels */
+    struct px_move quarters; /* the same, or finer */
     struct px_block guess;
     unsigned distance;
     bool same; /* as it was, but for what it was coded too coarsely */
 };
 
+static struct px_move quarters_of(struct px_move m) {
+    return (struct px_move){(int16_t)(m.x * 4), (int16_t)(m.y * 4)};
+}
+
 static void consider(const struct px_block_at *at, const struct px_block *want,
                      enum px_h264_mode mode, struct px_move move, struct choice *best) {
-    struct choice c = {.mode = mode, .move = move};
+    struct choice c = {.mode = mode, .move = move, .quarters = quarters_of(move)};
     px_h264_guess(at, mode, move, &c.guess);
     c.distance = px_block_distance(want->y, c.guess.y);
     if (c.distance < best->distance)
@@ -62,8 +68,29 @@ static bool find_same(const struct h264 *v, const struct px_block_at *at,
         return false;
     ret->mode = PX_H264_INTER;
     ret->same = true;
+    ret->quarters = quarters_of(ret->move);
     px_h264_guess(at, PX_H264_INTER, ret->move, &ret->guess);
     return true;
+}
+
+/* In a film content moves by parts of pixels, and each macroblock for itself. */
+static void search(const struct h264 *v, const struct px_block_at *at, const struct px_block *want,
+                   struct choice *best) {
+    const int columns = v->s.grid.columns;
+    const struct px_h264_block *k = &v->blocks[at->row * columns + at->column];
+    struct px_move hints[4] = {k->move}; /* of the last picture */
+    int n = 1;
+    const bool above = at->row > 0 && !at->cut;
+    struct choice c = {.mode = PX_H264_INTER};
+    if (at->column > 0)
+        hints[n++] = k[-1].move;
+    if (above)
+        hints[n++] = k[-columns].move;
+    c.distance =
+        px_h264_search(at, want->y, hints, n, px_h264_expect(k, columns, at->column, above),
+                       v->steps.lambda, &c.quarters, &c.guess);
+    if (c.distance < best->distance)
+        *best = c;
 }
 
 static void choose(const struct h264 *v, const struct px_block_at *at, const struct px_block *want,
@@ -73,12 +100,17 @@ static void choose(const struct h264 *v, const struct px_block_at *at, const str
     ret->same = false;
     if (!v->s.turn.key && !v->s.turn.refine && find_same(v, at, want, ret))
         return;
-    if (px_surface_may_stay(&v->s, at->column, at->row)) {
+    if (v->s.film) {
+        search(v, at, want, ret);
+        ret->distance -= ret->distance < INSIDE_BITS * v->steps.lambda
+                             ? ret->distance
+                             : INSIDE_BITS * v->steps.lambda;
+    } else if (px_surface_may_stay(&v->s, at->column, at->row)) {
         consider(at, want, PX_H264_INTER, still, ret);
         if (v->s.turn.refine)
             return;
     }
-    if (px_surface_may_move(&v->s, at->column, at->row))
+    if (!v->s.film && px_surface_may_move(&v->s, at->column, at->row))
         consider(at, want, PX_H264_INTER, v->s.moves[0], ret);
     consider(at, want, PX_H264_DC, still, ret);
     if (v->s.turn.keep < PX_KEEP_ALL) /* what would be won by others is not coded */
@@ -90,7 +122,7 @@ static void choose(const struct h264 *v, const struct px_block_at *at, const str
 }
 
 static bool is_good(const struct h264 *v, const struct px_block *want, const struct choice *c) {
-    const bool moved = c->mode == PX_H264_INTER && !v->s.turn.refine;
+    const bool moved = c->mode == PX_H264_INTER && !v->s.turn.refine && (c->same || !v->s.film);
     return moved && px_block_will_do(want, &c->guess, c->same, v->steps.near);
 }
 
@@ -101,7 +133,7 @@ static void code_block(struct h264 *v, const struct px_block_at *at, px_h264_num
     struct choice c;
     px_block_read(&v->s.in, v->s.width, v->s.height, at->column, at->row, &want);
     choose(v, at, &want, &c);
-    *k = (struct px_h264_block){.mode = (uint8_t)c.mode, .move = c.move};
+    *k = (struct px_h264_block){.mode = (uint8_t)c.mode, .move = c.quarters};
     const bool good = is_good(v, &want, &c);
     v->s.quality[i] = good && c.same ? px_surface_moved_quality(&v->s, at->column, at->row, c.move)
                                      : (uint8_t)v->s.turn.quality;
@@ -150,7 +182,7 @@ static void encode(struct h264 *v) {
     v->picture.key_id = v->key_id;
     v->n_bands = px_surface_cut_bands(&v->s, v->base.opts.threads, BANDS_MAX, v->first_row);
     px_surface_look(&v->s, &v->base.opts);
-    px_h264_steps_init(&v->steps, v->s.turn.qp, v->s.turn.keep);
+    px_h264_steps_init(&v->steps, v->s.turn.qp, v->s.turn.keep, v->s.film);
     v->picture.qp = v->s.turn.qp;
     px_crew_run(v->crew, v->n_bands, code_band, v);
     px_buf_reset(&v->out);
@@ -213,6 +245,7 @@ static int h264_open(const struct px_encoder_ops *ops, const struct px_encoder_o
     struct h264 *v = px_new0(struct h264, 1);
     /* The levels of small pictures have no larger moves. */
     px_surface_init(&v->s, o, 1, false, o->height > 576 ? MOVE_FAR : PX_MOVE_REACH);
+    v->s.searches = true;
     if (!px_h264_has_size(v->s.grid.columns, v->s.grid.rows)) {
         h264_close(&v->base);
         return px_fail(err, -ENOTSUP, "H.264 takes no %dx%d", o->width, o->height);

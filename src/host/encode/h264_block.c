@@ -11,7 +11,10 @@
 
 /* ---- quantizers ---- */
 
-static void step_init(struct px_h264_step *s, int qp) {
+#define SMALL 9 /* of 24: numbers so small become 0 */
+#define SMALL_FILM 4
+
+static void step_init(struct px_h264_step *s, int qp, int small) {
     s->sixth = qp % 6;
     s->octave = qp / 6;
     for (int x = 0; x < 4; x++)
@@ -20,15 +23,17 @@ static void step_init(struct px_h264_step *s, int qp) {
             const int per = 2 * px_h264_scales[s->sixth][which] >> s->octave;
             s->per[x][y] = (int16_t)per;
             s->round[x][y] =
-                (int16_t)(65536 / per * 3 / 8); /* small ones cost more than they show */
+                (int16_t)(65536 / per * small / 24); /* small ones cost more than they show */
             s->step[x][y] = (int16_t)(px_h264_steps_of[s->sixth][which] << s->octave);
         }
 }
 
-void px_h264_steps_init(struct px_h264_steps *s, int qp, int keep) {
+void px_h264_steps_init(struct px_h264_steps *s, int qp, int keep, bool film) {
     *s = (struct px_h264_steps){.qp = qp, .keep = keep};
-    step_init(&s->of[0], qp);
-    step_init(&s->of[1], px_h264_chroma_qp[qp]);
+    const int small = film ? SMALL_FILM : SMALL;
+    step_init(&s->of[0], qp, small);
+    step_init(&s->of[1], px_h264_chroma_qp[qp], small);
+    s->lambda = 1 + (px_h264_steps_of[qp % 6][0] << qp / 6) / 40;
     s->near = px_h264_steps_of[qp % 6][0] << qp / 6 >> 5; /* half a step of a pixel */
 }
 

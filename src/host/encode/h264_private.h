@@ -2,6 +2,7 @@
  *
  *     h264.c         the encoder: which blocks, how fine, on which threads
  *     h264_block.c   one macroblock: guessed from what is there, and the rest as numbers
+ *     h264_motion.c  where a macroblock of a film has moved to, to a quarter of a pixel
  *     h264_write.c   macroblocks and numbers to a slice's bits, slices to bytes
  *     h264_tables.c  numbers of the format
  *
@@ -28,7 +29,7 @@ struct px_h264_block {
     uint8_t mode;        /* enum px_h264_mode, of luma and chroma */
     uint8_t luma;        /* which quarters have numbers; guessed inside: all or none */
     uint8_t chroma;      /* 0: no numbers; 1: means; 2: others, too */
-    struct px_move move; /* with PX_H264_INTER */
+    struct px_move move; /* with PX_H264_INTER; quarters of a pixel */
     uint8_t n[24];       /* numbers other than 0 of the parts of luma and chroma, without means */
 };
 
@@ -37,8 +38,9 @@ typedef int16_t px_h264_numbers[PX_H264_PARTS][16]; /* in zigzag order; chroma's
 /* Of one quantizer. */
 struct px_h264_steps {
     int qp;
-    int near; /* pixels so near to their guess need no more */
-    int keep; /* so many of a part's numbers, the lowest: PX_KEEP_ALL, 3, 1 */
+    int near;        /* pixels so near to their guess need no more */
+    int keep;        /* so many of a part's numbers, the lowest: PX_KEEP_ALL, 3, 1 */
+    unsigned lambda; /* pixels' distance that a bit is worth */
     struct px_h264_step {
         int sixth, octave;                          /* of the quantizer of luma, chroma */
         int16_t per[4][8], round[4][8], step[4][8]; /* of two parts side by side, columns in turn */
@@ -47,8 +49,8 @@ struct px_h264_steps {
 
 /* ---- h264_block.c ---- */
 
-void px_h264_steps_init(struct px_h264_steps *s, int qp, int keep);
-/* The guess of @mode and its @move. @at->cut: another slice is above. */
+void px_h264_steps_init(struct px_h264_steps *s, int qp, int keep, bool film);
+/* The guess of @mode and its @move, whole pixels. @at->cut: another slice is above. */
 void px_h264_guess(const struct px_block_at *at, enum px_h264_mode mode, struct px_move move,
                    struct px_block *ret);
 /* @want less @guess to numbers, @guess to what the decoder will show, and @k's luma, chroma and n.
@@ -56,7 +58,19 @@ void px_h264_guess(const struct px_block_at *at, enum px_h264_mode mode, struct 
 void px_h264_code(const struct px_h264_steps *s, const struct px_block *want,
                   struct px_block *guess, struct px_h264_block *k, px_h264_numbers numbers);
 
+/* ---- h264_motion.c ---- */
+
+/* Where @want comes from in @at->before: what is told by few bits (@expected; each is worth
+ * @lambda of distance), from @hints on. Moves are in quarters. Returns distance and bits. */
+unsigned px_h264_search(const struct px_block_at *at, const uint8_t want[16][16],
+                        const struct px_move *hints, int n_hints, struct px_move expected,
+                        unsigned lambda, struct px_move *ret, struct px_block *ret_guess);
+
 /* ---- h264_write.c ---- */
+
+/* What the neighbours of macroblock @k, at @column, say about its move. @above: one is above it in
+ * the slice. */
+struct px_move px_h264_expect(const struct px_h264_block *k, int columns, int column, bool above);
 
 struct px_h264_picture {
     int width, height, columns, rows; /* of the picture's pixels; of macroblocks */

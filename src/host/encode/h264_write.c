@@ -205,8 +205,8 @@ static struct px_move skipped(const struct around *a) {
 static void put_inter(struct px_h264_slice *s, const struct around *a) {
     const struct px_move e = expected(a), m = a->k->move;
     put_unsigned(s, 0);
-    put_signed(s, (m.x - e.x) * 4); /* in quarters of a pixel */
-    put_signed(s, (m.y - e.y) * 4);
+    put_signed(s, m.x - e.x);
+    put_signed(s, m.y - e.y);
     put_unsigned(s, px_h264_pattern[a->k->luma + 16 * a->k->chroma]);
     if (a->k->luma || a->k->chroma)
         put_signed(s, 0); /* the slice's quantizer */
@@ -219,15 +219,24 @@ static void put_intra(struct px_h264_slice *s, const struct px_h264_block *k) {
     put_signed(s, 0);
 }
 
+static struct around around_of(const struct px_h264_block *k, int columns, int column, bool above) {
+    struct around a = {
+        .k = k, .left = column > 0 ? k - 1 : NULL, .above = above ? k - columns : NULL};
+    if (above)
+        a.corner = column + 1 < columns ? a.above + 1 : column > 0 ? a.above - 1 : NULL;
+    return a;
+}
+
+struct px_move px_h264_expect(const struct px_h264_block *k, int columns, int column, bool above) {
+    const struct around a = around_of(k, columns, column, above);
+    return expected(&a);
+}
+
 void px_h264_slice_add(struct px_h264_slice *s, int column, int row,
                        const px_h264_numbers numbers) {
     const int columns = s->picture->columns;
     const struct px_h264_block *k = s->blocks + (ptrdiff_t)row * columns + column;
-    struct around a = {.k = k,
-                       .left = column > 0 ? k - 1 : NULL,
-                       .above = row > s->first_row ? k - columns : NULL};
-    if (a.above)
-        a.corner = column + 1 < columns ? a.above + 1 : column > 0 ? a.above - 1 : NULL;
+    const struct around a = around_of(k, columns, column, row > s->first_row);
     if (k->mode == PX_H264_INTER && !k->luma && !k->chroma) {
         const struct px_move m = skipped(&a);
         if (m.x == k->move.x && m.y == k->move.y) {

@@ -44,6 +44,20 @@ static inline v8 px_high8(v8 a, v8 k) {
 #endif
 }
 
+/* The sum, which stays within 16 bits. */
+static inline v8 px_add8(v8 a, v8 b) {
+#ifdef __SSE2__
+    return (v8)_mm_adds_epi16((__m128i)a, (__m128i)b);
+#else
+    v8 r;
+    for (int i = 0; i < 8; i++) {
+        const int sum = a[i] + b[i];
+        r[i] = (int16_t)(sum > 32767 ? 32767 : sum < -32768 ? -32768 : sum);
+    }
+    return r;
+#endif
+}
+
 /* Lines of two 4x4 parts to columns of them, and back. */
 static inline void px_turn8(v8 r[4]) {
     const v8 a = __builtin_shufflevector(r[0], r[1], 0, 8, 1, 9, 2, 10, 3, 11);
@@ -71,6 +85,31 @@ static inline bool px_is_zero8(const v8 r[4]) {
     uint64_t words[2];
     memcpy(words, &all, sizeof(words));
     return (words[0] | words[1]) == 0;
+}
+
+/* How far sixteen pixels are from others, in all. */
+static inline unsigned px_far16(const uint8_t *a, const uint8_t *b) {
+#ifdef __SSE2__
+    const __m128i sum =
+        _mm_sad_epu8(_mm_loadu_si128((const __m128i *)a), _mm_loadu_si128((const __m128i *)b));
+    return (unsigned)(_mm_cvtsi128_si32(sum) + _mm_extract_epi16(sum, 4));
+#else
+    unsigned sum = 0;
+    for (int i = 0; i < 16; i++)
+        sum += a[i] > b[i] ? a[i] - b[i] : b[i] - a[i];
+    return sum;
+#endif
+}
+
+/* The means of sixteen pixels and others, rounded up. */
+static inline void px_mean16(const uint8_t *a, const uint8_t *b, uint8_t *to) {
+#ifdef __SSE2__
+    _mm_storeu_si128((__m128i *)to, _mm_avg_epu8(_mm_loadu_si128((const __m128i *)a),
+                                                 _mm_loadu_si128((const __m128i *)b)));
+#else
+    for (int i = 0; i < 16; i++)
+        to[i] = (uint8_t)((a[i] + b[i] + 1) >> 1);
+#endif
 }
 
 #define PX_KEEP_ALL 16

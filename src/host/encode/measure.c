@@ -6,7 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-#define WORST 95 /* quality, see struct px_encoder_opts */
+#define FILM_TIMES 4 /* as many pictures as of other kinds: until it is known to be a film */
+#define WORST 95     /* quality, see struct px_encoder_opts */
 
 struct run {
     const struct px_measure_opts *opts;
@@ -17,7 +18,8 @@ struct run {
     struct px_scene scene;
     clockid_t clock;
     int64_t pts_ms;
-    uint32_t encode_us[2 * PX_MEASURE_PICTURES_MAX], decode_us[2 * PX_MEASURE_PICTURES_MAX];
+    uint32_t encode_us[FILM_TIMES * PX_MEASURE_PICTURES_MAX];
+    uint32_t decode_us[FILM_TIMES * PX_MEASURE_PICTURES_MAX];
 };
 
 static uint32_t us_since(clockid_t clock, const struct timespec *since) {
@@ -126,8 +128,9 @@ static unsigned film_kbps(const struct px_measure_opts *o) {
 
 static int measure_kind(struct run *r, enum px_scene_kind kind, struct px_figures *f,
                         struct px_error *err) {
-    const unsigned n = r->opts->n_pictures * (kind == PX_SCENE_VIDEO ? 2 : 1);
-    const unsigned settled = kind == PX_SCENE_VIDEO ? n / 4 : 1; /* before: what was there before */
+    const bool film = kind == PX_SCENE_VIDEO;
+    const unsigned n = r->opts->n_pictures * (film ? FILM_TIMES : 1);
+    const unsigned settled = film ? n / 2 : 1; /* before: what was there before */
     struct px_region changed;
     uint64_t bytes = 0, ddb = 0;
     for (unsigned i = 0; i < n; i++) {
@@ -143,7 +146,8 @@ static int measure_kind(struct run *r, enum px_scene_kind kind, struct px_figure
     }
     f->bytes[kind] = (uint32_t)(bytes / (n - settled));
     f->ddb[kind] = (uint32_t)(ddb / (n - settled));
-    f->encode_us[kind] = median(r->encode_us, n);
+    /* Later on a film may take more time for fewer bytes, which only tight lines make it do. */
+    f->encode_us[kind] = median(r->encode_us, film ? settled : n);
     f->decode_us[kind] = median(r->decode_us, n);
     return 0;
 }

@@ -119,30 +119,38 @@ static void scroll(struct px_scene *s, struct px_region *ret) {
     px_region_add(ret, whole(s));
 }
 
-/* A wave from 0 to 64 and back, 256 long. */
-static int wave(unsigned at) {
-    const int x = (int)(at & 255);
-    return (x < 128 ? x : 255 - x) / 2;
+/* What the film shows at @x, @y, in quarters of a pixel: between the corners of squares of 16x16
+ * pixels, each as bright as it happens to be. */
+static int pattern(unsigned plane, unsigned x, unsigned y) {
+    int corners[2][2];
+    for (unsigned i = 0; i < 2; i++)
+        for (unsigned k = 0; k < 2; k++)
+            corners[i][k] =
+                60 + (int)(mix(((y >> 6) + i) * 8192 + (x >> 6) + k + plane * 77777) >> 25);
+    const int fx = (int)(x & 63), fy = (int)(y & 63);
+    return ((corners[0][0] * (64 - fx) + corners[0][1] * fx) * (64 - fy) +
+            (corners[1][0] * (64 - fx) + corners[1][1] * fx) * fy) >>
+           12;
 }
 
+/* Glides by parts of pixels, upper and lower half in different directions, under some grain. */
 static void film(struct px_scene *s, struct px_region *ret) {
     struct px_picture *p = &s->picture;
-    const unsigned t = s->picture_no++ * 3;
-    for (int y = 0; y < p->height; y++) {
-        uint8_t *at = p->planes[0] + (ptrdiff_t)y * p->strides[0];
-        uint32_t grain = mix(t * 8192 + (unsigned)y);
-        for (int x = 0; x < p->width; x++) {
-            grain = grain * 1664525u + 1013904223u;
-            at[x] = (uint8_t)(60 + wave((unsigned)x + t) + wave((unsigned)y * 2 + 90 - t) +
-                              (int)(grain >> 29));
+    const unsigned t = s->picture_no++ * 5;
+    for (unsigned plane = 0; plane < 3; plane++) {
+        const int shift = plane ? 1 : 0;
+        for (int y = 0; y < p->height >> shift; y++) {
+            uint8_t *at = p->planes[plane] + (ptrdiff_t)y * p->strides[plane];
+            uint32_t grain = mix(t * 8192 + (unsigned)y);
+            const unsigned glide = 2 * (y << shift) < p->height ? t : (1u << 20) - t / 5 * 3;
+            for (int x = 0; x < p->width >> shift; x++) {
+                grain = grain * 1664525u + 1013904223u;
+                at[x] = (uint8_t)(pattern(plane, ((unsigned)x << shift) * 4 + glide,
+                                          ((unsigned)y << shift) * 4 + t / 5) +
+                                  (plane ? 0 : (int)(grain >> 31)));
+            }
         }
     }
-    for (int i = 1; i < 3; i++)
-        for (int y = 0; y < p->height / 2; y++) {
-            uint8_t *at = p->planes[i] + (ptrdiff_t)y * p->strides[i];
-            for (int x = 0; x < p->width / 2; x++)
-                at[x] = (uint8_t)(100 + wave((unsigned)(x + y * i) + t / 2));
-        }
     px_region_add(ret, whole(s));
 }
 

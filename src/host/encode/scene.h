@@ -10,7 +10,7 @@ enum px_scene_kind {
     PX_SCENE_TYPING, /* a letter */
     PX_SCENE_DRAG,   /* a window of a tenth of the screen that moves */
     PX_SCENE_SCROLL, /* text over all of the screen, a line up */
-    PX_SCENE_VIDEO,  /* a film over all of the screen: soft, moving, with grain */
+    PX_SCENE_VIDEO,  /* a film over all of the screen: glides by parts of pixels, with grain */
 };
 #define PX_N_SCENES 4
 extern const char *const px_scene_names[PX_N_SCENES];

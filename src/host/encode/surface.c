@@ -62,10 +62,12 @@ static void find_moves(struct px_surface *s) {
     s->n_moves = px_find_moves(s->source, s->grid.columns * SIDE, s->in.planes[0], s->in.strides[0],
                                s->width, s->height, s->grid.active, s->grid.columns, s->grid.rows,
                                s->far, s->moves);
-    if (s->n_moves > 0) {
-        need_before(s);
-        memcpy(s->before.planes[0], s->now.planes[0], s->n_memory);
-    }
+}
+
+/* What is referred to, for cells that are coded already are as they will be. */
+static void keep_before(struct px_surface *s) {
+    need_before(s);
+    memcpy(s->before.planes[0], s->now.planes[0], s->n_memory);
 }
 
 void px_surface_look(struct px_surface *s, const struct px_encoder_opts *o) {
@@ -79,6 +81,9 @@ void px_surface_look(struct px_surface *s, const struct px_encoder_opts *o) {
                                .moves = s->moves,
                                .n_moves = s->n_moves};
     px_turn_choose(&s->turn, &s->grid, o, s->turn.key || s->turn.refine ? NULL : &m);
+    s->film = s->searches && s->turn.film && s->grid.n_clean == s->grid.n;
+    if (s->n_moves > 0 || s->film)
+        keep_before(s);
 }
 
 static int least(int a, int b) {

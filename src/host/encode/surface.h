@@ -28,12 +28,14 @@ struct px_surface {
     int reach_width, reach_height; /* cells that move, and where they come from, lie within */
     int far;                       /* moves straight up and down, at most; pixels */
     struct px_planes now, before;  /* as decoders have it, whole cells: this picture, the last */
+    bool searches;                 /* the encoder looks for what moves in films; it sets this */
     uint8_t *source;               /* luma of the last picture that came in, whole cells */
     /* the picture at hand */
     struct px_planes in; /* lent */
     uint8_t *quality;    /* of each cell: what grid.quality becomes; the encoder sets all of it */
     struct px_move moves[PX_MOVES_MAX];
     int n_moves;
+    bool film; /* each cell may have moved for itself, by less than pixels */
     /* private */
     size_t n_memory;
     int shift;
@@ -62,7 +64,7 @@ static inline const struct px_planes *px_surface_target(const struct px_surface 
     return s->turn.lone ? &s->before : &s->now;
 }
 static inline const struct px_planes *px_surface_last(const struct px_surface *s) {
-    return s->n_moves ? &s->before : &s->now;
+    return s->n_moves || s->film ? &s->before : &s->now;
 }
 
 /* Cuts the rows of cells into bands that have about as many to code each, one for each of

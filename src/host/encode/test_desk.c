@@ -134,6 +134,30 @@ void desk_scroll(struct desk *d, int lines) {
     desk_write_lines(d, d->picture.height - lines, d->picture.height);
 }
 
+/* What @x, @y in quarters of a pixel shows: between the corners of squares of 8x8 pixels. */
+static int pattern(int plane, int x, int y) {
+    int corners[2][2];
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < 2; k++) {
+            uint32_t h = (uint32_t)((x >> 5) + k) * 2654435761u ^ (uint32_t)((y >> 5) + i) * 40503u;
+            h = (h ^ (uint32_t)plane * 97) * 2246822519u;
+            corners[i][k] = (int)(h >> 24) * 3 / 4 + 30;
+        }
+    const int fx = x & 31, fy = y & 31;
+    return ((corners[0][0] * (32 - fx) + corners[0][1] * fx) * (32 - fy) +
+            (corners[1][0] * (32 - fx) + corners[1][1] * fx) * fy) >>
+           10;
+}
+
+void desk_play(struct desk *d, int n) {
+    for (int plane = 0; plane < 3; plane++)
+        for (int y = 0; y < plane_height(d, plane); y++)
+            for (int x = 0; x < plane_width(d, plane); x++)
+                d->picture.planes[plane][(ptrdiff_t)y * d->picture.strides[plane] + x] =
+                    (uint8_t)pattern(plane, (x << shift_of(d, plane)) * 4 + n * 9,
+                                     (y << shift_of(d, plane)) * 4 - n * 5);
+}
+
 static AVFrame *decode_av(struct desk *d, AVCodecContext *c) {
     AVPacket *packet = av_packet_alloc();
     AVFrame *frame = av_frame_alloc();

@@ -41,6 +41,8 @@ void desk_write_lines(struct desk *d, int from, int to);
 void desk_write_new(struct desk *d);
 /* Everything goes up by @lines, below comes something new. Colours go along by half as many. */
 void desk_scroll(struct desk *d, int lines);
+/* All of it shows picture @n of a film: patterns that glide by quarters of pixels. */
+void desk_play(struct desk *d, int n);
 /* One thing that programs do to a part of the screen; returns which part. */
 struct px_rect desk_do_something(struct desk *d);
 struct px_region desk_everything(const struct desk *d);

@@ -106,7 +106,7 @@ static void every_encoder_can_be_measured(void **state) {
 static void what_is_assumed_of_our_own_encoders_is_what_they_do(void **state) {
     const struct px_measure_opts o = {.width = PX_MEASURE_WIDTH,
                                       .height = PX_MEASURE_HEIGHT,
-                                      .n_pictures = 6,
+                                      .n_pictures = 5,
                                       .threads = 1,
                                       .min_quality = 11,
                                       .rate_kbps = 100000};

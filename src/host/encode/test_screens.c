@@ -125,6 +125,26 @@ void a_sudden_change_is_coarse_first_and_a_film_is_not(void **state) {
     desk_close(&d);
 }
 
+void a_film_on_a_tight_line_can_be_watched(void **state) {
+    const struct screens *of = *state;
+    struct desk d;
+    open_plain(&d, of, 642, 366, 2000);
+    const struct px_region all = desk_everything(&d);
+    desk_play(&d, 0);
+    desk_push(&d, NULL, true, false);
+    for (int n = 1; n < 60; n++) {
+        d.now_ms += 40;
+        desk_play(&d, n);
+        desk_push(&d, &all, false, false);
+    }
+    assert_true(desk_difference(&d) < of->film_difference);
+    for (int i = 0; i < 400 && !d.packet.fine; i++)
+        desk_push(&d, &all, false, true);
+    assert_true(d.packet.fine);
+    assert_true(desk_difference(&d) < SCREENS_NEAR);
+    desk_close(&d);
+}
+
 void a_small_change_leaves_the_rest(void **state) {
     const struct screens *of = *state;
     struct desk d;

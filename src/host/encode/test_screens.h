@@ -40,6 +40,7 @@ struct screens {
         /* The first frame of all, its parts, and those on a line of 2 Mbit/s. */
         size_t coarse_bytes, part_bytes, slow_part_bytes; /* all less than that */
     } late;
+    double film_difference; /* less than that; 16 where nothing is looked for */
     struct {
         int width, height;
     } refined; /* by more than two parts */
@@ -57,6 +58,8 @@ void what_scrolled_far_is_found(void **state);
 void a_large_change_is_coarse_first_on_a_slow_line(void **state);
 /* On any line: so that it is there soon. A film is not: it would never be sharp. */
 void a_sudden_change_is_coarse_first_and_a_film_is_not(void **state);
+/* What glides by parts of pixels is followed, and nothing is left of that when it rests. */
+void a_film_on_a_tight_line_can_be_watched(void **state);
 /* Blocks that stay cost a small part of a bit each: decoders must not take that for the end. */
 void a_small_change_leaves_the_rest(void **state);
 void a_viewer_who_comes_late_gets_a_key_frame_at_once(void **state);

@@ -16,6 +16,10 @@
 #define LARGE 1500   /* new cells: take too long to be coded whole */
 #define LARGE_MS 300 /* so long after the last such change; else it is a film */
 #define PART_CELLS_MIN 8
+#define FILM_CELLS 60 /* new in each picture of a film, at least */
+#define FILM_FROM 8   /* such pictures, one after the other */
+#define FILM_GAP_MS 250
+#define FILM_TIGHT 30 /* pictures after one that the line had no room for at its best */
 #define CELL_PX (PX_GRID_SIDE * PX_GRID_SIDE)
 
 static enum px_budget_kind kind_of(const struct px_turn *t) {
@@ -63,6 +67,17 @@ static bool is_sudden(struct px_turn *t) {
     return sudden;
 }
 
+/* Where the line takes all that is wanted nothing is won by fewer bytes. */
+static bool is_film(struct px_turn *t, bool tight) {
+    if (t->key || t->refine || t->n_new < FILM_CELLS)
+        return false;
+    const bool next = t->last_pts_ms - t->last_new_ms <= FILM_GAP_MS;
+    t->n_new_ones = next ? t->n_new_ones + 1 : 1;
+    t->last_new_ms = t->last_pts_ms;
+    t->n_tight = tight ? FILM_TIGHT : t->n_tight > 0 ? t->n_tight - 1 : 0;
+    return t->n_new_ones >= FILM_FROM && t->n_tight > 0;
+}
+
 static void set_quality(struct px_turn *t, int steps) {
     t->quality = steps;
     t->keep = steps <= QP_WORST ? PX_KEEP_ALL : steps <= QP_WORST + FEW_STEPS ? FEW : 1;
@@ -74,6 +89,7 @@ void px_turn_choose(struct px_turn *t, const struct px_grid *g, const struct px_
     const int best = px_grid_quantizer(o->min_quality), worst = px_grid_quantizer(o->max_quality);
     t->n_new = m ? px_grid_count_new(g, m) : g->n_active;
     const int64_t area = (int64_t)t->n_new * CELL_PX;
+    t->film = false;
     if (t->coarse) {
         t->keep = 1;
         t->qp =
@@ -86,6 +102,7 @@ void px_turn_choose(struct px_turn *t, const struct px_grid *g, const struct px_
         q = g->n_clean < g->n ? px_grid_clean_quantizer(g, q, best) : t->target;
     else if (!t->key && q == worst)
         q = px_budget_coarser(&t->budget, PX_BUDGET_NEW, area, worst, PX_BUDGET_QUANTIZER_MAX);
+    t->film = is_film(t, q > best);
     set_quality(t, q);
     if (is_sudden(t) && q < PX_GRID_ROUGH) {
         t->keep = FEW;

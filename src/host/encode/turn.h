@@ -10,6 +10,9 @@ struct px_turn { /* zeroed: no picture yet */
     struct px_budget budget;
     int64_t last_pts_ms, last_large_ms;
     bool started;
+    int64_t last_new_ms;
+    int n_new_ones, n_tight; /* pictures with much new, one after the other; and for how many more
+                                a film is reckoned with */
     /* the picture at hand; threads only read these */
     bool key, refine;
     bool coarse; /* a key frame of means only */
@@ -18,6 +21,7 @@ struct px_turn { /* zeroed: no picture yet */
     int target;  /* of a refinement: how fine its cells become */
     int qp;      /* of the active cells, on the budget's scale */
     int keep;    /* so many numbers of each part of 4x4 (lanes.h) */
+    bool film;   /* much is new in each picture, and the line is tight: moves are worth a search */
     int quality; /* what cells are that are coded so: qp, or worse where numbers were left out */
 };
 
