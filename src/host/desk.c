@@ -116,6 +116,7 @@ void px_desk_stop(struct px_session *s) {
     if (px_held_any(&s->held) && h->input_ready)
         px_keyboard_release(&h->keyboard, &s->held);
     px_screenshot_forget(s);
+    px_mark_remove(s);
     px_xclip_left(h->clip, s);
     s->audio_on = false;
     if (h->audio)
@@ -130,6 +131,8 @@ void px_desk_options(struct px_session *s, const Pxs__OptionMessage *m) {
     px_options_merge(&s->options, m);
     if (s->options.no_input && px_held_any(&s->held) && s->host->input_ready)
         px_keyboard_release(&s->host->keyboard, &s->held);
+    if (!s->options.no_input || !s->options.show_mine)
+        px_mark_remove(s);
     set_audio(s);
     px_desk_send_cursor(s);
     px_viewer_join(s);
@@ -251,6 +254,8 @@ static void decline_call(struct px_session *s, const Pxs__VoiceCallRequest *r) {
 
 static void take_mouse(struct px_session *s, const Pxs__MouseEvent *e) {
     struct px_host *h = s->host;
+    if (s->options.no_input && s->options.show_mine && (e->mask & 7) == PX_MOUSE_MOVE)
+        px_mark_move(s, e->x, e->y);
     if (!px_desk_may_input(s))
         return;
     if ((e->mask & 7) == PX_MOUSE_MOVE || (e->mask & 7) == PX_MOUSE_RELATIVE) {

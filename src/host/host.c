@@ -48,8 +48,10 @@ static void drop_x(struct px_host *h) {
     h->x->data = h->x; /* the struct outlives the host's interest in it */
     px_xdisplay_close(h->x, on_x_closed);
     h->x = NULL;
-    for (struct px_session *s = h->sessions; s; s = s->next)
+    for (struct px_session *s = h->sessions; s; s = s->next) {
         s->held = (struct px_held){0};
+        s->mark = (struct px_mark){0};
+    }
 }
 
 static void on_x_lost(void *data) {

@@ -58,6 +58,7 @@ void px_options_merge(struct px_options *o, const Pxs__OptionMessage *m) {
     merge_bool(&o->no_clipboard, m->disable_clipboard);
     merge_bool(&o->no_input, m->disable_keyboard);
     merge_bool(&o->show_cursor, m->show_remote_cursor);
+    merge_bool(&o->show_mine, m->show_my_cursor);
     merge_bool(&o->follow_cursor, m->follow_remote_cursor);
     merge_bool(&o->follow_window, m->follow_remote_window);
     merge_bool(&o->lock_at_end, m->lock_after_session_end);

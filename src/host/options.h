@@ -14,6 +14,7 @@ struct px_options {
     unsigned quality_percent; /* 100 is what the official host calls 1.0 */
     unsigned fps;             /* at most; 0: not said */
     bool no_audio, no_clipboard, no_input, show_cursor, lock_at_end;
+    bool show_mine;                    /* its own pointer, though its input does nothing */
     bool follow_cursor, follow_window; /* the client shows the display where that is */
     bool terminal_persistent, recording, copy_files;
 };

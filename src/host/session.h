@@ -8,6 +8,7 @@
 #include "host/conn.h"
 #include "host/far.h"
 #include "host/host.h"
+#include "host/mark.h"
 #include "host/options.h"
 #include "host/rate.h"
 #include "host/way.h"
@@ -105,6 +106,7 @@ struct px_session {
     int64_t dry_us; /* when all that was sent was last with the kernel */
     bool audio_on, chat_answered;
 
+    struct px_mark mark;          /* its pointer, for the others */
     struct px_shot *shot;         /* a screenshot under way */
     struct px_lock_run *lock_run; /* the screen being locked for it */
     bool lock_checked;            /* it heard whether it can be when it leaves */

@@ -995,6 +995,49 @@ static void item_54_view_only_has_no_effect(void **state) {
     xcb_destroy_window(f.x, w);
 }
 
+/* The arrow of a viewer that only looks; 0: there is none. */
+static bool mark_is_at(void *data) {
+    const int *at = data;
+    bool found = false;
+    px_cleanup_free xcb_query_tree_reply_t *t =
+        xcb_query_tree_reply(f.x, xcb_query_tree(f.x, f.root), NULL);
+    const xcb_window_t *all = xcb_query_tree_children(t);
+    for (int i = 0; i < xcb_query_tree_children_length(t); i++) {
+        px_cleanup_free xcb_get_property_reply_t *name = xcb_get_property_reply(
+            f.x, xcb_get_property(f.x, 0, all[i], XCB_ATOM_WM_NAME, XCB_ATOM_STRING, 0, 16), NULL);
+        px_cleanup_free xcb_get_geometry_reply_t *g =
+            xcb_get_geometry_reply(f.x, xcb_get_geometry(f.x, all[i]), NULL);
+        if (!name || !g || xcb_get_property_value_length(name) != 20 ||
+            memcmp(xcb_get_property_value(name), "phoenix-host pointer", 20) != 0)
+            continue;
+        if (at[0] < 0)
+            return false; /* there shall be none */
+        found |= g->x == at[0] && g->y == at[1];
+    }
+    return found || at[0] < 0;
+}
+
+static void who_only_looks_may_show_its_pointer(void **state) {
+    Pxs__OptionMessage o = PXS__OPTION_MESSAGE__INIT;
+    int first[] = {100, 200}, second[] = {610, 410}, none[] = {-1, 0};
+    o.disable_keyboard = o.show_my_cursor = PX_OPTION_YES;
+    xcb_test_fake_input(f.x, XCB_MOTION_NOTIFY, 0, 0, f.root, 50, 60, 0);
+    xcb_flush(f.x);
+    struct px_client *c = desktop(&o);
+    px_assert_ok(px_client_mouse(c, PX_MOUSE_MOVE, 100, 200, NULL));
+    assert_true(wait_for(mark_is_at, first, 5 * SECOND));
+    px_assert_ok(px_client_mouse(c, PX_MOUSE_MOVE, 610, 410, NULL));
+    assert_true(wait_for(mark_is_at, second, 5 * SECOND));
+    expect_pointer(50, 60, 0);
+    send_hex(c, "9A01053A03980101"); /* show_my_cursor: no */
+    assert_true(wait_for(mark_is_at, none, 5 * SECOND));
+    send_hex(c, "9A01053A03980102");
+    px_assert_ok(px_client_mouse(c, PX_MOUSE_MOVE, 100, 200, NULL));
+    assert_true(wait_for(mark_is_at, first, 5 * SECOND));
+    px_client_close(c);
+    assert_true(wait_for(mark_is_at, none, 5 * SECOND));
+}
+
 /* ---- the rest ---- */
 
 /* What the host answers to one request at its metrics socket. */
@@ -1268,6 +1311,7 @@ int main(void) {
         cmocka_unit_test(caps_lock_follows_the_client),
         cmocka_unit_test(item_53_leaving_lets_everything_go),
         cmocka_unit_test(item_54_view_only_has_no_effect),
+        cmocka_unit_test(who_only_looks_may_show_its_pointer),
         cmocka_unit_test(calls_and_privacy_are_declined_so_that_clients_say_so),
         cmocka_unit_test(chat_says_that_nobody_reads_it),
         cmocka_unit_test(screenshots_show_what_is_there_as_png),
