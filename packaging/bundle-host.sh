@@ -2,10 +2,10 @@
 # packaging/bundle-host.sh PROGRAM DIRECTORY - phoenix-host with all it needs, for any Linux
 #
 # The program runs inside desktops, whose libraries are not the host's. DIRECTORY gets the program, each
-# library it was linked with, and the loader that belongs to them; bound read-only into a desktop
-# (at any path) it runs there whatever that desktop has, and one copy serves all desktops from one
-# page cache. What it opens at run time (NVENC's and CUDA's driver libraries) still comes from the
-# desktop, through its own ld.so cache.
+# library it was linked with or opens when it needs it, and the loader that belongs to them; bound
+# read-only into a desktop (at any path) it runs there whatever that desktop has, and one copy serves all
+# desktops from one page cache. Drivers' libraries (NVENC's and CUDA's) come from the desktop, through its
+# own ld.so cache.
 #
 #     DIRECTORY/phoenix-host      starts it
 #     DIRECTORY/lib-HASH/         program, libraries, loader
@@ -28,15 +28,24 @@ rm -rf "$tmp"
 mkdir -p "$tmp/lib"
 
 # "libx.so.1 => /path (0x..)" and "/lib64/ld-linux-x86-64.so.2 (0x..)"
-ldd "$program" | while read -r name arrow path _; do
-    case "$name $arrow" in
-    linux-vdso*) ;;
-    /*) cp -L "$name" "$tmp/lib/${name##*/}" ;;
-    *"=> "* | *" =>")
-        [ "$path" != not ] || { echo "bundle-host: $name is missing" >&2; exit 1; }
-        cp -L "$path" "$tmp/lib/$name"
-        ;;
-    esac
+copy_libraries() { # FILE
+    ldd "$1" | while read -r name arrow path _; do
+        case "$name $arrow" in
+        linux-vdso*) ;;
+        /*) cp -L "$name" "$tmp/lib/${name##*/}" ;;
+        *"=> "* | *" =>")
+            [ "$path" != not ] || { echo "bundle-host: $name is missing" >&2; exit 1; }
+            cp -L "$path" "$tmp/lib/$name"
+            ;;
+        esac
+    done
+}
+copy_libraries "$program"
+# Those that it opens when it needs them.
+"$program" libraries | while read -r path; do
+    [[ $path == /* ]] || continue
+    cp -L "$path" "$tmp/lib/${path##*/}"
+    copy_libraries "$path"
 done
 cp "$program" "$tmp/lib/phoenix-host"
 chmod -R a+rX,u+w,go-w "$tmp"

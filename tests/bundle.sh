@@ -19,6 +19,11 @@ has "and is what it was" "$out" "$("$PX_BUILD/src/phoenix-host/phoenix-host" --v
 lib=$(echo "$bundle"/lib-*)
 ok "it is listed what it loads" bash -c '"$0"/ld-linux* --library-path "$0" --list "$0/phoenix-host"' "$lib"
 is "all of it lies there, too" "$(grep -v "vdso\|ld-linux\|=> $lib/" <<<"$out")" ""
+ok "and what it opens later" "$bundle/phoenix-host" libraries
+opened=$out
+has "lies there" "$opened" "$lib/libavcodec.so."
+ok "with what that loads" bash -c '"$0"/ld-linux* --library-path "$0" --list "$1"' "$lib" "$opened"
+is "all of which lies there, too" "$(grep -v "vdso\|ld-linux\|=> $lib/" <<<"$out")" ""
 
 # A desktop that runs holds the folder: what it holds leads to the new program.
 exec 7<"$bundle"

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "host/encode/av.h"
 #include "host/encode/measure.h"
 #include "host/session.h"
 #include <inttypes.h>
@@ -107,6 +108,8 @@ static void *run(void *arg) {
         0}; /* of this thread alone, also where the host is real-time */
     (void)sched_setscheduler(gettid(), SCHED_BATCH, &none);
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+    struct px_av lib = {0}; /* kept open from one encoder to the next */
+    (void)px_av_open(false, &lib, NULL);
     for (size_t i = 0; (ops = px_encoders_at(m->encoders, i)) && !m->stop; i++) {
         struct px_error err = {0};
         if (stands_behind(m, ops, i))
@@ -115,6 +118,7 @@ static void *run(void *arg) {
         if (r < 0 && r != -ECANCELED)
             px_warning("encoder %s: cannot be measured: %s", ops->name, err.msg);
     }
+    px_av_close(&lib);
     malloc_trim(0);
     uv_async_send(&m->async);
     return NULL;

@@ -1,5 +1,7 @@
 /* src/phoenix-host/main.c - the host program: options and wiring */
+#include "base/cleanup.h"
 #include "base/log.h"
+#include "host/encode/av.h"
 #include "host/reconfigure.h"
 #include "target.h"
 #include <getopt.h>
@@ -24,9 +26,20 @@ struct program {
 
 static void usage(FILE *to) {
     fputs("usage: phoenix-host --config FILE [--log-level LEVEL] [--print-ports]\n"
-          "       phoenix-host target\n"
+          "       phoenix-host target|libraries\n"
           "Shows this desktop to RustDesk clients. See phoenix-host(1).\n",
           to);
+}
+
+/* What it was not linked with and opens when it needs it, but for drivers: a bundle has it, too. */
+static int print_libraries(void) {
+    px_cleanup_free char *path = NULL;
+    struct px_error err = {0};
+    if (px_av_find(&path, &err) < 0) {
+        fprintf(stderr, "phoenix-host: %s\n", err.msg);
+        return 1;
+    }
+    return puts(path) < 0;
 }
 
 static void stop(struct program *p) {
@@ -127,6 +140,8 @@ int main(int argc, char **argv) {
     int o;
     if (argc == 2 && strcmp(argv[1], "target") == 0)
         return px_target_main();
+    if (argc == 2 && strcmp(argv[1], "libraries") == 0)
+        return print_libraries();
     while ((o = getopt_long(argc, argv, "", options, NULL)) >= 0) {
         if (o == 'c')
             config = optarg;

@@ -4,19 +4,18 @@
  * driver. AV1 is here alone: NVIDIA's headers of Debian 12 do not know it yet.
  * What libavcodec was built with is looked up by name at run time; whether a card is there shows
  * when a small encoder opens. */
+#include "host/encode/av.h"
 #include "host/encode/budget.h"
 #include "host/encode/encoder.h"
 #include "base/alloc.h"
-#include <libavcodec/avcodec.h>
 #include <libavutil/intreadwrite.h>
-#include <libavutil/log.h>
-#include <libavutil/opt.h>
 #include <string.h>
 
 #define RATE_MAX_KBPS 200000 /* faster lines are all the same to them */
 
 struct av {
     struct px_encoder base;
+    struct px_av lib;
     AVCodecContext *ctx;
     AVFrame *frame;
     AVPacket *packet;
@@ -29,29 +28,29 @@ static bool named(const AVCodec *c, const char *part) {
     return strstr(c->name, part) != NULL;
 }
 
-static void set(AVCodecContext *c, const char *key, const char *value) {
-    (void)av_opt_set(c->priv_data, key, value, 0); /* not all versions know all of them */
+static void set(const struct px_av *lib, AVCodecContext *c, const char *key, const char *value) {
+    (void)lib->av_opt_set(c->priv_data, key, value, 0); /* not all versions know all of them */
 }
 
-static void tune(AVCodecContext *c) {
+static void tune(const struct px_av *lib, AVCodecContext *c) {
     if (named(c->codec, "nvenc")) {
-        set(c, "preset", "p2");
-        set(c, "tune", "ull");
+        set(lib, c, "preset", "p2");
+        set(lib, c, "tune", "ull");
         /* Not "cbr": that fills each picture up to its share of the rate, and knows no quantizers.
          */
-        set(c, "rc", "vbr");
-        set(c, "surfaces", "2");
-        set(c, "zerolatency", "1");
-        set(c, "delay", "0");
-        set(c, "forced-idr", "1");
+        set(lib, c, "rc", "vbr");
+        set(lib, c, "surfaces", "2");
+        set(lib, c, "zerolatency", "1");
+        set(lib, c, "delay", "0");
+        set(lib, c, "forced-idr", "1");
     } else if (named(c->codec, "libaom")) {
-        set(c, "usage", "realtime");
-        set(c, "row-mt", "1");
-        set(c, "lag-in-frames", "0");
+        set(lib, c, "usage", "realtime");
+        set(lib, c, "row-mt", "1");
+        set(lib, c, "lag-in-frames", "0");
         /* Text is made of few colours: with palettes, guesses from neighbours other than straight
          * ones bring no byte, but take two thirds of a key frame's time. Costs of modes and numbers
          * are told anew only at key frames: a sixth of typing's time. */
-        set(c, "aom-params",
+        set(lib, c, "aom-params",
             "cpu-used=10:tune-content=screen:enable-palette=1:enable-intrabc=0:aq-mode=3:"
             "enable-smooth-intra=0:enable-paeth-intra=0:enable-cfl-intra=0:enable-angle-delta=0:"
             "enable-filter-intra=0:enable-diagonal-intra=0:"
@@ -72,12 +71,12 @@ static void set_bounds(AVCodecContext *c, unsigned rate_kbps, unsigned min_q, un
     c->qmax = (int)max_q * quantizer_max(c->codec) / 100;
 }
 
-static int open_ctx(const char *name, const struct px_encoder_opts *o, AVCodecContext **ret,
-                    struct px_error *err) {
-    const AVCodec *codec = avcodec_find_encoder_by_name(name);
+static int open_ctx(const struct px_av *lib, const char *name, const struct px_encoder_opts *o,
+                    AVCodecContext **ret, struct px_error *err) {
+    const AVCodec *codec = lib->avcodec_find_encoder_by_name(name);
     if (!codec)
         return px_fail(err, -ENOTSUP, "libavcodec was built without %s", name);
-    AVCodecContext *c = avcodec_alloc_context3(codec);
+    AVCodecContext *c = lib->avcodec_alloc_context3(codec);
     c->width = o->width;
     c->height = o->height;
     c->time_base = (AVRational){1, 1000};
@@ -94,11 +93,13 @@ static int open_ctx(const char *name, const struct px_encoder_opts *o, AVCodecCo
     c->thread_type = FF_THREAD_SLICE; /* threads by frame would keep a picture back each */
     c->flags |= AV_CODEC_FLAG_LOW_DELAY;
     set_bounds(c, o->rate_kbps, o->min_quality, o->max_quality);
-    tune(c);
-    const int r = avcodec_open2(c, codec, NULL);
+    tune(lib, c);
+    const int r = lib->avcodec_open2(c, codec, NULL);
     if (r < 0) {
-        avcodec_free_context(&c);
-        return px_fail(err, -EIO, "%s at %dx%d: %s", name, o->width, o->height, av_err2str(r));
+        char why[AV_ERROR_MAX_STRING_SIZE];
+        lib->avcodec_free_context(&c);
+        return px_fail(err, -EIO, "%s at %dx%d: %s", name, o->width, o->height,
+                       px_av_reason(lib, r, why));
     }
     *ret = c;
     return 0;
@@ -112,19 +113,25 @@ static int probe(const struct px_encoder_ops *ops, struct px_error *err) {
                                       .max_quality = 100,
                                       .threads = 1};
     AVCodecContext *c = NULL;
-    const int level = av_log_get_level();
-    av_log_set_level(AV_LOG_QUIET); /* "no NVENC" is an answer here, not trouble */
-    const int r = open_ctx(ops->name, &o, &c, err);
-    av_log_set_level(level > AV_LOG_ERROR ? AV_LOG_ERROR : level);
-    avcodec_free_context(&c);
-    return r < 0 && ops->hardware ? px_wrap(err, -ENODEV, "libavcodec") : r;
+    struct px_av lib;
+    int r = px_av_open(true, &lib, err);
+    if (r < 0)
+        return r;
+    const int level = lib.av_log_get_level();
+    lib.av_log_set_level(AV_LOG_QUIET); /* "no NVENC" is an answer here, not trouble */
+    r = open_ctx(&lib, ops->name, &o, &c, err);
+    lib.av_log_set_level(level > AV_LOG_ERROR ? AV_LOG_ERROR : level);
+    lib.avcodec_free_context(&c);
+    px_av_close(&lib);
+    return r < 0 ? px_wrap(err, -ENODEV, "libavcodec") : r;
 }
 
 static void av_close(struct px_encoder *enc) {
     struct av *a = px_container_of(enc, struct av, base);
-    avcodec_free_context(&a->ctx);
-    av_frame_free(&a->frame);
-    av_packet_free(&a->packet);
+    a->lib.avcodec_free_context(&a->ctx);
+    a->lib.av_frame_free(&a->frame);
+    a->lib.av_packet_free(&a->packet);
+    px_av_close(&a->lib);
     free(a);
 }
 
@@ -135,28 +142,33 @@ static int av_open(const struct px_encoder_ops *ops, const struct px_encoder_opt
     if (!o->i444 && (o->width % 2 || o->height % 2) && o->codec != PX_CODEC_AV1)
         return px_fail(err, -ENOTSUP, "%s wants even sizes", px_codec_name(o->codec));
     struct av *a = px_new0(struct av, 1);
-    const int r = open_ctx(ops->name, o, &a->ctx, err);
+    int r = px_av_open(true, &a->lib, err);
+    if (r >= 0) {
+        a->lib.av_log_set_level(AV_LOG_ERROR);
+        r = open_ctx(&a->lib, ops->name, o, &a->ctx, err);
+    }
     if (r < 0) {
+        px_av_close(&a->lib);
         free(a);
         return r;
     }
-    a->frame = av_frame_alloc();
-    a->packet = av_packet_alloc();
+    a->frame = a->lib.av_frame_alloc();
+    a->packet = a->lib.av_packet_alloc();
     *ret = &a->base;
     return 0;
 }
 
 /* The mean quantizer that NVENC tells of a picture; -1: it tells none. */
-static int mean_qp(const AVPacket *p) {
+static int mean_qp(const struct px_av *lib, const AVPacket *p) {
     size_t size;
-    const uint8_t *data = av_packet_get_side_data(p, AV_PKT_DATA_QUALITY_STATS, &size);
+    const uint8_t *data = lib->av_packet_get_side_data(p, AV_PKT_DATA_QUALITY_STATS, &size);
     return data && size >= 4 ? (int)AV_RL32(data) / FF_QP2LAMBDA + 1 : -1;
 }
 
 /* Nothing is gained by refining once more: it is as fine as it may be, or came no nearer to that,
  * or nobody knows. */
 static bool is_fine(struct av *a, bool refine) {
-    const int qp = named(a->ctx->codec, "nvenc") ? mean_qp(a->packet) : -1;
+    const int qp = named(a->ctx->codec, "nvenc") ? mean_qp(&a->lib, a->packet) : -1;
     const bool stalled = qp < 0 || (a->last_qp > 0 && qp >= a->last_qp);
     a->last_qp = refine && qp > 0 ? qp : 0;
     return (qp >= 0 && qp <= a->ctx->qmin + 1) || (refine && stalled);
@@ -183,15 +195,17 @@ static int av_push(struct px_encoder *enc, const struct px_picture *pic,
         f->data[i] = pic->planes[i];
         f->linesize[i] = pic->strides[i];
     }
-    int r = avcodec_send_frame(a->ctx, f);
+    int r = a->lib.avcodec_send_frame(a->ctx, f);
     if (r >= 0) {
-        av_packet_unref(a->packet);
-        r = avcodec_receive_packet(a->ctx, a->packet);
+        a->lib.av_packet_unref(a->packet);
+        r = a->lib.avcodec_receive_packet(a->ctx, a->packet);
     }
     if (r == AVERROR(EAGAIN))
         return 0;
-    if (r < 0)
-        return px_fail(err, -EIO, "%s: %s", enc->ops->name, av_err2str(r));
+    if (r < 0) {
+        char why[AV_ERROR_MAX_STRING_SIZE];
+        return px_fail(err, -EIO, "%s: %s", enc->ops->name, px_av_reason(&a->lib, r, why));
+    }
     *ret = (struct px_packet){.data = a->packet->data,
                               .size = (size_t)a->packet->size,
                               .key = a->packet->flags & AV_PKT_FLAG_KEY,
@@ -208,20 +222,21 @@ static void av_set_rate(struct px_encoder *enc) {
     set_bounds(a->ctx, enc->opts.rate_kbps, enc->opts.min_quality, enc->opts.max_quality);
 }
 
-#define AV(NAME, CODEC, HARDWARE)                                                                  \
-    { NAME, PX_CODEC_##CODEC, HARDWARE, probe, av_open, av_push, av_set_rate, av_close }
+#define AV(NAME, CODEC, HARDWARE, PROBE)                                                           \
+    { NAME, PX_CODEC_##CODEC, HARDWARE, PROBE, av_open, av_push, av_set_rate, av_close }
 
 /* Software H.264 is h264.c's and x264.c's, AV1 av1.c's but for 4:4:4. Software H.265 is left out:
- * it is slower than everything else here for no gain in the picture. */
+ * it is slower than everything else here for no gain in the picture. Whether libavcodec has it
+ * shows when somebody wants it: to ask would be to load it. */
 const struct px_encoder_ops px_encoders_avcodec[] = {
-    AV("libaom-av1", AV1, false),
+    AV("libaom-av1", AV1, false, NULL),
     {0},
 };
 
 /* Behind nvenc.c's of the same codec. */
 const struct px_encoder_ops px_encoders_avcodec_nvenc[] = {
-    AV("h264_nvenc", H264, true),
-    AV("hevc_nvenc", H265, true),
-    AV("av1_nvenc", AV1, true),
+    AV("h264_nvenc", H264, true, probe),
+    AV("hevc_nvenc", H265, true, probe),
+    AV("av1_nvenc", AV1, true, probe),
     {0},
 };

@@ -1,7 +1,7 @@
 /* src/host/encode/measure.c - what each encoder takes here, for each kind of content */
 #include "host/encode/measure.h"
 #include "base/alloc.h"
-#include <libavcodec/avcodec.h>
+#include "host/encode/av.h"
 #include <math.h>
 #include <string.h>
 #include <time.h>
@@ -12,6 +12,7 @@
 struct run {
     const struct px_measure_opts *opts;
     struct px_encoder *enc;
+    struct px_av lib;
     AVCodecContext *decoder;
     AVPacket *packet;
     AVFrame *frame;
@@ -48,29 +49,33 @@ static enum AVCodecID id_of(enum px_codec codec) {
 
 static int open_decoder(struct run *r, enum px_codec codec, struct px_error *err) {
     /* libavcodec's own AV1 decoder wants hardware; dav1d does not. */
-    const AVCodec *c = codec == PX_CODEC_AV1 ? avcodec_find_decoder_by_name("libdav1d")
-                                             : avcodec_find_decoder(id_of(codec));
+    const AVCodec *c = codec == PX_CODEC_AV1 ? r->lib.avcodec_find_decoder_by_name("libdav1d")
+                                             : r->lib.avcodec_find_decoder(id_of(codec));
     if (!c)
         return px_fail(err, -EIO, "libavcodec decodes no %s", px_codec_name(codec));
-    r->decoder = avcodec_alloc_context3(c);
+    r->decoder = r->lib.avcodec_alloc_context3(c);
     r->decoder->thread_count = 1;
     r->decoder->flags |= AV_CODEC_FLAG_LOW_DELAY;
-    r->packet = av_packet_alloc();
-    r->frame = av_frame_alloc();
-    const int e = avcodec_open2(r->decoder, c, NULL);
-    return e < 0 ? px_fail(err, -EIO, "%s: %s", c->name, av_err2str(e)) : 0;
+    r->packet = r->lib.av_packet_alloc();
+    r->frame = r->lib.av_frame_alloc();
+    const int e = r->lib.avcodec_open2(r->decoder, c, NULL);
+    char why[AV_ERROR_MAX_STRING_SIZE];
+    return e < 0 ? px_fail(err, -EIO, "%s: %s", c->name, px_av_reason(&r->lib, e, why)) : 0;
 }
 
 static int decode(struct run *r, const struct px_packet *p, struct px_error *err) {
-    int e = av_new_packet(r->packet, (int)p->size);
+    char why[AV_ERROR_MAX_STRING_SIZE];
+    int e = r->lib.av_new_packet(r->packet, (int)p->size);
     if (e < 0)
-        return px_fail(err, -EIO, "%s", av_err2str(e));
+        return px_fail(err, -EIO, "%s", px_av_reason(&r->lib, e, why));
     memcpy(r->packet->data, p->data, p->size);
-    e = avcodec_send_packet(r->decoder, r->packet);
+    e = r->lib.avcodec_send_packet(r->decoder, r->packet);
     if (e >= 0)
-        e = avcodec_receive_frame(r->decoder, r->frame);
-    av_packet_unref(r->packet);
-    return e < 0 ? px_fail(err, -EIO, "what it writes is not decoded: %s", av_err2str(e)) : 0;
+        e = r->lib.avcodec_receive_frame(r->decoder, r->frame);
+    r->lib.av_packet_unref(r->packet);
+    return e < 0 ? px_fail(err, -EIO, "what it writes is not decoded: %s",
+                           px_av_reason(&r->lib, e, why))
+                 : 0;
 }
 
 /* Tenths of dB of luma in @a. */
@@ -219,7 +224,12 @@ int px_measure(struct px_encoders *e, size_t i, const struct px_measure_opts *op
     r->opts = opts;
     r->clock = ops->hardware || opts->threads > 1 ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID;
     snprintf(f.name, sizeof(f.name), "%s", ops->name);
-    int n = px_encoder_open_at(e, i, &o, &r->enc, err);
+    int n = px_av_open(false, &r->lib, err);
+    if (n < 0) {
+        free(r);
+        return n;
+    }
+    n = px_encoder_open_at(e, i, &o, &r->enc, err);
     if (n >= 0) {
         px_scene_init(&r->scene, opts->width, opts->height);
         n = measure_all(r, &f, err);
@@ -228,9 +238,10 @@ int px_measure(struct px_encoders *e, size_t i, const struct px_measure_opts *op
     }
     if (n >= 0 && ops->hardware)
         f.fixed_us = fixed_us(e, i, &o, opts, &f);
-    avcodec_free_context(&r->decoder);
-    av_packet_free(&r->packet);
-    av_frame_free(&r->frame);
+    r->lib.avcodec_free_context(&r->decoder);
+    r->lib.av_packet_free(&r->packet);
+    r->lib.av_frame_free(&r->frame);
+    px_av_close(&r->lib);
     free(r);
     if (n >= 0)
         *ret = f;

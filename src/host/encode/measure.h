@@ -16,7 +16,8 @@ struct px_measure_opts {
 };
 #define PX_MEASURE_PICTURES_MAX 200
 
-/* The encoder at place @i of @e's list. -ENOTSUP: it does not open. -EIO: it does not encode, or
+/* The encoder at place @i of @e's list. -ENOTSUP: it does not open, or
+ * libavcodec does not. -EIO: it does not encode, or
  * what it writes is not decoded. -ECANCELED: @stop said so. Any thread. */
 int px_measure(struct px_encoders *e, size_t i, const struct px_measure_opts *opts,
                struct px_figures *ret, struct px_error *err);
