@@ -32,6 +32,7 @@ struct px_measuring {
     /* the thread's, until it has sent async */
     struct px_encoders *encoders;
     struct px_measured found;
+    bool blind; /* nothing is there to decode with: another start may find it */
 };
 
 static void say(const struct px_measured *m, const char *how) {
@@ -109,8 +110,11 @@ static void *run(void *arg) {
     (void)sched_setscheduler(gettid(), SCHED_BATCH, &none);
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
     struct px_av lib = {0}; /* kept open from one encoder to the next */
-    (void)px_av_open(false, &lib, NULL);
-    for (size_t i = 0; (ops = px_encoders_at(m->encoders, i)) && !m->stop; i++) {
+    struct px_error why = {0};
+    m->blind = px_av_open(false, &lib, &why) < 0;
+    if (m->blind)
+        px_warning("encoders cannot be measured: %s", why.msg);
+    for (size_t i = 0; !m->blind && (ops = px_encoders_at(m->encoders, i)) && !m->stop; i++) {
         struct px_error err = {0};
         if (stands_behind(m, ops, i))
             continue;
@@ -139,7 +143,8 @@ static void on_measured(uv_async_t *async) {
     say(&h->measured, "measured");
     px_measured_rank(&h->measured, h->encoders);
     px_encoders_rest(h->encoders); /* unless a viewer's encoder is on the card */
-    save(h);
+    if (!m->blind)
+        save(h);
 }
 
 /* ---- life ---- */
