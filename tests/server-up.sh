@@ -26,7 +26,18 @@ inside() { phoenix exec pxt-s --user root -- "$@" </dev/null; }
 ok "the desktop reaches the ID server" inside bash -c "exec 3<>/dev/tcp/$pxt_gateway/28216"
 ok "and the relay" inside bash -c "exec 3<>/dev/tcp/$pxt_gateway/28217"
 fails 1 "but no port beside them" inside timeout 2 bash -c "exec 3<>/dev/tcp/$pxt_gateway/28218"
-kill -9 "$pid"
+died=$(pgrep -P "$pid")
+another() { pgrep -P "$pid" | grep -qvx "$died" && ctl status; }
+kill -9 "$died"
+ok "a server that dies is started again" wait_for 60 another
+has "which its log says" "$(cat "$pxt_state/server/server.log")" "server: died of signal 9 (Killed): starting again in 1 s"
+is "by the same process" "$(cat "$pxt_run/server.pid")" "$pid"
+dead() { ! ctl status; }
+end() { # for good: with the process that would start it again
+    kill -9 "$(cat "$pxt_run/server.pid")"
+    wait_for 30 dead || note <<<"the server answers without its keeper"
+}
+end
 exec 8>"$pxt_dir/lock" # of a script that calls us
 ok "after its death up starts it again" phoenix up "$file"
 exec 8>&-
@@ -35,13 +46,13 @@ lacks "it has nothing of what its caller had open" "$(readlink /proc/"$(cat "$px
 ok "a real-time process restarts a desktop" chrt -f 1 phoenix restart pxt-s
 ok "and enters it" chrt -f 1 phoenix exec pxt-s -- true
 for i in 1 2 3 4 5; do # a server that has not come to its exec yet is not dead
-    kill -9 "$(cat "$pxt_run/server.pid")"
+    end
     ok "death and up, time $i" phoenix up --wait nothing "$file"
     lacks "up has nothing to complain of, time $i" "$out" "no remote access"
 done
 
 # Somebody else has one of its ports.
-kill -9 "$(cat "$pxt_run/server.pid")"
+end
 wait_for 10 bash -c '! (exec 3<>/dev/tcp/127.0.0.1/28217)' || note <<<"the dead relay's port stays"
 socat TCP-LISTEN:28217,fork,reuseaddr /dev/null &
 other=$!
@@ -69,6 +80,8 @@ ok "start with a server elsewhere, behind a proxy" phoenix start --wait nothing 
 is "the desktop is told of it" "$(jq -c .server "$etc/host.json")" '{"address":"wss://rd.example.com:8443","key":"abc","relay":""}'
 sed -i "s|^server: .*|$mine|" "$PHOENIX_HOST_FILE"
 ok "rm" phoenix rm --yes pxt-s
+server=$(pgrep -P "$pid")
 ok "net down" phoenix net down
 ok "stops the server" test ! -e /proc/"$pid"
+ok "and nobody starts it again" test ! -e /proc/"$server"
 done_testing

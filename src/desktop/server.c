@@ -200,8 +200,14 @@ int px_server_up(const struct px_fleet *fleet, struct px_error *err) {
     px_cleanup_free char *uid_arg = px_asprintf("--uid=%u", uid);
     px_cleanup_free char *port = px_asprintf("--port=%u", host->server.port);
     /* Working there, it needs no way through the folders above, which may be closed to it. */
-    const char *const argv[] = {program, uid_arg, "--data-dir=.", "--admin-socket=admin.sock",
-                                port,    NULL};
+    const char *const argv[] = {program,
+                                uid_arg,
+                                "--data-dir=.",
+                                "--admin-socket=admin.sock",
+                                port,
+                                has_systemd() ? NULL
+                                              : "--respawn", /* what systemd does with its unit */
+                                NULL};
     if ((r = make_dir(&p, uid, err)) < 0)
         return r;
     r = has_systemd() ? start_unit(&p, argv, err) : start_process(&p, argv, err);

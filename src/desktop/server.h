@@ -5,7 +5,8 @@
  * while it runs
  *
  * Under systemd it is a transient unit, phoenix-server-BRIDGE, hardened and restarted when it
- * fails; elsewhere a process of its own session, noted in RUN/server.pid. One thread. */
+ * fails; elsewhere a process of its own session, noted in RUN/server.pid, which starts the server
+ * proper again when that dies, and ends with it when told to. One thread. */
 #pragma once
 #include "desktop/fleet.h"
 

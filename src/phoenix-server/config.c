@@ -32,6 +32,9 @@ const struct px_option px_options[] = {
     {"uid", 0, PX_OPTION_NUMBER, AT(uid), "0", 0, ANY - 1, "UID",
      "started as root: become this user and group, with nothing else of root's, before anything is "
      "opened. 0: stay"},
+    {"respawn", 0, PX_OPTION_YESNO, AT(respawn), "no", 0, 0, "YES|NO",
+     "start again after a crash, as a service manager does, from a process beside: after 1 s, then "
+     "2, 4 and up to 60"},
     {"relay-servers", 'r', PX_OPTION_TEXT, AT(relay_servers), "", 0, 0, "HOST[:PORT],...",
      "relays to propose, in turn while they answer. Empty: clients use this host, port P+1"},
     {"always-use-relay", 0, PX_OPTION_YESNO, AT(always_use_relay), "no", 0, 0, "YES|NO",

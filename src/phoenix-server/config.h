@@ -21,7 +21,7 @@ struct px_config {
     uint64_t register_burst, register_ids_per_day, udp_probe_rate, rmem;
     uint64_t total_bandwidth, single_bandwidth, limit_speed; /* kbit/s, 0: none */
     uint64_t online_seconds, idle_seconds, keepalive_seconds, wait_seconds, drain_seconds;
-    bool always_use_relay, open_relay_requests, http;
+    bool always_use_relay, open_relay_requests, http, respawn;
     bool help, version; /* flags only */
 };
 

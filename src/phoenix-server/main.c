@@ -31,6 +31,8 @@ int main(int argc, char **argv) {
         return 0;
     }
     int r = server_become(&s.config, &err);
+    if (r == 0 && s.config.respawn && !s.config.import_dir[0])
+        r = server_keep(&err);
     server_block_signals();
     if (r < 0) {
         /* told below */

@@ -52,6 +52,11 @@ static inline uint16_t relay_port(const struct server *s) {
 /* uid.c: with uid in the config, and as root: becomes that user, without a way back. */
 int server_become(const struct px_config *c, struct px_error *err);
 
+/* keep.c: returns 0 in the server, each time in a new process, and never in its keeper, which ends
+ * with the server's exit code once the server ends by itself, cannot start at all, or was asked to
+ * end. What kills the keeper kills the server. Before there is any thread. */
+int server_keep(struct px_error *err);
+
 /* setup.c: the config's words become things. */
 int server_open(struct server *s, struct px_error *err);
 void server_close(struct server *s);
