@@ -31,8 +31,11 @@ static int find_probe(char **ret, struct px_error *err) {
     return px_program_find("phoenix-probe", folders, ret, err);
 }
 
-/* The code of the second factor for now, "" where the desktop's file wants none. */
-static int totp_code(const struct px_desktop *d, char ret[7], struct px_error *err) {
+#define CODES_MAX 14
+/* Codes of the second factor, "" where the desktop's file wants none: that of the step before,
+ * which nobody types any more, and should somebody have come in with it, or a step go by meanwhile,
+ * that of now. Each is good for one client. */
+static int totp_codes(const struct px_desktop *d, char ret[CODES_MAX], struct px_error *err) {
     px_cleanup_free char *hex = NULL;
     uint8_t secret[TOTP_MAX_BYTES];
     size_t n = 0;
@@ -45,8 +48,12 @@ static int totp_code(const struct px_desktop *d, char ret[7], struct px_error *e
     hex[strcspn(hex, "\r\n")] = '\0';
     if (sodium_hex2bin(secret, sizeof(secret), hex, strlen(hex), NULL, &n, NULL) != 0 || n == 0)
         r = px_fail(err, -EINVAL, "'host-totp' is damaged");
-    else
-        px_totp(secret, n, time(NULL), ret);
+    else {
+        const int64_t now = time(NULL);
+        px_totp(secret, n, now - 30, ret);
+        ret[6] = ' ';
+        px_totp(secret, n, now, ret + 7);
+    }
     sodium_memzero(secret, sizeof(secret));
     sodium_memzero(hex, strlen(hex));
     return r;
@@ -55,8 +62,8 @@ static int totp_code(const struct px_desktop *d, char ret[7], struct px_error *e
 /* Two lines: the password, and the code or nothing. */
 static int password_fd(const struct px_remote *remote, const struct px_desktop *d,
                        struct px_error *err) {
-    char code[7];
-    int r = totp_code(d, code, err);
+    char code[CODES_MAX];
+    int r = totp_codes(d, code, err);
     if (r < 0)
         return r;
     px_cleanup_close int fd = memfd_create("phoenix-password", MFD_CLOEXEC);

@@ -33,6 +33,11 @@ struct trusted {
     int64_t at_s;
 };
 
+struct spent {
+    int64_t step; /* 0: none */
+    char hash[HASH_HEX];
+};
+
 struct px_credentials {
     const struct px_host_config *config; /* lent */
     uint8_t key[crypto_shorthash_KEYBYTES];
@@ -41,6 +46,7 @@ struct px_credentials {
     uint8_t pending[32]; /* h1 of a one-time password whose client is not yet in */
     uint64_t pending_handle;
     struct remembered sessions[RESUME_MAX];
+    struct spent spent[PX_TOTP_STEPS]; /* by step */
     struct trusted trusted[TRUSTED_MAX];
     unsigned n_trusted;
 };
@@ -158,6 +164,7 @@ void px_credentials_forget_sessions(struct px_credentials *c) {
     sodium_memzero(c->sessions, sizeof(c->sessions));
     sodium_memzero(c->pending, sizeof(c->pending));
     c->pending_handle = 0;
+    memset(c->spent, 0, sizeof(c->spent));
 }
 
 bool px_credentials_resumes(const struct px_credentials *c, const struct px_asker *who) {
@@ -241,6 +248,19 @@ static void device_hex(const struct px_asker *who, char hex[HASH_HEX]) {
     put(&b, who->my_name, strlen(who->my_name));
     put(&b, who->platform, strlen(who->platform));
     hash_hex(b.data, b.size, hex);
+}
+
+bool px_credentials_spend(struct px_credentials *c, const struct px_asker *who, int64_t step) {
+    struct spent *s = &c->spent[step % PX_TOTP_STEPS];
+    const struct px_asker named = {
+        .my_id = who->my_id, .my_name = who->my_name, .platform = who->platform};
+    char hex[HASH_HEX];
+    device_hex(&named, hex);
+    if (s->step == step)
+        return strcmp(s->hash, hex) == 0;
+    s->step = step;
+    memcpy(s->hash, hex, sizeof(hex));
+    return true;
 }
 
 bool px_credentials_trusted(const struct px_credentials *c, const struct px_asker *who,

@@ -33,10 +33,15 @@ enum px_proof px_credentials_check(struct px_credentials *c, const struct px_ask
 /* @who is in (both factors, if there are two); returns a handle for px_credentials_left(), or 0. */
 uint64_t px_credentials_entered(struct px_credentials *c, const struct px_asker *who);
 void px_credentials_left(struct px_credentials *c, uint64_t handle);
-/* Nobody resumes from here on. */
+/* Nobody resumes from here on, and no code counts as used. */
 void px_credentials_forget_sessions(struct px_credentials *c);
 /* The same session was in a moment ago, with its second factor. */
 bool px_credentials_resumes(const struct px_credentials *c, const struct px_asker *who);
+
+/* @who gives the right code of @step (px_totp_check). False: another client came in with it. What a
+ * client is called counts, not where it is: each window that is opened from a client's main page
+ * asks for a code, and its way may be another. Forgotten when the host starts anew. */
+bool px_credentials_spend(struct px_credentials *c, const struct px_asker *who, int64_t step);
 
 void px_credentials_trust(struct px_credentials *c, const struct px_asker *who, int64_t now_s);
 bool px_credentials_trusted(const struct px_credentials *c, const struct px_asker *who,

@@ -259,15 +259,17 @@ void px_login_2fa(struct px_session *s, const Pxs__Auth2FA *a) {
         return;
     }
     const struct px_host_config *c = s->host->config;
-    if (!px_totp_check(c->totp, c->totp_size, (int64_t)time(NULL), a->code)) {
+    int64_t step = 0;
+    px_login_asker(s, &who);
+    const bool right = px_totp_check(c->totp, c->totp_size, (int64_t)time(NULL), a->code, &step);
+    if (!right || !px_credentials_spend(s->host->credentials, &who, step)) {
         px_guard_failed(&s->host->guard_2fa, &s->peer, px_now_us());
-        px_audit_refused(s->host, s, "code");
-        px_login_error(s, "Wrong 2FA Code");
+        px_audit_refused(s->host, s, right ? "code-used" : "code");
+        px_login_error(s, "Wrong 2FA Code"); /* these words alone let the user try the next one */
         return;
     }
     px_guard_passed(&s->host->guard_2fa, &s->peer);
     s->second = PX_SECOND_CODE;
-    px_login_asker(s, &who);
     who.hwid = a->hwid.data;
     who.hwid_size = a->hwid.len < sizeof(s->hwid) ? a->hwid.len : sizeof(s->hwid);
     if (who.hwid_size) /* "trust this device" */

@@ -39,8 +39,12 @@ bool px_login_check(const uint8_t h1[PX_PROOF_BYTES], const char *challenge, con
 
 /* RFC 6238: HMAC-SHA1, 6 digits, steps of 30 s. */
 void px_totp(const uint8_t *secret, size_t size, int64_t unix_s, char ret[7]);
-/* Whether @code is that of now, of the step before or of the next. Takes the same time for all. */
-bool px_totp_check(const uint8_t *secret, size_t size, int64_t unix_s, const char *code);
+#define PX_TOTP_STEPS 3 /* whose codes are right at a time */
+/* Whether @code is that of now, of the step before or of the next. Takes the same time for all.
+ * *ret_step (NULL: not asked for): which step's it is, counted from 1970; only where it is right.
+ */
+bool px_totp_check(const uint8_t *secret, size_t size, int64_t unix_s, const char *code,
+                   int64_t *ret_step);
 
 enum px_option_bool { PX_OPTION_NOT_SET, PX_OPTION_NO, PX_OPTION_YES };
 enum px_image_quality { PX_QUALITY_LOW = 2, PX_QUALITY_BALANCED = 3, PX_QUALITY_BEST = 4 };

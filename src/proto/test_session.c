@@ -116,10 +116,14 @@ static void item_23_totp(void **state) {
     assert_string_equal(code, "287082");
     px_totp(secret, 20, 1111111109, code);
     assert_string_equal(code, "081804");
-    for (int off = -3; off <= 3; off++)
-        assert_int_equal(px_totp_check(secret, 20, 1111111109 + 30 * off, code), abs(off) <= 1);
-    assert_false(px_totp_check(secret, 20, 1111111109, "81804"));
-    assert_false(px_totp_check(secret, 20, 1111111109, ""));
+    for (int off = -3; off <= 3; off++) {
+        int64_t step = -1;
+        assert_int_equal(px_totp_check(secret, 20, 1111111109 + 30 * off, code, &step),
+                         abs(off) <= 1);
+        assert_int_equal(step, abs(off) <= 1 ? 1111111109 / 30 : -1);
+    }
+    assert_false(px_totp_check(secret, 20, 1111111109, "81804", NULL));
+    assert_false(px_totp_check(secret, 20, 1111111109, "", NULL));
     px_totp(secret, 20, 20000000000, code);
     assert_string_equal(code, "353130");
 }

@@ -49,16 +49,21 @@ void px_totp(const uint8_t *secret, size_t size, int64_t unix_s, char ret[7]) {
     sodium_memzero(mac, sizeof(mac));
 }
 
-bool px_totp_check(const uint8_t *secret, size_t size, int64_t unix_s, const char *code) {
+bool px_totp_check(const uint8_t *secret, size_t size, int64_t unix_s, const char *code,
+                   int64_t *ret_step) {
     char given[7] = "";
-    int right = 0;
+    int right = 0, at = 0; /* the last one, should two steps have the same code */
     if (strlen(code) == 6)
         memcpy(given, code, 6);
     for (int step = -1; step <= 1; step++) {
         char want[7];
         px_totp(secret, size, unix_s + step * 30, want);
-        right |= sodium_memcmp(want, given, 6) + 1;
+        const int same = sodium_memcmp(want, given, 6) + 1;
+        right |= same;
+        at = (at & (same - 1)) | (step & -same);
         sodium_memzero(want, sizeof(want));
     }
+    if (right && ret_step)
+        *ret_step = unix_s / 30 + at;
     return right;
 }

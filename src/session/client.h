@@ -35,7 +35,7 @@ struct px_client_login {
     const char *version;  /* NULL: PX_PROTOCOL_VERSION */
     const char *platform; /* NULL: "Linux" */
     bool wants_acks;
-    const char *code;    /* of the second factor; NULL: none */
+    const char *code;    /* of the second factor; NULL: none. Several, with blanks: one by one */
     const char *hwid;    /* of the client's machine; NULL: none */
     bool trust;          /* asks to be spared the code from now on */
     uint64_t session_id; /* the same for all connections of one session; 0: none */

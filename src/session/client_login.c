@@ -95,9 +95,11 @@ int px_client_send_login(struct px_client *c, const struct px_client_login *l,
     return px_client_send(c, &m, err);
 }
 
-static int send_code(struct px_client *c, const struct px_client_login *l, struct px_error *err) {
+static int send_code(struct px_client *c, const struct px_client_login *l, const char *code,
+                     size_t size, struct px_error *err) {
     Pxs__Auth2FA a = PXS__AUTH2_FA__INIT;
-    a.code = (char *)l->code;
+    px_cleanup_free char *one = px_strndup(code, size);
+    a.code = one;
     if (l->trust && l->hwid)
         a.hwid = (ProtobufCBinaryData){strlen(l->hwid), (uint8_t *)l->hwid};
     Pxs__Message m = PXS__MESSAGE__INIT;
@@ -109,6 +111,7 @@ static int send_code(struct px_client *c, const struct px_client_login *l, struc
 int px_client_login(struct px_client *c, const struct px_client_login *l, int64_t timeout_us,
                     Pxs__Message **ret, struct px_error *err) {
     const int64_t until = px_now_us() + timeout_us;
+    const char *code = l->code;
     int r = px_client_wait_hash(c, timeout_us, err);
     if (r >= 0)
         r = px_client_send_login(c, l, err);
@@ -128,10 +131,13 @@ int px_client_login(struct px_client *c, const struct px_client_login *l, int64_
             *ret = px_take_ptr(m);
             return 0;
         }
-        if (!l->code || strcmp(a->error, "2FA Required") != 0)
+        const bool again = strcmp(a->error, "Wrong 2FA Code") == 0 && code != l->code;
+        if (!code || !*code || !(again || strcmp(a->error, "2FA Required") == 0))
             return px_fail(err, -EACCES, "%s", a->error);
-        r = send_code(c, l, err);
+        const size_t n = strcspn(code, " ");
+        r = send_code(c, l, code, n, err);
         if (r < 0)
             return r;
+        code += n + strspn(code + n, " ");
     }
 }

@@ -67,7 +67,7 @@ static void judge_code(void) {
     const char *const codes[] = {"081804", "081805", "181804", "1", ""};
     for (size_t i = 0; i < PX_N_ELEMENTS(codes); i++) {
         hide(secret, sizeof(secret));
-        right = px_totp_check(secret, sizeof(secret), NOW, codes[i]);
+        right = px_totp_check(secret, sizeof(secret), NOW, codes[i], NULL);
         publish(&right, sizeof(right));
         assert_int_equal(right, i == 0);
     }

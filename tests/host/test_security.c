@@ -150,6 +150,29 @@ static void session_that_comes_back_is_not_asked_for_another_code(void **state) 
     assert_refused(&l, "2FA Required");
 }
 
+/* Whatever a client is called: the first to come in with a code has it. */
+static void code_is_good_for_one_client(void **state) {
+    char codes[15], spare[7];
+    static const uint8_t secret[] = "12345678901234567890";
+    px_cleanup_free char *extra = px_asprintf("\"totp_secret_file\": \"%s/totp\"", f.dir);
+    restart(extra);
+    const int64_t now = (int64_t)time(NULL);
+    px_totp(secret, 20, now + 30, spare); /* right for longest, should this machine be busy */
+    struct px_client_login mine = {
+        .username = ID, .password = PASSWORD, .my_id = "5", .my_name = "me", .code = spare};
+    struct px_client_login other = mine;
+    px_assert_ok(try_login(&mine, NULL, NULL));
+    px_assert_ok(try_login(&mine, NULL, NULL)); /* another window of it */
+    other.my_id = "6";
+    assert_refused(&other, "Wrong 2FA Code");
+    assert_true(audit_says((void *)"reason=code-used"));
+    px_totp(secret, 20, now, codes + 7);
+    memcpy(codes, spare, 6);
+    codes[6] = ' ';
+    other.code = codes; /* who has the next one tries that */
+    px_assert_ok(try_login(&other, NULL, NULL));
+}
+
 static void recording_that_is_not_wanted_is_told(void **state) {
     restart("\"permissions\": {\"recording\": false}");
     px_cleanup(px_client_closep) struct px_client *c = dial();
@@ -239,6 +262,7 @@ int main(void) {
         cmocka_unit_test(trusted_device_is_spared_the_code),
         cmocka_unit_test(trust_can_be_forbidden),
         cmocka_unit_test(session_that_comes_back_is_not_asked_for_another_code),
+        cmocka_unit_test(code_is_good_for_one_client),
         cmocka_unit_test(recording_that_is_not_wanted_is_told),
         cmocka_unit_test(each_session_has_its_two_lines),
         cmocka_unit_test(refusals_are_told_but_not_without_end),
