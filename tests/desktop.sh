@@ -72,7 +72,7 @@ lacks "and is never told to go without" "$(inside sh -c 'cat /etc/chromium.d/*')
 # JupyterLab.
 address=$(fact pxt-a '["address"]')
 token=$(cat "$pxt_state"/desktops/pxt-a/etc/jupyter-token)
-http() { curl -s -o /dev/null -w '%{http_code}' --noproxy '*' --max-time 10 "$@"; }
+http() { curl -s -o /dev/null -w '%{http_code}' --noproxy '*' --max-time 60 "$@"; }
 is "Jupyter answers who has the token" "$(http -H "Authorization: token $token" "http://$address:8888/api/status")" 200
 is "and nobody else" "$(http "http://$address:8888/api/status")" 403
 lacks "no process shows the token" "$(inside ps axeww -o args)" "$token"

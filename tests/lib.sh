@@ -111,9 +111,9 @@ done_testing() {
     exit $((pxt_bad > 0))
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds.
+# wait_for SECONDS COMMAND...: until it succeeds. A minute at least: what has to come is late on a busy machine.
 wait_for() {
-    local until=$(($(date +%s) + $1))
+    local until=$(($(date +%s) + ($1 > 60 ? $1 : 60)))
     shift
     until "$@" >/dev/null 2>&1; do
         [ "$(date +%s)" -lt $until ] || return 1

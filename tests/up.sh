@@ -58,7 +58,7 @@ has "suggests a name that is" "$out" "pxt-"
 
 # Walls.
 addr_b=$(fact pxt-b '["address"]')
-ok "the gateway answers" inside pxt-a ping -c 1 -W 2 "$pxt_gateway"
+ok "the gateway answers" inside pxt-a ping -c 1 -W 20 "$pxt_gateway"
 fails 1 "the neighbour does not" inside pxt-a ping -c 1 -W 1 "$addr_b"
 has "though the host reaches it" "$(bash -c "exec 3<>/dev/tcp/$addr_b/9" 2>&1)" "Connection refused"
 

@@ -126,7 +126,7 @@ int world_open(struct world *w) {
        "&& ip link set eth0 up");
     /* Until then the link is down for a moment, in every listing. */
     sh(w, w->host,
-       "for i in $(seq 40); do ip -o link show up0 | grep -q 'state UP' && exit 0; "
+       "for i in $(seq 300); do ip -o link show up0 | grep -q 'state UP' && exit 0; "
        "sleep 0.05; done; exit 1");
     return 0;
 }
