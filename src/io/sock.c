@@ -17,7 +17,8 @@ static void set(int fd, int level, int name, int value) {
     (void)setsockopt(fd, level, name, &value, sizeof(value)); /* each is an improvement only */
 }
 
-static int bound(int type, const struct px_sock_opts *opts, bool v6, struct px_error *err) {
+static int bound(int type, const struct px_sock_opts *opts, bool shared, bool v6,
+                 struct px_error *err) {
     static const struct px_addr any_v6 = {0};
     const struct px_addr any_v4 = px_addr_v4(0, 0, 0, 0, 0);
     struct px_addr at = opts->bind ? *opts->bind : v6 ? any_v6 : any_v4;
@@ -31,7 +32,7 @@ static int bound(int type, const struct px_sock_opts *opts, bool v6, struct px_e
     if (v6)
         set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    set(fd, SOL_SOCKET, SO_REUSEPORT, shared);
     socklen_t size = px_addr_to_sockaddr(&at, v6, &sa);
     if (bind(fd, (struct sockaddr *)&sa, size) < 0)
         return px_fail_sys(err, -errno, "%s port %s", type == SOCK_DGRAM ? "UDP" : "TCP",
@@ -44,13 +45,13 @@ static bool no_v6(int r) {
     return r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL || r == -EPROTONOSUPPORT;
 }
 
-static int open_bound(int type, const struct px_sock_opts *opts, bool *ret_v6,
+static int open_bound(int type, const struct px_sock_opts *opts, bool shared, bool *ret_v6,
                       struct px_error *err) {
     bool v6 = !opts->bind || !px_addr_is_v4(opts->bind);
-    int fd = bound(type, opts, v6, err);
+    int fd = bound(type, opts, shared, v6, err);
     if (no_v6(fd) && !opts->bind) {
         v6 = false;
-        fd = bound(type, opts, v6, err);
+        fd = bound(type, opts, shared, v6, err);
     }
     if (fd >= 0 && ret_v6)
         *ret_v6 = v6;
@@ -59,7 +60,7 @@ static int open_bound(int type, const struct px_sock_opts *opts, bool *ret_v6,
 
 int px_sock_udp(const struct px_sock_opts *opts, bool *ret_v6, struct px_error *err) {
     bool v6 = false;
-    int fd = open_bound(SOCK_DGRAM, opts, &v6, err);
+    int fd = open_bound(SOCK_DGRAM, opts, true, &v6, err);
     if (fd < 0)
         return fd;
     /* Which of our addresses was asked: the answer must come from it. */
@@ -78,8 +79,13 @@ int px_sock_udp(const struct px_sock_opts *opts, bool *ret_v6, struct px_error *
     return fd;
 }
 
+int px_sock_is_free(const struct px_sock_opts *opts, struct px_error *err) {
+    px_cleanup_close int fd = open_bound(SOCK_STREAM, opts, false, NULL, err);
+    return fd < 0 ? fd : 0;
+}
+
 int px_sock_listen(const struct px_sock_opts *opts, struct px_error *err) {
-    px_cleanup_close int fd = open_bound(SOCK_STREAM, opts, NULL, err);
+    px_cleanup_close int fd = open_bound(SOCK_STREAM, opts, true, NULL, err);
     if (fd < 0)
         return fd;
     if (listen(fd, BACKLOG) < 0)

@@ -16,6 +16,9 @@ struct px_sock_opts {
 /* Return the fd. *ret_v6: sockaddrs are AF_INET6 (dual-stack). */
 int px_sock_udp(const struct px_sock_opts *opts, bool *ret_v6, struct px_error *err);
 int px_sock_listen(const struct px_sock_opts *opts, struct px_error *err);
+/* Negative: nobody can listen there, or somebody does, also one who would share the port with us.
+ */
+int px_sock_is_free(const struct px_sock_opts *opts, struct px_error *err);
 /* A stream socket bound to @path (an old one there is replaced), mode @mode. */
 int px_sock_listen_unix(const char *path, unsigned mode, struct px_error *err);
 int px_sock_local_addr(int fd, struct px_addr *ret, struct px_error *err);

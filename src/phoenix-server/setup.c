@@ -187,8 +187,18 @@ int server_reload_lists(struct server *s, struct px_error *err) {
     return r < 0 ? r : read_list(s, "blacklist.txt", PX_RELAY_SLOW, err);
 }
 
+/* Threads share their ports, and so would a second server of the same user: each would get a part
+ * of the clients. */
+static int check_ports(const struct server *s, struct px_error *err) {
+    struct px_sock_opts o = {.bind = s->config.bind[0] ? &s->bind : NULL,
+                             .port = (uint16_t)s->config.port};
+    int r = s->id ? px_sock_is_free(&o, err) : 0;
+    o.port = relay_port(s);
+    return r == 0 && s->relay ? px_sock_is_free(&o, err) : r;
+}
+
 static int open_threads(struct server *s, struct px_error *err) {
-    int r = 0;
+    int r = check_ports(s, err);
     for (; s->n_threads < s->config.threads && r == 0; s->n_threads++) {
         struct thread *t = &s->threads[s->n_threads];
         r = px_loop_new(&t->loop, err);
