@@ -4,8 +4,10 @@
 #include "host/rate.h"
 #include <string.h>
 
-#define APART_US (10 * PX_US_PER_MS) /* between two probes */
-#define WORTH_BYTES 512              /* what little else is sent needs none */
+#define APART_US (10 * PX_US_PER_MS)       /* between two probes */
+#define QUICK_APART_US (50 * PX_US_PER_MS) /* each is news to the client's user interface */
+#define QUICK_BYTES (1024 * 1024)          /* came in quickly: the line is as quick as we need */
+#define WORTH_BYTES 512                    /* what little else is sent needs none */
 #define TELLING_BYTES                                                                              \
     (8 * 1024) /* fewer may have waited for the client's processor just as well                    \
                 */
@@ -30,7 +32,8 @@ bool px_far_wants_probe(const struct px_far *f, uint64_t n_bytes, int64_t now_us
     if (f->n_marks == 0)
         return under_way(f, n_bytes) >= WORTH_BYTES;
     const struct px_far_mark *last = &f->marks[f->n_marks - 1];
-    return n_bytes - last->at_bytes >= WORTH_BYTES && now_us - last->sent_us >= APART_US;
+    return n_bytes - last->at_bytes >= WORTH_BYTES &&
+           now_us - last->sent_us >= (f->quick ? QUICK_APART_US : APART_US);
 }
 
 void px_far_probed(struct px_far *f, uint64_t n_bytes, int64_t now_us) {
@@ -64,6 +67,7 @@ static size_t learn(struct px_far *f, const struct px_far_mark *m, int64_t now_u
     f->bytes_per_s = bytes * PX_US_PER_S / (uint64_t)(f->told_us > 0 ? f->told_us : 1);
     if (queue_us < PX_RATE_QUICK_US && f->grown < WINDOW_MAX_BYTES)
         f->grown += bytes;
+    f->quick = queue_us < PX_RATE_QUICK_US && f->grown >= QUICK_BYTES;
     forget(f);
     return bytes;
 }

@@ -27,6 +27,7 @@ struct px_far { /* zeroed */
     int64_t told_us;        /* in so much of its time */
     uint64_t bytes_per_s;   /* what it took then */
     size_t grown;           /* of the windows */
+    bool quick;             /* much came in, and the last of it at once: fewer probes do */
 };
 
 /* Something is about to be sent. */

@@ -14,7 +14,7 @@ struct way {
     uint64_t n_bytes;
     double us_a_byte;
     int64_t due_us[PX_FAR_MARKS];
-    unsigned n_due;
+    unsigned n_due, n_probes;
 };
 
 static struct way a_way(double mbit) {
@@ -47,6 +47,7 @@ static void send(struct way *w, size_t size) {
     if (!px_far_wants_probe(&w->far, w->n_bytes, w->now_us))
         return;
     px_far_probed(&w->far, w->n_bytes += 20, w->now_us);
+    w->n_probes++;
     w->due_us[w->n_due++] = w->free_us + RTT;
 }
 
@@ -99,6 +100,16 @@ static void a_quick_line_is_given_all(void **state) {
     assert_int_equal(w.rate.line_kbps, 0);
     assert_true(w.far.grown > 1000000);
     assert_true(w.n_bytes > 250u * 30000); /* it waited for nothing but at the start */
+    assert_in_range(w.n_probes, 50, 150);
+}
+
+static void a_quick_line_that_becomes_slow_is_looked_at_closely_again(void **state) {
+    struct way w = a_way(1000);
+    run_until(&w, w.now_us + RTT);
+    scroll(&w, 30000);
+    w.us_a_byte = 8 / 2.0;
+    assert_in_range(scroll(&w, 8000), 0, 400 * MS);
+    assert_in_range(w.rate.line_kbps, 1500, 2500);
 }
 
 static void little_tells_nothing(void **state) {
@@ -127,6 +138,7 @@ int main(void) {
         cmocka_unit_test(unused_before_the_first_echo),
         cmocka_unit_test(a_slow_line_behind_a_relay_is_not_filled),
         cmocka_unit_test(a_quick_line_is_given_all),
+        cmocka_unit_test(a_quick_line_that_becomes_slow_is_looked_at_closely_again),
         cmocka_unit_test(little_tells_nothing),
         cmocka_unit_test(who_echoes_no_more_is_sent_no_more_probes),
     };
