@@ -20,6 +20,7 @@
 #define BANDS_MAX 8
 #define MOVE_FAR 255
 #define INSIDE_BITS 12 /* of a film: so much more than a move it takes to guess from inside */
+_Static_assert(MOVE_FAR <= PX_H264_MOVE_MAX && PX_MOVE_REACH < PX_H264_MOVE_MAX, "of the levels");
 
 struct h264 {
     struct px_encoder base;
@@ -144,6 +145,20 @@ static void code_block(struct h264 *v, const struct px_block_at *at, px_h264_num
     px_block_store(at, &c.guess);
 }
 
+/* Noise at a fine quantizer takes more as numbers than as pixels, and more than a macroblock may
+ * (ITU-T H.264, A.3.1). */
+static void code_raw(struct h264 *v, struct px_h264_slice *s, const struct px_block_at *at) {
+    const int i = at->row * v->s.grid.columns + at->column;
+    struct px_h264_block *k = &v->blocks[i];
+    struct px_block b;
+    px_block_read(&v->s.in, v->s.width, v->s.height, at->column, at->row, &b);
+    *k = (struct px_h264_block){.mode = PX_H264_RAW};
+    memset(k->n, 16, sizeof(k->n));
+    v->s.quality[i] = 0;
+    px_h264_slice_add_raw(s, &b);
+    px_block_store(at, &b);
+}
+
 static void keep_block(struct h264 *v, int i) {
     v->blocks[i] = (struct px_h264_block){.mode = PX_H264_INTER};
     v->s.quality[i] = v->s.grid.quality[i];
@@ -168,7 +183,8 @@ static void code_band(void *data, int band) {
                 code_block(v, &at, numbers);
             else
                 keep_block(v, i);
-            px_h264_slice_add(s, at.column, at.row, numbers);
+            if (!px_h264_slice_add(s, at.column, at.row, numbers))
+                code_raw(v, s, &at);
         }
     px_h264_slice_end(s);
 }
@@ -243,7 +259,7 @@ static int h264_open(const struct px_encoder_ops *ops, const struct px_encoder_o
     if (o->width % 2 || o->height % 2)
         return px_fail(err, -ENOTSUP, "H.264 wants even sizes");
     struct h264 *v = px_new0(struct h264, 1);
-    /* The levels of small pictures have no larger moves. */
+    /* On small pictures little moves farther. */
     px_surface_init(&v->s, o, 1, false, o->height > 576 ? MOVE_FAR : PX_MOVE_REACH);
     v->s.searches = true;
     if (!px_h264_has_size(v->s.grid.columns, v->s.grid.rows)) {

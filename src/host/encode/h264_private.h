@@ -21,16 +21,19 @@
 #define PX_H264_CHROMA 16
 #define PX_H264_LUMA_MEANS 24
 #define PX_H264_CHROMA_MEANS 25
+#define PX_H264_MOVE_MAX 511  /* pixels each way, of all levels from 3.1 on, which we tell */
 #define PX_H264_FRAME_NUMS 16 /* frame_num counts pictures modulo this */
 
-enum px_h264_mode { PX_H264_V, PX_H264_H, PX_H264_DC, PX_H264_INTER }; /* as luma has them */
+/* As luma has them; and I_PCM, its pixels as they are. */
+enum px_h264_mode { PX_H264_V, PX_H264_H, PX_H264_DC, PX_H264_INTER, PX_H264_RAW };
 
 struct px_h264_block {
     uint8_t mode;        /* enum px_h264_mode, of luma and chroma */
     uint8_t luma;        /* which quarters have numbers; guessed inside: all or none */
     uint8_t chroma;      /* 0: no numbers; 1: means; 2: others, too */
     struct px_move move; /* with PX_H264_INTER; quarters of a pixel */
-    uint8_t n[24];       /* numbers other than 0 of the parts of luma and chroma, without means */
+    uint8_t n[24];       /* numbers other than 0 of the parts of luma and chroma, without means;
+                            of PX_H264_RAW 16 each, as its neighbours count them */
 };
 
 typedef int16_t px_h264_numbers[PX_H264_PARTS][16]; /* in zigzag order; chroma's means: 4 */
@@ -93,8 +96,11 @@ struct px_h264_slice {
 /* Empties @s->out and writes the header. */
 void px_h264_slice_begin(struct px_h264_slice *s, const struct px_h264_picture *p,
                          const struct px_h264_block *blocks, int first_row);
-/* The next macroblock, in order. @numbers: not looked at where it has none. */
-void px_h264_slice_add(struct px_h264_slice *s, int column, int row, const px_h264_numbers numbers);
+/* The next macroblock, in order. @numbers: not looked at where it has none. False: its pixels take
+ * less than these numbers, and nothing is written. */
+bool px_h264_slice_add(struct px_h264_slice *s, int column, int row, const px_h264_numbers numbers);
+/* The same as PX_H264_RAW, which its block in @s->blocks has to be before the next is added. */
+void px_h264_slice_add_raw(struct px_h264_slice *s, const struct px_block *pixels);
 void px_h264_slice_end(struct px_h264_slice *s);
 /* Append whole units. */
 void px_h264_write_slice(const struct px_h264_slice *s, struct px_buf *out);

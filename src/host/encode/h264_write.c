@@ -12,6 +12,8 @@
 #define UNIT_SEQUENCE 0x67
 #define UNIT_PICTURE 0x68
 #define BLOCK_BYTES_MAX 4096 /* of a macroblock: 384 numbers of 28 bits at most, and more */
+#define RAW_BITS (9 + 7 + (int)sizeof(struct px_block) * 8) /* its kind, to whole bytes, pixels */
+_Static_assert(RAW_BITS <= 3200, "so many a macroblock may take: A.3.1");
 #define INITIAL_QP 26
 
 /* ---- bits ---- */
@@ -42,12 +44,16 @@ static inline void put_signed(struct px_h264_slice *s, int value) {
     put_unsigned(s, value > 0 ? 2 * (uint32_t)value - 1 : 2 * (uint32_t)-value);
 }
 
-/* The last bit, and to whole bytes. */
-static void put_end(struct px_h264_slice *s) {
-    put(s, 1, 1);
+static void put_to_bytes(struct px_h264_slice *s) {
     put(s, 0, (8 - s->n_bits % 8) % 8);
     for (; s->n_bits > 0; s->n_bits -= 8)
         s->out.data[s->out.size++] = (char)(s->bits >> (s->n_bits - 8));
+}
+
+/* The last bit, and to whole bytes. */
+static void put_end(struct px_h264_slice *s) {
+    put(s, 1, 1);
+    put_to_bytes(s);
 }
 
 /* ---- numbers ---- */
@@ -232,7 +238,17 @@ struct px_move px_h264_expect(const struct px_h264_block *k, int columns, int co
     return expected(&a);
 }
 
-void px_h264_slice_add(struct px_h264_slice *s, int column, int row,
+static void put_skipped(struct px_h264_slice *s) {
+    reserve(s, BLOCK_BYTES_MAX);
+    if (!s->picture->key)
+        put_unsigned(s, s->n_skipped);
+}
+
+static int64_t bits_so_far(const struct px_h264_slice *s) {
+    return (int64_t)s->out.size * 8 + s->n_bits;
+}
+
+bool px_h264_slice_add(struct px_h264_slice *s, int column, int row,
                        const px_h264_numbers numbers) {
     const int columns = s->picture->columns;
     const struct px_h264_block *k = s->blocks + (ptrdiff_t)row * columns + column;
@@ -241,13 +257,14 @@ void px_h264_slice_add(struct px_h264_slice *s, int column, int row,
         const struct px_move m = skipped(&a);
         if (m.x == k->move.x && m.y == k->move.y) {
             s->n_skipped++;
-            return;
+            return true;
         }
     }
-    reserve(s, BLOCK_BYTES_MAX);
-    if (!s->picture->key)
-        put_unsigned(s, s->n_skipped);
-    s->n_skipped = 0;
+    const size_t size = s->out.size;
+    const uint64_t bits = s->bits;
+    const int n_bits = s->n_bits;
+    put_skipped(s);
+    const int64_t from = bits_so_far(s);
     if (k->mode == PX_H264_INTER)
         put_inter(s, &a);
     else
@@ -255,6 +272,23 @@ void px_h264_slice_add(struct px_h264_slice *s, int column, int row,
     if (k->mode != PX_H264_INTER || k->luma)
         put_luma(s, &a, numbers);
     put_chroma(s, &a, numbers);
+    if (bits_so_far(s) - from > RAW_BITS) {
+        s->out.size = size;
+        s->bits = bits;
+        s->n_bits = n_bits;
+        return false;
+    }
+    s->n_skipped = 0;
+    return true;
+}
+
+void px_h264_slice_add_raw(struct px_h264_slice *s, const struct px_block *pixels) {
+    put_skipped(s);
+    s->n_skipped = 0;
+    put_unsigned(s, s->picture->key ? 25 : 30);
+    put_to_bytes(s);
+    memcpy(s->out.data + s->out.size, pixels, sizeof(*pixels));
+    s->out.size += sizeof(*pixels);
 }
 
 /* ---- slices ---- */

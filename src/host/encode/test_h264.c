@@ -181,6 +181,133 @@ static void what_moves_by_quarters_is_guessed_as_the_format_has_it(void **state)
     assert_int_equal(found, 0xffff);
 }
 
+/* ---- noise ---- */
+
+#define BLOCK_BITS 3200 /* of a macroblock, at most: ITU-T H.264, A.3.1 */
+
+static void write_noise(struct desk *d, int from, int to) {
+    for (int plane = 0; plane < 3; plane++)
+        for (int y = from >> !!plane; y < to >> !!plane; y++)
+            for (int x = 0; x < d->picture.width >> !!plane; x++)
+                d->picture.planes[plane][(ptrdiff_t)y * d->picture.strides[plane] + x] =
+                    (uint8_t)(16 + desk_chance(d) % 220);
+}
+
+/* With what headers and start codes take. */
+static void fits(const struct desk *d) {
+    const size_t n = (size_t)(d->picture.width + 15) / 16 * (size_t)((d->picture.height + 15) / 16);
+    assert_true(d->packet.size <= n * BLOCK_BITS / 8 + 64);
+}
+
+/* Whatever the numbers, and where neighbours have many or are pixels. */
+static void no_macroblock_takes_more_than_the_format_lets_it(void **state) {
+    enum { COLUMNS = 3, N = 9 };
+    struct px_h264_block blocks[N];
+    const struct px_block pixels = {0};
+    const struct px_h264_picture p = {.columns = COLUMNS, .rows = N / COLUMNS, .key = false};
+    struct px_h264_slice s = {0};
+    struct desk d = {.random = 1};
+    unsigned raw = 0, others = 0;
+    for (unsigned size = 1; size <= 2040; size += 1 + size / 8) {
+        px_h264_slice_begin(&s, &p, blocks, 0);
+        for (int i = 0; i < N; i++) {
+            const bool inside = desk_chance(&d) & 1;
+            px_h264_numbers numbers;
+            for (int k = 0; k < PX_H264_PARTS * 16; k++)
+                numbers[k / 16][k % 16] =
+                    (int16_t)((int)(1 + desk_chance(&d) % size) * (desk_chance(&d) & 1 ? 1 : -1));
+            blocks[i] = (struct px_h264_block){
+                .mode = inside ? PX_H264_DC : PX_H264_INTER, .luma = 15, .chroma = 2};
+            memset(blocks[i].n, inside ? 15 : 16, 16);
+            memset(blocks[i].n + PX_H264_CHROMA, 15, 8);
+            const size_t before = s.out.size * 8 + (size_t)s.n_bits;
+            if (px_h264_slice_add(&s, i % COLUMNS, i / COLUMNS, numbers))
+                others++;
+            else {
+                assert_int_equal(s.out.size * 8 + (size_t)s.n_bits, before);
+                blocks[i].mode = PX_H264_RAW;
+                memset(blocks[i].n, 16, sizeof(blocks[i].n));
+                px_h264_slice_add_raw(&s, &pixels);
+                raw++;
+            }
+            const size_t skip_run = 1;
+            assert_true(s.out.size * 8 + (size_t)s.n_bits - before <= BLOCK_BITS + skip_run);
+        }
+        px_h264_slice_end(&s);
+    }
+    assert_true(raw > 50 && others > 50);
+    px_buf_fini(&s.out);
+}
+
+static void noise_is_shown_as_it_is_within_the_bits_of_a_macroblock(void **state) {
+    static const struct screens_case sizes[] = {
+        {16, 16, false, 1}, {98, 70, false, 1}, {160, 128, false, 3}};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct desk d;
+        desk_open(&d, PX_CODEC_H264, sizes[i].width, sizes[i].height, false, 1000000,
+                  sizes[i].threads);
+        const struct px_region all = desk_everything(&d);
+        px_encoder_set_rate(d.enc, 1000000, 0, 85); /* as fine as it gets */
+        write_noise(&d, 0, d.picture.height);
+        desk_push(&d, NULL, true, false);
+        fits(&d);
+        assert_true(d.packet.fine && desk_difference(&d) < 0.1);
+        for (int k = 0; k < 4; k++) {
+            write_noise(&d, 0, d.picture.height);
+            desk_push(&d, &all, false, false);
+            fits(&d);
+            assert_true(d.packet.fine && desk_difference(&d) < 0.1);
+        }
+        desk_close(&d);
+    }
+}
+
+/* Beside others, that are guessed from it, or from what it came from; and that move along. */
+static void noise_leaves_its_neighbours_as_they_are(void **state) {
+    struct desk d;
+    desk_open(&d, PX_CODEC_H264, 334, 252, false, 1000000, 3);
+    const struct px_region all = desk_everything(&d);
+    desk_write_lines(&d, 0, 252);
+    desk_push(&d, NULL, true, false);
+    for (int i = 0; i < 24; i++) {
+        const int from = (int)(desk_chance(&d) % 100) * 2;
+        const int to = from + 2 + (int)(desk_chance(&d) % 25) * 2;
+        px_encoder_set_rate(d.enc, 1000000, (unsigned)i % 4 * 5, 85); /* finer and coarser */
+        write_noise(&d, from, to);
+        if (i % 3 == 1)
+            desk_scroll(&d, 16);
+        desk_push(&d, &all, i % 8 == 7, false);
+        assert_true(desk_difference(&d) < 8);
+        if (i % 5 == 4)
+            desk_push(&d, &all, false, true);
+    }
+    px_encoder_set_rate(d.enc, 1000000, 0, 85);
+    for (int i = 0; i < 50 && !d.packet.fine; i++)
+        desk_push(&d, &all, false, true);
+    assert_true(d.packet.fine && desk_difference(&d) < SCREENS_NEAR);
+    desk_close(&d);
+}
+
+/* Blocks of black and white, by turns, at the finest quantizer: a word holds 12 bits and a bit. */
+static void the_largest_numbers_have_words(void **state) {
+    struct desk d;
+    desk_open(&d, PX_CODEC_H264, 96, 80, false, 1000000, 1);
+    const struct px_region all = desk_everything(&d);
+    px_encoder_set_rate(d.enc, 1000000, 0, 85);
+    for (int i = 0; i < 4; i++) {
+        for (int plane = 0; plane < 3; plane++)
+            for (int y = 0; y < 80 >> !!plane; y++)
+                for (int x = 0; x < 96 >> !!plane; x++) {
+                    const int side = plane ? 8 : 16;
+                    d.picture.planes[plane][(ptrdiff_t)y * d.picture.strides[plane] + x] =
+                        (x / side + y / side + i) % 2 ? 255 : 0;
+                }
+        desk_push(&d, &all, i == 0, false);
+        assert_true(d.packet.fine && desk_difference(&d) < SCREENS_NEAR);
+    }
+    desk_close(&d);
+}
+
 static void sizes_and_chroma_that_the_format_lacks_are_declined(void **state) {
     desk_is_declined(PX_CODEC_H264, 17000, 16, false);
     desk_is_declined(PX_CODEC_H264, 16384, 16384, false);
@@ -199,6 +326,10 @@ int main(void) {
         SCREENS_TEST(a_late_viewer_of_a_full_screen_gets_a_coarse_key_frame_and_the_rest, &h264),
         cmocka_unit_test(late_viewers_go_on_with_the_count_of_the_stream),
         SCREENS_TEST(a_late_viewer_does_not_cost_others_their_quality, &h264),
+        cmocka_unit_test(no_macroblock_takes_more_than_the_format_lets_it),
+        cmocka_unit_test(noise_is_shown_as_it_is_within_the_bits_of_a_macroblock),
+        cmocka_unit_test(noise_leaves_its_neighbours_as_they_are),
+        cmocka_unit_test(the_largest_numbers_have_words),
         cmocka_unit_test(sizes_and_chroma_that_the_format_lacks_are_declined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
