@@ -18,6 +18,12 @@ is "in one line" "$(wc -l <<<"$out")" 1
 fails 2 "a missing word is wrong usage" phoenix rm
 fails 2 "a host file that is not there is bad input" phoenix --host-file /nonexistent net show
 
+# What does not come out was not said.
+for words in --version --help "help up" "ls --json" "net show" "schema desktop" doctor "__complete -- up"; do
+    fails 1 "$words into a full disk has failed" bash -c "phoenix $words >/dev/full"
+done
+has "with the reason" "$out" "phoenix: cannot write the output: No space left on device"
+
 # Every command explains itself, whoever asks.
 verbs=$(phoenix __complete -- "" | cut -f1)
 for verb in $verbs; do

@@ -65,7 +65,7 @@ int px_cli_number(struct px_cli *cli, const char *name, long min, long max, long
 }
 
 void px_cli_puts(const struct px_cli *cli, const char *text) {
-    px_fd_write_all(cli->out.fd, text, strlen(text));
+    px_term_write(&cli->out, text, strlen(text));
 }
 
 void px_cli_printf(const struct px_cli *cli, const char *fmt, ...) {
@@ -173,6 +173,7 @@ static void look_around(struct px_cli *cli) {
     const struct px_args *a = &cli->args;
     const char *when = px_args_value(a, "color");
     cli->out = px_term_of(STDOUT_FILENO, when);
+    cli->out.error = &cli->out_error;
     cli->err = px_term_of(STDERR_FILENO, when);
     cli->json = px_args_count(a, "json") > 0;
     cli->quiet = px_args_count(a, "quiet") > 0;
@@ -218,6 +219,8 @@ int px_cli_main(const struct px_verb *program, int argc, char *const *argv) {
             cli.json = cli.json || strcmp(argv[i], "--json") == 0;
     } else
         r = run_verb(program, &cli, &err);
+    if (r >= 0 && cli.out_error < 0) /* what was asked for did not come out */
+        r = px_fail_sys(&err, cli.out_error, "cannot write the output");
     const int code = exit_code_of(&cli, r);
     if (r < 0 && cli.json)
         print_json_error(&cli, &err, code);

@@ -16,6 +16,7 @@ struct px_cli {
     struct px_term out, err;
     bool json, quiet, yes;
     bool bad_input;            /* the failure is the caller's words or file: exit 2 */
+    int out_error;             /* of @out */
     struct px_host_spec *host; /* see px_cli_host() */
 };
 
@@ -34,7 +35,7 @@ int px_cli_bad_input(struct px_cli *cli, int r);
 int px_cli_number(struct px_cli *cli, const char *name, long min, long max, long fallback,
                   long *ret, struct px_error *err);
 
-/* Prints to stdout. */
+/* Prints to stdout. What cannot be written makes px_cli_main() fail. */
 void px_cli_puts(const struct px_cli *cli, const char *text);
 void px_cli_printf(const struct px_cli *cli, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

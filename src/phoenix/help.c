@@ -2,7 +2,6 @@
 #include "phoenix/help.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "base/file.h"
 #include <string.h>
 
 #define LEFT_MAX 26 /* columns of the left side of a list */
@@ -147,5 +146,5 @@ void px_help_print(const struct px_verb *program, const struct px_verb *verb,
                    const struct px_term *term) {
     px_cleanup(px_buf_fini) struct px_buf out = {0};
     px_help_render(program, verb, term->width, term->colour, &out);
-    px_fd_write_all(term->fd, out.data, out.size);
+    px_term_write(term, out.data, out.size);
 }

@@ -1,7 +1,6 @@
 /* src/phoenix/table.c - columns of text */
 #include "phoenix/table.h"
 #include "base/alloc.h"
-#include "base/file.h"
 #include <assert.h>
 #include <string.h>
 
@@ -131,6 +130,5 @@ void px_table_render(const struct px_table *t, const struct px_term *term, struc
 void px_table_print(const struct px_table *t, const struct px_term *term) {
     px_cleanup(px_buf_fini) struct px_buf out = {0};
     px_table_render(t, term, &out);
-    fflush(stdout); /* what was printed before comes before */
-    px_fd_write_all(term->fd, out.data, out.size);
+    px_term_write(term, out.data, out.size);
 }

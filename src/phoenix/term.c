@@ -1,5 +1,6 @@
 /* src/phoenix/term.c - what the output goes to, and text on it */
 #include "phoenix/term.h"
+#include "base/file.h"
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,12 @@ struct px_term px_term_of(int fd, const char *when) {
         t.height = known ? size.ws_row : 24;
     }
     return t;
+}
+
+void px_term_write(const struct px_term *term, const void *data, size_t size) {
+    const int r = px_fd_write_all(term->fd, data, size);
+    if (r < 0 && term->error && *term->error == 0)
+        *term->error = r;
 }
 
 /* One character of UTF-8: its length in bytes, 0 at the end. *ret: the character, or -1 for bytes

@@ -15,10 +15,14 @@ struct px_term {
     bool colour;    /* escape sequences are welcome */
     unsigned width; /* columns; 0: no limit (not a terminal) */
     unsigned height;
+    int *error; /* the first negative errno of writing to it; lent, NULL: nobody asks */
 };
 
 /* @when: "auto", "always", "never" (--color); NULL is auto, which heeds NO_COLOR and TERM=dumb. */
 struct px_term px_term_of(int fd, const char *when);
+
+/* Writes all of it, or notes in @term->error why not. */
+void px_term_write(const struct px_term *term, const void *data, size_t size);
 
 /* Columns that UTF-8 @text takes; bytes that are no UTF-8 and control characters count as one. */
 size_t px_text_width(const char *text);
