@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "phoenix-server/server.h"
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -31,11 +32,13 @@ static void await_signal(struct keep *k, const struct timespec *at_most) {
         kill(k->server, sig);
 }
 
-/* In the server: it does not outlive us, or nobody would know of it. */
+/* In the server: it does not outlive us, or nobody would know of it. What a terminal sends to its
+ * group comes by us alone: two requests to end would be one to end at once. */
 static void be_server(const struct keep *k, pid_t keeper) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != keeper)
         _exit(1);
+    setpgid(0, 0);
     sigprocmask(SIG_SETMASK, &k->before, NULL);
 }
 
@@ -71,31 +74,42 @@ static void tell(int status, int pause_s) {
         px_warning("server: failed: starting again in %d s", pause_s);
 }
 
+static void take_signals(struct keep *k) {
+    static const int signals[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+    signal(SIGCHLD, SIG_DFL); /* a caller that ignores it would have us wait for ever */
+    sigemptyset(&k->signals);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        sigaddset(&k->signals, signals[i]);
+    sigprocmask(SIG_BLOCK, &k->signals, &k->before);
+}
+
 int server_keep(struct px_error *err) {
     struct keep k = {0};
     const pid_t keeper = getpid();
     int pause_s = FIRST_PAUSE_S, status = 0;
-    static const int signals[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP};
-    sigemptyset(&k.signals);
-    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-        sigaddset(&k.signals, signals[i]);
-    sigprocmask(SIG_BLOCK, &k.signals, &k.before);
+    take_signals(&k);
     while (!k.asked) {
         const int64_t began_us = px_now_us();
-        k.server = fork();
-        if (k.server < 0)
+        const pid_t pid = fork();
+        if (pid < 0 && k.n_started == 0)
             return px_fail_sys(err, -errno, "cannot start a process");
-        if (k.server == 0) {
+        if (pid == 0) {
             be_server(&k, keeper);
             return 0;
         }
-        k.n_started++;
-        status = await_end(&k);
-        if (is_over(&k, status, px_now_us() - began_us))
-            break;
-        if (px_now_us() - began_us > WELL_US)
-            pause_s = FIRST_PAUSE_S;
-        tell(status, pause_s);
+        if (pid > 0) {
+            k.server = pid;
+            k.n_started++;
+            status = await_end(&k);
+            if (is_over(&k, status, px_now_us() - began_us))
+                break;
+            if (px_now_us() - began_us > WELL_US)
+                pause_s = FIRST_PAUSE_S;
+            tell(status, pause_s);
+        } else { /* what ended the server may have left no room yet */
+            px_warning("server: cannot start a process (%s): again in %d s", strerror(errno),
+                       pause_s);
+        }
         pause_for(&k, pause_s);
         pause_s = pause_s * 2 < LONGEST_PAUSE_S ? pause_s * 2 : LONGEST_PAUSE_S;
     }

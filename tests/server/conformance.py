@@ -4,7 +4,7 @@ Each test is named after its item; 31 is for servers that take no registrations 
 are not the checklist's. Runs in a network namespace of its own (tests/server.sh makes it), where
 10.77.0.0/16 is local, so that every test has addresses of its own, and 10.78.0.0/24 is the network of an
 interface. TAP on stdout."""
-import concurrent.futures, itertools, os, random, shutil, signal, socket, sqlite3, subprocess, sys
+import concurrent.futures, itertools, os, random, resource, shutil, signal, socket, sqlite3, subprocess, sys
 import tempfile, threading, time, traceback, json, base64
 from rdwire import *
 
@@ -40,7 +40,7 @@ def new_port():
 class Server:
     started = []
 
-    def __init__(self, *flags, key=True, dir=None, env=None):
+    def __init__(self, *flags, key=True, dir=None, env=None, limit=None):
         self.p = new_port()
         self.r = self.p + 1
         self.dir = dir or tempfile.mkdtemp(prefix='pxt-server-')
@@ -48,13 +48,13 @@ class Server:
             open(self.dir + '/id_ed25519', 'w').write(TEST_SK)
         self.flags = ['--data-dir=' + self.dir, '--port=%d' % self.p, '--connection-rate=0',
                       '--log-level=warning', *flags]
-        self.env = env
+        self.env, self.limit = env, limit
         self.start()
 
     def start(self):
         self.log = open(self.dir + '/log', 'a')
         self.proc = subprocess.Popen([PROGRAM, *self.flags], stdout=subprocess.PIPE, stderr=self.log,
-                                     env={**os.environ, **(self.env or {})})
+                                     env={**os.environ, **(self.env or {})}, preexec_fn=self.limit)
         self.started.append(self.proc)
         self.greeting = b''
         while b'Key:' not in self.greeting:
@@ -1516,7 +1516,7 @@ def a_damaged_database_is_moved_aside_and_what_it_held_is_kept():
 
 @item(202)
 def sigterm_lets_relayed_sessions_end():
-    s = Server('--drain-seconds=20')
+    s = Server('--drain-seconds=60')
     a, b = pair(s=s)
     a.raw(b'1')
     assert b.read(1) == b'1'
@@ -1532,7 +1532,56 @@ def sigterm_lets_relayed_sessions_end():
     a.close()
     assert b.closed()
     b.close()
-    assert s.proc.wait(15) == 0  # before the 20 that it would wait for others
+    assert s.proc.wait(30) == 0  # before the 60 that it would wait for others
+    s.proc.stdout.close()
+    s.log.close()
+
+
+def server_of(keeper):
+    with open('/proc/%d/task/%d/children' % (keeper.pid, keeper.pid)) as f:
+        pids = f.read().split()
+    return int(pids[0]) if pids else 0
+
+
+def serves(s):
+    try:
+        return s.ctl('status') is not None
+    except subprocess.CalledProcessError:
+        return False
+
+
+@item(219)
+def one_that_dies_is_started_again_as_soon_as_there_is_a_process_for_it():
+    d, uid = tempfile.mkdtemp(prefix='pxt-server-'), 1999999999
+    os.chmod(tempfile.tempdir, 0o711)
+    os.chown(d, uid, uid)
+    s = Server('--respawn', '--uid=%d' % uid, key=False, dir=d,
+               limit=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (100, 100)))
+    others = [subprocess.Popen(['sleep', '600'], user=uid) for _ in range(100)]
+    os.kill(server_of(s.proc), signal.SIGKILL)
+    eventually(lambda: 'cannot start a process' in open(d + '/log').read())
+    assert s.proc.poll() is None
+    for p in others:
+        p.kill()
+        p.wait()
+    eventually(lambda: serves(s))
+    assert s.stop() == 0
+
+
+@item(220)
+def a_terminal_asks_its_keeper_once():
+    s = Server('--respawn', '--drain-seconds=60')
+    a, b = pair(s=s)
+    a.raw(b'1')
+    assert b.read(1) == b'1'
+    assert os.getpgid(server_of(s.proc)) != os.getpgid(s.proc.pid)
+    s.proc.send_signal(signal.SIGINT)
+    time.sleep(0.4)
+    a.raw(b'2')
+    assert b.read(1) == b'2'
+    a.close()
+    b.close()
+    assert s.proc.wait(30) == 0
     s.proc.stdout.close()
     s.log.close()
 
@@ -2015,6 +2064,7 @@ def main():
             except BaseException as e:
                 if not again or not isinstance(e, Late):
                     return traceback.format_exc()
+                print('# %s: late: %s: once more' % (f.__name__, e), flush=True)
     alone = [t for t in chosen if t[0] in (96, 97, 106, 201, 206, 210)]  # heavy or timed: not beside others
     failed = 0
     results = {}
