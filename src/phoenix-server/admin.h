@@ -16,5 +16,7 @@ struct admin_call {
 /* Does what @request asks for. Any error is for the one who asked. */
 int admin_execute(struct admin_call *c, const json_t *request, struct px_error *err);
 
+/* What "help" answers; the caller's. */
+json_t *admin_commands(void);
 void admin_print_commands(FILE *out);
 void admin_print_man(FILE *out);

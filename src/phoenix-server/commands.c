@@ -166,12 +166,17 @@ static const struct command {
     {"help", "", "this list", 0, on_help},
 };
 
-static int on_help(struct admin_call *c, struct px_error *err) {
-    c->result = json_array();
+json_t *admin_commands(void) {
+    json_t *list = json_array();
     for (size_t i = 0; i < PX_N_ELEMENTS(commands); i++)
-        json_array_append_new(c->result,
+        json_array_append_new(list,
                               json_pack("{s:s, s:s, s:s}", "command", commands[i].name, "arguments",
                                         commands[i].args, "does", commands[i].help));
+    return list;
+}
+
+static int on_help(struct admin_call *c, struct px_error *err) {
+    c->result = admin_commands();
     return 0;
 }
 
@@ -198,6 +203,8 @@ static const struct command *find_command(const char *name, struct px_error *err
     px_fail(err, -EINVAL, "no command '%.60s'", name);
     if (near)
         px_hint(err, -EINVAL, "did you mean '%s'?", near);
+    else
+        px_hint(err, -EINVAL, "`phoenix-server ctl help` lists them");
     return NULL;
 }
 

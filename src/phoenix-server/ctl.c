@@ -90,6 +90,11 @@ static void print_array(json_t *a) {
     }
 }
 
+static void print_json(const json_t *o) {
+    px_cleanup_free char *text = json_dumps(o, JSON_INDENT(2));
+    printf("%s\n", text);
+}
+
 static int show(json_t *reply, bool as_json, struct px_error *err) {
     json_t *result = json_object_get(reply, "result");
     if (!json_is_true(json_object_get(reply, "ok"))) {
@@ -99,8 +104,7 @@ static int show(json_t *reply, bool as_json, struct px_error *err) {
         return hint && *hint ? px_hint(err, -EIO, "%s", hint) : -EIO;
     }
     if (as_json) {
-        px_cleanup_free char *text = json_dumps(result, JSON_INDENT(2));
-        printf("%s\n", text);
+        print_json(result);
     } else if (json_is_array(result)) {
         print_array(result);
     } else {
@@ -109,7 +113,13 @@ static int show(json_t *reply, bool as_json, struct px_error *err) {
     return 0;
 }
 
-static void help(void) {
+/* Ours, so that it is there without a server, too. */
+static void help(bool as_json) {
+    if (as_json) {
+        json_auto_t *list = admin_commands();
+        print_json(list);
+        return;
+    }
     printf(
         "Usage: phoenix-server ctl [--socket=PATH | --data-dir=DIRECTORY | --config=PATH] [--json] "
         "COMMAND\n\n"
@@ -165,8 +175,8 @@ int ctl_main(int argc, char **argv) {
         fprintf(stderr, "phoenix-server: %s\n",
                 r < 0 ? err.msg : "ctl: which command? (see --help)");
         code = 2;
-    } else if (c.help) {
-        help();
+    } else if (c.help || strcmp(argv[at], "help") == 0) {
+        help(as_json);
     } else {
         px_cleanup_free char *path = find_socket(&c);
         r = ask(path, argv + at, (size_t)(argc - at), &reply, &err);

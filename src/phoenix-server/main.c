@@ -1,6 +1,7 @@
 /* src/phoenix-server/main.c - ID server and relay for RustDesk clients */
 #include "base/log.h"
 #include "phoenix-server/server.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,13 +11,22 @@ static int complain(const struct px_error *err, int code) {
     return code;
 }
 
+/* What was asked for, and could not be printed, was not done. */
+static int printed(int code) {
+    struct px_error err;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    px_fail_sys(&err, -errno, "cannot write the output");
+    return complain(&err, 1);
+}
+
 int main(int argc, char **argv) {
     struct px_error err = {0};
     struct server s = {.dir_fd = -1};
     if (argc > 1 && strcmp(argv[1], "ctl") == 0)
-        return ctl_main(argc, argv);
+        return printed(ctl_main(argc, argv));
     if (argc == 3 && strcmp(argv[1], "__man") == 0) /* for the build: fills in the manual page */
-        return man_main(argv[2]);
+        return printed(man_main(argv[2]));
     px_config_init(&s.config);
     if (px_config_load(&s.config, argc, argv, &err) < 0) {
         px_config_fini(&s.config);
@@ -28,7 +38,7 @@ int main(int argc, char **argv) {
         else
             printf("phoenix-server %s\n", PX_VERSION);
         px_config_fini(&s.config);
-        return 0;
+        return printed(0);
     }
     int r = server_become(&s.config, &err);
     if (r == 0 && s.config.respawn && !s.config.import_dir[0])

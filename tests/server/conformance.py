@@ -1586,6 +1586,23 @@ def a_terminal_asks_its_keeper_once():
     s.log.close()
 
 
+@item(221)
+def ctl_says_what_it_can_do_without_a_server_and_what_it_could_not_print():
+    def ctl(*words, d='/nonexistent', **k):
+        return subprocess.run([PROGRAM, 'ctl', '--data-dir=' + d, *words], stderr=subprocess.PIPE, **k)
+    for words in (('help',), ('--help',)):
+        p = ctl(*words, stdout=subprocess.PIPE)
+        assert p.returncode == 0 and b'\n  status\n' in p.stdout, p
+    p = ctl('--json', 'help', stdout=subprocess.PIPE)
+    assert json.loads(p.stdout) == S.ctl('help') and S.ctl('help')[0]['command'] == 'status'
+    p = ctl('frobnicate', d=S.dir)
+    assert p.returncode == 1 and b"no command 'frobnicate' (hint: `phoenix-server ctl help` lists them)" in p.stderr, p
+    with open('/dev/full', 'w') as full:
+        for p in (ctl('status', d=S.dir, stdout=full), ctl('help', stdout=full),
+                  subprocess.run([PROGRAM, '--version'], stdout=full, stderr=subprocess.PIPE)):
+            assert p.returncode == 1 and b'cannot write the output: No space left' in p.stderr, p
+
+
 @item(203)
 def the_service_manager_is_told():
     d = tempfile.mkdtemp(prefix='pxt-server-')
