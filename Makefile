@@ -44,7 +44,7 @@ install: all
 uninstall:
 	@ninja -C $(BUILD) --quiet uninstall >/dev/null
 	@rm -rf $(DESTDIR)/usr/lib/phoenix/desktop-bundle
-	@rmdir --ignore-fail-on-non-empty $(DESTDIR)/usr/lib/phoenix
+	@[ ! -d $(DESTDIR)/usr/lib/phoenix ] || rmdir --ignore-fail-on-non-empty $(DESTDIR)/usr/lib/phoenix
 
 bench: all
 	@bench/run $(PHOENIX)
