@@ -53,6 +53,12 @@ mount -t tmpfs -o size=8m,mode=711 pxt-small "$small"
 ln -s "$PX_TEST_ROOM/images" "$small/images"
 on_small() { phoenix --host-file "$pxt_dir/small.yaml" "$@"; }
 ok "up" on_small up "$file"
+mount -o remount,nr_inodes=$(($(df --output=iused "$small" | tail -n 1) + 200)) "$small"
+for i in {1..200}; do : >"$small/filler-$i"; done 2>/dev/null
+fails 4 "verify sees a disk without inodes" on_small verify pxt-t --only disk
+has "and says so" "$out" "takes no more files: "
+rm "$small"/filler-*
+mount -o remount,nr_inodes=100000 "$small"
 cat /dev/zero >"$small/filler" 2>/dev/null
 fails 4 "verify sees a full disk" on_small verify pxt-t --only disk
 has "and says so" "$out" "is full"

@@ -45,7 +45,7 @@ struct px_host_facts {
     uint32_t id_first, id_count;
 
     uint64_t inotify_instances, inotify_watches, pid_max, max_map_count;
-    size_t inotify_left; /* of the instances that one desktop takes */
+    size_t inotify_left; /* of the instances that one desktop takes; all, where we are not root */
 
     const char *state_dir; /* lent */
     char state_fs[32];     /* "ext4" */

@@ -67,7 +67,8 @@ static void look_at_kernel(struct px_host_facts *f) {
              px_exists(AT_FDCWD, "/etc/systemd/system/" BOOT_UNIT))
         f->boot_unit = PX_BOOT_UNIT_OFF;
     f->inotify_instances = number_of("/proc/sys/fs/inotify/max_user_instances");
-    f->inotify_left = px_inotify_left(PX_INOTIFY_PER_DESKTOP);
+    /* Desktops take root's: what anybody else has left says nothing. */
+    f->inotify_left = f->root ? px_inotify_left(PX_INOTIFY_PER_DESKTOP) : PX_INOTIFY_PER_DESKTOP;
     f->inotify_watches = number_of("/proc/sys/fs/inotify/max_user_watches");
     f->pid_max = number_of("/proc/sys/kernel/pid_max");
     f->max_map_count = number_of("/proc/sys/vm/max_map_count");

@@ -11,6 +11,7 @@
 
 #define STATUS_MAX_BYTES (64 * 1024)
 #define DISK_FULL_BYTES (1024 * 1024) /* a session does not begin with less */
+#define DISK_FULL_INODES 16
 #define DISK_LOW_BYTES (256 * 1024 * 1024)
 
 static int64_t boottime_us(void) {
@@ -101,7 +102,11 @@ void px_verify_disk(const void *data, struct px_findings *ret) {
                               px_fleet_host(desk->fleet)->state_dir);
     px_size_human(room, left);
     px_size_human(size, all);
-    if (room < DISK_FULL_BYTES)
+    if (fs.f_files > 0 && fs.f_favail < DISK_FULL_INODES)
+        px_found_fail(ret, "disk", fix, "%s disk takes no more files: %ju of %ju inodes are free",
+                      limited ? "its" : "the host's", (uintmax_t)fs.f_favail,
+                      (uintmax_t)fs.f_files);
+    else if (room < DISK_FULL_BYTES)
         px_found_fail(ret, "disk", fix, "%s disk is full: %s of %s are free",
                       limited ? "its" : "the host's", left, all);
     else if (room < DISK_LOW_BYTES && room < size / 10)
