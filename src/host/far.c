@@ -11,10 +11,14 @@
 #define TELLING_BYTES                                                                              \
     (8 * 1024) /* fewer may have waited for the client's processor just as well                    \
                 */
+#define SILENT_US (30 * PX_US_PER_S) /* no line takes so long for a picture */
 #define WINDOW_MAX_BYTES (64u * 1024 * 1024)
 
-bool px_far_used(const struct px_far *f) {
-    return f->rtt_us > 0;
+bool px_far_used(const struct px_far *f, int64_t now_us) {
+    if (f->rtt_us == 0 || f->n_marks == 0)
+        return f->rtt_us > 0;
+    const int64_t sent_us = f->marks[0].sent_us;
+    return now_us - (sent_us > f->echoed_us ? sent_us : f->echoed_us) < SILENT_US;
 }
 
 static uint64_t under_way(const struct px_far *f, uint64_t n_bytes) {
@@ -27,7 +31,7 @@ void px_far_sends(struct px_far *f, int64_t now_us) {
 }
 
 bool px_far_wants_probe(const struct px_far *f, uint64_t n_bytes, int64_t now_us) {
-    if (!px_far_used(f) || f->n_marks == PX_FAR_MARKS)
+    if (!px_far_used(f, now_us) || f->n_marks == PX_FAR_MARKS)
         return false;
     if (f->n_marks == 0)
         return under_way(f, n_bytes) >= WORTH_BYTES;
@@ -78,8 +82,7 @@ bool px_far_echoed(struct px_far *f, int64_t now_us, int64_t *ret_queue_us, size
     const struct px_far_mark m = f->marks[0];
     memmove(f->marks, f->marks + 1, --f->n_marks * sizeof(m));
     f->rtt_us = now_us > m.sent_us ? now_us - m.sent_us : 1;
-    if (f->min_us == 0 || f->rtt_us < f->min_us)
-        f->min_us = f->rtt_us;
+    f->min_us = px_best_of(&f->best, f->rtt_us, now_us);
     *ret_queue_us = f->rtt_us - f->min_us;
     *ret_bytes = learn(f, &m, now_us, *ret_queue_us);
     return true;

@@ -2,9 +2,11 @@
  *
  * The kernel tells of the line as far as the relay, which takes in what a slow line behind it does
  * not: seconds of pictures. Clients echo probes (TestDelay) at once and in order, so one right
- * behind a picture tells when that had arrived. Used once a client has echoed one.
+ * behind a picture tells when that had arrived. Used once a client has echoed one, and
+ * as long as it goes on.
  * Bytes are counted as the connection counts them. Pure. */
 #pragma once
+#include "host/best.h"
 #include "host/link.h"
 #include <stddef.h>
 
@@ -21,13 +23,14 @@ struct px_far { /* zeroed */
     unsigned n_marks;
     int64_t first_us;       /* of what no probe is behind yet; 0: there is nothing */
     uint64_t arrived;       /* bytes */
-    int64_t min_us, rtt_us; /* there and back: at its best, last; 0: nothing echoed yet */
-    int64_t echoed_us;      /* when the last came */
-    uint64_t told_bytes;    /* came in since the line was last told of, or had rested, .. */
-    int64_t told_us;        /* in so much of its time */
-    uint64_t bytes_per_s;   /* what it took then */
-    size_t grown;           /* of the windows */
-    bool quick;             /* much came in, and the last of it at once: fewer probes do */
+    int64_t min_us, rtt_us; /* there and back: at its best of late, last; 0: nothing echoed yet */
+    struct px_best best;
+    int64_t echoed_us;    /* when the last came */
+    uint64_t told_bytes;  /* came in since the line was last told of, or had rested, .. */
+    int64_t told_us;      /* in so much of its time */
+    uint64_t bytes_per_s; /* what it took then */
+    size_t grown;         /* of the windows */
+    bool quick;           /* much came in, and the last of it at once: fewer probes do */
 };
 
 /* Something is about to be sent. */
@@ -40,7 +43,8 @@ void px_far_probed(struct px_far *f, uint64_t n_bytes, int64_t now_us);
  * *ret_bytes came in since the line was last told of (0: too few to tell). False:
  * none was on its way. */
 bool px_far_echoed(struct px_far *f, int64_t now_us, int64_t *ret_queue_us, size_t *ret_bytes);
-bool px_far_used(const struct px_far *f);
+/* The client echoes. */
+bool px_far_used(const struct px_far *f, int64_t now_us);
 /* In place of px_link_read(). */
 void px_far_link(const struct px_far *f, uint64_t n_bytes, int64_t now_us,
                  struct px_link_info *ret);

@@ -5,6 +5,7 @@
  * Each connection has one purpose, told by its first login request, and takes only that purpose's
  * messages. Loop thread. */
 #pragma once
+#include "host/best.h"
 #include "host/conn.h"
 #include "host/far.h"
 #include "host/host.h"
@@ -93,6 +94,7 @@ struct px_session {
     int64_t next_probe_us;
     struct px_far far; /* by the relay; else zero */
     uint32_t last_delay_ms, min_delay_ms;
+    struct px_best best_delay;
 
     struct px_options options;
     struct px_held held;

@@ -15,15 +15,14 @@ static void take_probe(struct px_session *s, const Pxs__TestDelay *t, const uint
     }
     if (!s->probe_us)
         return;
-    const int64_t now = px_now_us(), ms = (now - s->probe_us) / PX_US_PER_MS;
+    const int64_t now = px_now_us(), us = now - s->probe_us, ms = us / PX_US_PER_MS;
     s->probe_us = 0;
     if (s->way == PX_WAY_RELAY) {
         px_viewer_echoed(s, now);
         s->probe_us = s->far.n_marks ? s->far.marks[0].sent_us : 0;
     }
     s->last_delay_ms = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
-    if (s->min_delay_ms == 0 || s->last_delay_ms < s->min_delay_ms)
-        s->min_delay_ms = s->last_delay_ms ? s->last_delay_ms : 1;
+    s->min_delay_ms = (uint32_t)(px_best_of(&s->best_delay, us > 0 ? us : 1, now) / PX_US_PER_MS);
     if (s->state == PX_SESSION_CONNECTING)
         px_tunnel_probe_answered(s);
 }

@@ -13,12 +13,13 @@ struct way {
     int64_t now_us, free_us; /* the line has room again */
     uint64_t n_bytes;
     double us_a_byte;
+    int64_t rtt_us;
     int64_t due_us[PX_FAR_MARKS];
     unsigned n_due, n_probes;
 };
 
 static struct way a_way(double mbit) {
-    struct way w = {.now_us = 1000 * MS, .us_a_byte = 8 / mbit};
+    struct way w = {.now_us = 1000 * MS, .us_a_byte = 8 / mbit, .rtt_us = RTT};
     px_far_probed(&w.far, w.n_bytes += 20, w.now_us); /* at the login */
     w.due_us[w.n_due++] = w.now_us + RTT;
     return w;
@@ -48,7 +49,7 @@ static void send(struct way *w, size_t size) {
         return;
     px_far_probed(&w->far, w->n_bytes += 20, w->now_us);
     w->n_probes++;
-    w->due_us[w->n_due++] = w->free_us + RTT;
+    w->due_us[w->n_due++] = w->free_us + w->rtt_us;
 }
 
 static bool may_send(const struct way *w) {
@@ -74,10 +75,10 @@ static int64_t scroll(struct way *w, size_t size) {
 
 static void unused_before_the_first_echo(void **state) {
     struct way w = a_way(2);
-    assert_false(px_far_used(&w.far));
+    assert_false(px_far_used(&w.far, w.now_us));
     assert_false(px_far_wants_probe(&w.far, 1 << 20, w.now_us));
     run_until(&w, w.now_us + RTT);
-    assert_true(px_far_used(&w.far));
+    assert_true(px_far_used(&w.far, w.now_us));
     assert_int_equal(w.far.min_us, RTT);
     int64_t queue_us;
     size_t bytes;
@@ -131,6 +132,34 @@ static void who_echoes_no_more_is_sent_no_more_probes(void **state) {
             px_far_probed(&w.far, w.n_bytes, w.now_us);
     assert_int_equal(w.far.n_marks, PX_FAR_MARKS);
     assert_false(px_far_has_room(&w.far, w.n_bytes, true));
+    assert_true(px_far_used(&w.far, w.now_us));
+    w.now_us += 30 * 1000 * MS; /* it does not stand still for ever */
+    assert_false(px_far_used(&w.far, w.now_us));
+    int64_t queue_us;
+    size_t bytes;
+    assert_true(px_far_echoed(&w.far, w.now_us, &queue_us, &bytes));
+    assert_true(px_far_used(&w.far, w.now_us));
+}
+
+/* A probe each second, for @n seconds. */
+static void rest(struct way *w, int n) {
+    for (int i = 0; i < n; i++) {
+        px_far_probed(&w->far, w->n_bytes += 20, w->now_us);
+        w->due_us[w->n_due++] = w->now_us + w->rtt_us;
+        run_until(w, w->now_us + 1000 * MS);
+    }
+}
+
+static void a_way_that_becomes_longer_is_no_queue_for_ever(void **state) {
+    struct way w = a_way(1000);
+    run_until(&w, w.now_us + RTT);
+    w.rtt_us = RTT + 80 * MS;
+    rest(&w, 100);
+    assert_int_equal(w.far.min_us, RTT); /* it might be a queue */
+    rest(&w, 600);
+    assert_int_equal(w.far.min_us, w.rtt_us);
+    scroll(&w, 30000);
+    assert_int_equal(w.rate.line_kbps, 0);
 }
 
 int main(void) {
@@ -141,6 +170,7 @@ int main(void) {
         cmocka_unit_test(a_quick_line_that_becomes_slow_is_looked_at_closely_again),
         cmocka_unit_test(little_tells_nothing),
         cmocka_unit_test(who_echoes_no_more_is_sent_no_more_probes),
+        cmocka_unit_test(a_way_that_becomes_longer_is_no_queue_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,7 +122,7 @@ static void sense(struct px_viewer *v, int64_t now) {
     struct px_link_info link = {0};
     const int64_t took = now - v->sent_us;
     v->slow_us = took > WAITED_US ? now : v->slow_us;
-    if (px_far_used(&v->session->far))
+    if (px_far_used(&v->session->far, now))
         return; /* that was the way to the relay */
     if (took >= PX_RATE_QUICK_US || v->rate.line_kbps > 0)
         px_conn_link(v->session->conn, &link);
@@ -153,6 +153,8 @@ void px_viewer_echoed(struct px_session *s, int64_t now) {
     int64_t queue_us;
     size_t bytes;
     if (!px_far_echoed(&s->far, now, &queue_us, &bytes))
+        return;
+    if (!px_session_is_desktop(s))
         return;
     px_session_sent(s, now); /* what followed too closely for a probe of its own */
     px_far_link(&s->far, px_session_bytes(s), now, &link);
@@ -238,7 +240,7 @@ static void tick(struct px_viewer *v, int64_t now) {
         return;
     }
     /* The probe waits behind what is queued in the network: a long one means that we fill it. */
-    if (s->last_delay_ms > s->min_delay_ms + 200 && !px_far_used(&s->far)) {
+    if (s->last_delay_ms > s->min_delay_ms + 200 && !px_far_used(&s->far, now)) {
         px_rate_queues(&v->rate, v->share->opts.rate_kbps);
         px_share_update_rate(v->share);
     }

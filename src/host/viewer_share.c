@@ -23,13 +23,13 @@ static int64_t line_wait_us(struct px_viewer *v, int64_t now, int64_t *ret_part)
     const uint64_t bytes = px_session_bytes(v->session);
     struct px_link_info link;
     *ret_part = 0;
-    if (v->rate.line_kbps == 0 && px_far_used(far)) {
+    if (v->rate.line_kbps == 0 && px_far_used(far, now)) {
         *ret_part = px_far_has_room(far, bytes, true) ? 0 : ECHO_US;
         return px_far_has_room(far, bytes, false) ? 0 : ECHO_US;
     }
     if (v->rate.line_kbps == 0)
         return 0;
-    if (px_far_used(far))
+    if (px_far_used(far, now))
         px_far_link(far, bytes, now, &link);
     else
         px_conn_link(v->session->conn, &link);
