@@ -11,6 +11,7 @@
 #define TELLING_BYTES                                                                              \
     (8 * 1024) /* fewer may have waited for the client's processor just as well                    \
                 */
+#define TRICKLED_BYTES (32 * 1024)   /* so few came bit by bit, and tell nothing */
 #define SILENT_US (30 * PX_US_PER_S) /* no line takes so long for a picture */
 #define WINDOW_MAX_BYTES (64u * 1024 * 1024)
 
@@ -21,20 +22,28 @@ bool px_far_used(const struct px_far *f, int64_t now_us) {
     return now_us - (sent_us > f->echoed_us ? sent_us : f->echoed_us) < SILENT_US;
 }
 
-static uint64_t under_way(const struct px_far *f, uint64_t n_bytes) {
+static uint64_t since_arrived(const struct px_far *f, uint64_t n_bytes) {
     return n_bytes > f->arrived ? n_bytes - f->arrived : 0;
 }
 
-void px_far_sends(struct px_far *f, int64_t now_us) {
-    if (f->first_us == 0)
-        f->first_us = now_us;
+/* A probe is behind each picture that is worth while: what else there is trickled, as sound does,
+ * and has arrived but for a little. */
+static uint64_t under_way(const struct px_far *f, uint64_t n_bytes) {
+    return f->n_marks == 0 ? 0 : since_arrived(f, n_bytes);
+}
+
+void px_far_sends(struct px_far *f, uint64_t n_bytes, int64_t now_us) {
+    if (f->first_us > 0)
+        return;
+    f->first_us = now_us;
+    f->from_bytes = n_bytes;
 }
 
 bool px_far_wants_probe(const struct px_far *f, uint64_t n_bytes, int64_t now_us) {
     if (!px_far_used(f, now_us) || f->n_marks == PX_FAR_MARKS)
         return false;
     if (f->n_marks == 0)
-        return under_way(f, n_bytes) >= WORTH_BYTES;
+        return since_arrived(f, n_bytes) >= WORTH_BYTES;
     const struct px_far_mark *last = &f->marks[f->n_marks - 1];
     return n_bytes - last->at_bytes >= WORTH_BYTES &&
            now_us - last->sent_us >= (f->quick ? QUICK_APART_US : APART_US);
@@ -43,8 +52,11 @@ bool px_far_wants_probe(const struct px_far *f, uint64_t n_bytes, int64_t now_us
 void px_far_probed(struct px_far *f, uint64_t n_bytes, int64_t now_us) {
     if (f->n_marks == PX_FAR_MARKS)
         return;
-    f->marks[f->n_marks++] = (struct px_far_mark){
-        .at_bytes = n_bytes, .first_us = f->first_us ? f->first_us : now_us, .sent_us = now_us};
+    const bool any = f->first_us > 0;
+    f->marks[f->n_marks++] = (struct px_far_mark){.at_bytes = n_bytes,
+                                                  .from_bytes = any ? f->from_bytes : n_bytes,
+                                                  .first_us = any ? f->first_us : now_us,
+                                                  .sent_us = now_us};
     f->first_us = 0;
 }
 
@@ -61,7 +73,8 @@ static size_t learn(struct px_far *f, const struct px_far_mark *m, int64_t now_u
     const int64_t since_us = alone_us > f->echoed_us ? alone_us : f->echoed_us;
     if (alone_us > f->echoed_us) /* the line had rested */
         forget(f);
-    f->told_bytes += m->at_bytes - f->arrived;
+    const uint64_t before = m->from_bytes > f->arrived ? m->from_bytes - f->arrived : 0;
+    f->told_bytes += m->at_bytes - f->arrived - (before < TRICKLED_BYTES ? before : 0);
     f->told_us += now_us > since_us ? now_us - since_us : 0;
     f->arrived = m->at_bytes;
     f->echoed_us = now_us;

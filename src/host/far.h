@@ -18,10 +18,12 @@
 struct px_far { /* zeroed */
     struct px_far_mark {
         uint64_t at_bytes;         /* all before it, and itself */
-        int64_t first_us, sent_us; /* the first bytes since the mark before it; itself */
+        uint64_t from_bytes;       /* what was before the first picture since the mark before it */
+        int64_t first_us, sent_us; /* that picture; itself */
     } marks[PX_FAR_MARKS];         /* probes on their way, oldest first */
     unsigned n_marks;
-    int64_t first_us;       /* of what no probe is behind yet; 0: there is nothing */
+    int64_t first_us;       /* of pictures that no probe is behind yet; 0: there is none */
+    uint64_t from_bytes;    /* what was before those */
     uint64_t arrived;       /* bytes */
     int64_t min_us, rtt_us; /* there and back: at its best of late, last; 0: nothing echoed yet */
     struct px_best best;
@@ -33,8 +35,8 @@ struct px_far { /* zeroed */
     bool quick;           /* much came in, and the last of it at once: fewer probes do */
 };
 
-/* Something is about to be sent. */
-void px_far_sends(struct px_far *f, int64_t now_us);
+/* A picture is about to be sent; the connection has counted @n_bytes before it. */
+void px_far_sends(struct px_far *f, uint64_t n_bytes, int64_t now_us);
 /* Whether a probe is worth while now. */
 bool px_far_wants_probe(const struct px_far *f, uint64_t n_bytes, int64_t now_us);
 /* One was sent; with it the connection has counted @n_bytes. */

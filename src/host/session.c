@@ -102,7 +102,7 @@ uint64_t px_session_bytes(const struct px_session *s) {
 
 void px_session_sends(struct px_session *s, int64_t now) {
     if (s->way == PX_WAY_RELAY)
-        px_far_sends(&s->far, now);
+        px_far_sends(&s->far, px_session_bytes(s), now);
 }
 
 void px_session_sent(struct px_session *s, int64_t now) {

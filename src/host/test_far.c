@@ -41,7 +41,7 @@ static void run_until(struct way *w, int64_t until_us) {
 }
 
 static void send(struct way *w, size_t size) {
-    px_far_sends(&w->far, w->now_us);
+    px_far_sends(&w->far, w->n_bytes, w->now_us);
     w->n_bytes += size;
     w->free_us =
         (w->free_us > w->now_us ? w->free_us : w->now_us) + (int64_t)((double)size * w->us_a_byte);
@@ -141,13 +141,55 @@ static void who_echoes_no_more_is_sent_no_more_probes(void **state) {
     assert_true(px_far_used(&w.far, w.now_us));
 }
 
+/* One that goes behind nothing. */
+static void probe(struct way *w) {
+    px_far_probed(&w->far, w->n_bytes += 20, w->now_us);
+    w->due_us[w->n_due++] = w->now_us + w->rtt_us;
+}
+
 /* A probe each second, for @n seconds. */
 static void rest(struct way *w, int n) {
     for (int i = 0; i < n; i++) {
-        px_far_probed(&w->far, w->n_bytes += 20, w->now_us);
-        w->due_us[w->n_due++] = w->now_us + w->rtt_us;
+        probe(w);
         run_until(w, w->now_us + 1000 * MS);
     }
+}
+
+/* 12 kB of sound a second, for @n seconds, and its probes. */
+static void play_music(struct way *w, int n) {
+    for (int i = 0; i < n * 50; i++) {
+        w->n_bytes += 240;
+        run_until(w, w->now_us + 20 * MS);
+        if (i % 50 == 49)
+            probe(w);
+    }
+}
+
+static void music_tells_nothing_of_the_line(void **state) {
+    struct way w = a_way(0.5);
+    run_until(&w, w.now_us + RTT);
+    play_music(&w, 100);
+    assert_int_equal(w.far.grown, 0);
+    scroll(&w, 8000);
+    const unsigned kbps = w.rate.line_kbps;
+    assert_in_range(kbps, 350, 650);
+    run_until(&w, w.now_us + 2000 * MS);
+    play_music(&w, 100);
+    assert_in_range(w.rate.line_kbps, kbps - kbps / 8, kbps + kbps / 8);
+    run_until(&w, w.now_us + RTT);
+    w.n_bytes += 12000; /* since the last probe */
+    assert_true(may_send(&w));
+}
+
+/* A clipboard, and a picture behind it. */
+static void what_stands_before_a_picture_is_no_slowness(void **state) {
+    struct way w = a_way(8);
+    run_until(&w, w.now_us + RTT);
+    w.n_bytes += 1000000;
+    w.free_us = w.now_us + 1000 * MS;
+    send(&w, 30000);
+    run_until(&w, w.now_us + 2000 * MS);
+    assert_in_range(w.rate.line_kbps, 7000, 9000);
 }
 
 static void a_way_that_becomes_longer_is_no_queue_for_ever(void **state) {
@@ -170,6 +212,8 @@ int main(void) {
         cmocka_unit_test(a_quick_line_that_becomes_slow_is_looked_at_closely_again),
         cmocka_unit_test(little_tells_nothing),
         cmocka_unit_test(who_echoes_no_more_is_sent_no_more_probes),
+        cmocka_unit_test(music_tells_nothing_of_the_line),
+        cmocka_unit_test(what_stands_before_a_picture_is_no_slowness),
         cmocka_unit_test(a_way_that_becomes_longer_is_no_queue_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
