@@ -18,6 +18,7 @@
 
 #define DEFAULT_PORT 21116
 #define UP_TIMEOUT_US (10 * PX_US_PER_S)
+#define DOWN_TIMEOUT_US (20 * PX_US_PER_S) /* its relayed sessions have 10 s to end */
 #define SYSTEMCTL_TIMEOUT_US (20 * PX_US_PER_S)
 
 struct place { /* where things of this host's server lie */
@@ -253,7 +254,7 @@ int px_server_down(const struct px_fleet *fleet, struct px_error *err) {
     const pid_t pid = noted_pid(&p);
     if (pid > 0 && kill(pid, SIGTERM) < 0 && errno != ESRCH)
         return px_fail_sys(err, -errno, "cannot stop phoenix-server, process %d", pid);
-    const int64_t deadline = px_now_us() + UP_TIMEOUT_US;
+    const int64_t deadline = px_now_us() + DOWN_TIMEOUT_US;
     while (pid > 0 && kill(pid, 0) == 0 && px_now_us() < deadline)
         px_sleep_us(20 * PX_US_PER_MS);
     unlink(p.pid_file);

@@ -91,6 +91,7 @@ static void viewer_end(struct viewer *v) {
 
 struct most {
     long pss_kb, dirty_kb;
+    unsigned n_pictures; /* that were seen */
 };
 
 static long larger(long a, long b) {
@@ -104,6 +105,7 @@ static struct most watch(struct viewer *v) {
         fill_screen(i);
         for (int k = 0; k < 3; k++) {
             px_cleanup(px_message_freep) Pxs__Message *m = await_frame(v->c, v->d, SECOND);
+            most.n_pictures += m != NULL;
             most.pss_kb = larger(most.pss_kb, holds_pss_kb(f.host_pid));
             most.dirty_kb = larger(most.dirty_kb, holds_dirty_kb(f.host_pid));
         }
@@ -121,19 +123,22 @@ static void before_anybody_watches_it_holds_little(void **state) {
 }
 
 static const struct {
-    const char *name;
+    const char *name, *codec;
     int prefer;
     bool i444;
-} kinds[] = {{"H.264", PX_PREFER_H264, false},
-             {"VP8", PX_PREFER_VP8, false},
-             {"VP9", PX_PREFER_VP9, false},
-             {"VP9 in 4:4:4", PX_PREFER_VP9, true},
-             {"AV1", PX_PREFER_AV1, false}};
+} kinds[] = {{"H.264", "h264", PX_PREFER_H264, false},
+             {"VP8", "vp8", PX_PREFER_VP8, false},
+             {"VP9", "vp9", PX_PREFER_VP9, false},
+             {"VP9 in 4:4:4", "vp9", PX_PREFER_VP9, true},
+             {"AV1", "av1", PX_PREFER_AV1, false}};
 
 static void each_codec_keeps_to_its_bound_and_gives_all_back(void **state) {
     for (size_t i = 0; i < PX_N_ELEMENTS(kinds); i++) {
         struct viewer v = viewer(kinds[i].prefer, kinds[i].i444);
         const struct most most = watch(&v);
+        assert_true(most.n_pictures >= PICTURES); /* or what was measured was not at work */
+        assert_string_equal(px_decoder_codec(v.d), kinds[i].codec);
+        assert_int_equal(px_decoder_is_i444(v.d), kinds[i].i444);
         viewer_end(&v);
         assert_true(wait_for(rests, NULL, 20 * SECOND));
         print_message("# %s: at most %ld kB, of which %ld kB its own; then %ld kB\n", kinds[i].name,
