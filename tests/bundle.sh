@@ -22,6 +22,8 @@ is "all of it lies there, too" "$(grep -v "vdso\|ld-linux\|=> $lib/" <<<"$out")"
 ok "and what it opens later" "$bundle/phoenix-host" libraries
 opened=$out
 has "lies there" "$opened" "$lib/libavcodec.so."
+fails 1 "what it could not say is no answer" bash -c '"$0" libraries >/dev/full' "$bundle/phoenix-host"
+has "and no silence" "$out" "cannot write the output: No space left on device"
 ok "with what that loads" bash -c '"$0"/ld-linux* --library-path "$0" --list "$1"' "$lib" "$opened"
 is "all of which lies there, too" "$(grep -v "vdso\|ld-linux\|=> $lib/" <<<"$out")" ""
 

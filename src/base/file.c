@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/interrupt.h"
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -71,6 +72,13 @@ int px_fd_write_all(int fd, const void *data, size_t size) {
         size -= (size_t)n;
     }
     return 0;
+}
+
+int px_stdout_flush(struct px_error *err) {
+    errno = EIO; /* of what failed before nobody knows the reason */
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    return px_fail_sys(err, -errno, "cannot write the output");
 }
 
 /* The directory part of @path, to fsync after the rename. */

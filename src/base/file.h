@@ -18,6 +18,9 @@ int px_file_read(int dir_fd, const char *path, size_t max_bytes, char **ret, siz
 int px_fd_read_all(int fd, size_t max_bytes, char **ret, size_t *ret_size, struct px_error *err);
 /* Writes all of it, over short writes and EINTR. -errno. */
 int px_fd_write_all(int fd, const void *data, size_t size);
+/* For programs that print by stdio, at their end: what stdout still holds goes out. Fails where
+ * anything that was printed did not. */
+int px_stdout_flush(struct px_error *err);
 
 /* Replaces @path at once: a temporary file beside it, fsync, rename, fsync of the directory. A
  * reader (or a crash) sees the old or the new, never a mixture. Leaves no temporary file on

@@ -1,5 +1,6 @@
 /* src/phoenix-host/main.c - the host program: options and wiring */
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "host/encode/av.h"
 #include "host/reconfigure.h"
@@ -35,11 +36,14 @@ static void usage(FILE *to) {
 static int print_libraries(void) {
     px_cleanup_free char *path = NULL;
     struct px_error err = {0};
-    if (px_av_find(&path, &err) < 0) {
-        fprintf(stderr, "phoenix-host: %s\n", err.msg);
-        return 1;
+    int r = px_av_find(&path, &err);
+    if (r >= 0) {
+        puts(path);
+        r = px_stdout_flush(&err);
     }
-    return puts(path) < 0;
+    if (r < 0)
+        fprintf(stderr, "phoenix-host: %s\n", err.msg);
+    return r < 0;
 }
 
 static void stop(struct program *p) {

@@ -1,7 +1,7 @@
 /* src/phoenix-server/main.c - ID server and relay for RustDesk clients */
+#include "base/file.h"
 #include "base/log.h"
 #include "phoenix-server/server.h"
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,10 +14,7 @@ static int complain(const struct px_error *err, int code) {
 /* What was asked for, and could not be printed, was not done. */
 static int printed(int code) {
     struct px_error err;
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return code;
-    px_fail_sys(&err, -errno, "cannot write the output");
-    return complain(&err, 1);
+    return px_stdout_flush(&err) < 0 ? complain(&err, 1) : code;
 }
 
 int main(int argc, char **argv) {

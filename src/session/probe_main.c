@@ -288,6 +288,8 @@ static int probe(struct args *a, struct px_error *err) {
     json_dumpf(json, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(json);
+    if (px_stdout_flush(err) < 0)
+        return complain(err, 1);
     return px_probe_all_done(result) ? 0 : 1;
 }
 
