@@ -71,7 +71,7 @@ void px_desk_focus_changed(struct px_host *h) {
     bool wanted = false;
     for (const struct px_session *s = h->sessions; s; s = s->next)
         wanted |= px_session_is_desktop(s) && s->options.follow_window;
-    if (!wanted || h->displays.n < 2 || !px_focus_where(h->x, &x, &y))
+    if (!wanted || !h->x || h->displays.n < 2 || !px_focus_where(h->x, &x, &y))
         return;
     for (struct px_session *s = h->sessions; s; s = s->next)
         if (px_session_is_desktop(s) && s->options.follow_window)

@@ -3,6 +3,7 @@
 #include "base/proc.h"
 #include "fixture.h"
 #include <png.h>
+#include <sys/wait.h>
 #include <xcb/xtest.h>
 
 #define LEFT 0x2040c0
@@ -266,6 +267,19 @@ static void screenshots_are_of_one_display(void **state) {
     png_image_free(&image);
 }
 
+/* The last: the X server does not come back. */
+static void asking_where_the_window_is_without_an_x_server_ends_nothing(void **state) {
+    Pxs__OptionMessage o = PXS__OPTION_MESSAGE__INIT;
+    o.follow_remote_window = PX_OPTION_YES;
+    split_screen();
+    px_cleanup(px_client_closep) struct px_client *c = desktop(NULL);
+    await_displays(c, 2);
+    fixture_end_x();
+    px_cleanup(px_client_closep) struct px_client *later = desktop(&o);
+    px_cleanup(px_client_closep) struct px_client *alive = desktop(NULL);
+    assert_int_equal(waitpid(f.host_pid, NULL, WNOHANG), 0);
+}
+
 /* What a failed test left behind. */
 static int one_screen(void **state) {
     const char *const names[] = {"right", "left"};
@@ -294,6 +308,7 @@ int main(void) {
         cmocka_unit_test_teardown(clients_follow_the_active_window_when_they_want, one_screen),
         cmocka_unit_test_teardown(clients_are_told_where_it_is_when_they_ask, one_screen),
         cmocka_unit_test_teardown(screenshots_are_of_one_display, one_screen),
+        cmocka_unit_test(asking_where_the_window_is_without_an_x_server_ends_nothing),
     };
     return cmocka_run_group_tests(tests, start, fixture_end);
 }
